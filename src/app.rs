@@ -1,0 +1,1 @@
+//! Assembles, starts, reloads and drains the gateway.

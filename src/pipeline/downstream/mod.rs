@@ -1,0 +1,1 @@
+//! The caller side: listeners, connections, limits and replies.

@@ -1,0 +1,1 @@
+//! Which API, which version and which endpoint a request means.

@@ -1,0 +1,1 @@
+//! The HTTP rules around an adapted body (ADAPTATION section 6).

@@ -1,0 +1,1 @@
+//! Watch, signal and admin call: build the next snapshot and swap it whole.
