@@ -1,1 +1,145 @@
-//! The command line: one module per verb.
+//! The command line: one module per verb (CONTRACT section 1).
+//!
+//! Exit codes: 0 done, 1 the verb found or met an error, 2 unusable arguments.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::domain::time::UtcTime;
+
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod run;
+pub mod schema;
+
+/// An API gateway that keeps every API version alive until its last caller has left.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "vergate", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Serve until SIGTERM or SIGINT, which drain; SIGHUP reloads.
+    Run(RunArgs),
+    /// Verify a configuration and list everything that is wrong with it.
+    Check(CheckArgs),
+    /// Show how one request would be treated, without any network traffic.
+    Explain(ExplainArgs),
+    /// See it work: sample backends and the gateway on the example configuration.
+    Demo(DemoArgs),
+    /// Print the JSON Schema (2020-12) of gateway.yaml, for editors.
+    Schema(SchemaArgs),
+    /// Print a completion script.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man,
+}
+
+/// `vergate run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "gateway.yaml")]
+    pub config: PathBuf,
+}
+
+/// `vergate check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "gateway.yaml")]
+    pub config: PathBuf,
+    /// Show each version's phase on this day: 2027-06-01 (midnight UTC) or an RFC 3339 time.
+    #[arg(long, value_name = "DATE", value_parser = UtcTime::parse)]
+    pub at: Option<UtcTime>,
+    /// Print a JSON array of findings; with --at an object {findings, versions}.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vergate explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "gateway.yaml")]
+    pub config: PathBuf,
+    /// Explain for this day: 2027-06-01 (midnight UTC) or an RFC 3339 time.
+    #[arg(long, value_name = "DATE", value_parser = UtcTime::parse)]
+    pub at: Option<UtcTime>,
+    /// The request's method; GET, or POST where a body is given.
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    pub method: Option<String>,
+    /// The request's URL, or its path alone.
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// A request header; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// A request body; the adapted one is printed.
+    #[arg(short, long, value_name = "BODY")]
+    pub data: Option<String>,
+    /// Show the body after every single operation.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vergate demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Call the gateway, print the answers and exit: 0 if they are right, else 1.
+    #[arg(long)]
+    pub once: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vergate schema`.
+#[derive(Clone, Debug, Args)]
+pub struct SchemaArgs {
+    /// Accepted for uniformity: the schema is JSON anyway.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vergate completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell to complete in.
+    pub shell: clap_complete::Shell,
+}
+
+/// Does what the command line asks for.
+pub fn execute(cli: Cli) -> ExitCode {
+    match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Schema(_) => schema::run(),
+        Verb::Completions(args) => schema::completions(&args),
+        Verb::Man => schema::man(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
