@@ -1,0 +1,191 @@
+//! Where a caller of an old version finds the same resource in its successor (RFC 5829 section 3.3).
+
+use std::{borrow::Cow, ops::Range};
+
+use regex::Regex;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::reference;
+use crate::domain::{
+    api::{Api, SourcePlace},
+    version::ApiVersion,
+};
+
+/// Where the path of a request holds the version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// Index into the API's sources; the source is a path expression.
+    pub source: usize,
+    /// Bytes of the path that the expression captured: the version's text.
+    pub range: Range<usize>,
+}
+
+/// How paths of an API are turned into paths of its newest stable version.
+///
+/// Exists only where the API has a path source: without one a path names no version.
+#[derive(Clone, Debug)]
+pub struct SuccessorPath {
+    /// One per path source, in the order of the sources.
+    spellings: Vec<Spelling>,
+    /// Text before the version of the first path source where it is literal: `/v` for `^/v(`.
+    before_version: Option<String>,
+}
+
+/// How one path source writes the successor's name.
+#[derive(Clone, Debug)]
+struct Spelling {
+    source: usize,
+    /// `2.1`, or a shorter prefix where the expression reads nothing longer; none if it reads none.
+    plain: Option<String>,
+    /// The same with a leading `v`, for an expression that captures the letter.
+    lettered: Option<String>,
+}
+
+impl SuccessorPath {
+    /// Compiles the path sources of `api` for the version at index `successor`.
+    pub fn compile(api: &Api, successor: usize) -> Option<Self> {
+        let mut spellings = Vec::new();
+        let mut before_version = None;
+        for (source, place) in api.versioning.sources.iter().enumerate() {
+            let SourcePlace::Path(expression) = &place.place else { continue };
+            let literal = literal_before_capture(expression);
+            let spelling = Spelling::new(api, successor, source, expression, literal.as_deref());
+            if before_version.is_none() && (spelling.plain.is_some() || spelling.lettered.is_some()) {
+                before_version = literal;
+            }
+            spellings.push(spelling);
+        }
+        (!spellings.is_empty()).then_some(Self { spellings, before_version })
+    }
+
+    /// The path of the same resource in the successor, fit for a header; no query.
+    ///
+    /// - `path`: the client's path, or its normalised form, without query.
+    /// - `captured`: where the path names a version; none if it names none.
+    /// - `moved`: the path the changes lead to, given the one without a version; none where it stays.
+    /// - None where it cannot be said: the expression reads no spelling of the successor, or the
+    ///   place of the version is not known.
+    pub fn path(
+        &self,
+        path: &str,
+        captured: Option<&Captured>,
+        moved: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let target = match captured {
+            Some(captured) => self.replace(path, captured, moved),
+            None => self.insert(path, moved),
+        }?;
+        // `//host/` would be a reference to another host (RFC 3986 section 4.2).
+        let local = target.starts_with('/') && !target.starts_with("//");
+        local.then(|| reference::path(&target).into_owned())
+    }
+
+    fn replace(&self, path: &str, captured: &Captured, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let text = path.get(captured.range.clone())?;
+        let spelling = self.spellings.iter().find(|spelling| spelling.source == captured.source)?;
+        let name = spelling.like(text)?;
+        // The segment that holds the version, with the slash before it, is what is taken off.
+        let start = path[..captured.range.start].rfind('/')?;
+        let end = path[captured.range.end..].find('/').map_or(path.len(), |at| captured.range.end + at);
+        let (before, after) = (&path[..start], &path[end..]);
+        let segment = [&path[start..captured.range.start], name, &path[captured.range.end..end]].concat();
+        let bare = match (before, after) {
+            ("", "") => Cow::Borrowed("/"),
+            ("", after) => Cow::Borrowed(after),
+            _ => Cow::Owned([before, after].concat()),
+        };
+        match moved(&bare) {
+            None => Some([before, &segment, after].concat()),
+            Some(to) => place(before, &segment, &to),
+        }
+    }
+
+    fn insert(&self, path: &str, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let literal = self.before_version.as_deref()?;
+        let spelling =
+            self.spellings.iter().find(|spelling| spelling.plain.is_some() || spelling.lettered.is_some())?;
+        let name = spelling.plain.as_deref().or(spelling.lettered.as_deref())?;
+        let (before, letters) = literal.split_at(literal.rfind('/')?);
+        let segment = [letters, name].concat();
+        let to = moved(path);
+        place(before, &segment, to.as_deref().unwrap_or(path))
+    }
+}
+
+impl Spelling {
+    fn new(api: &Api, successor: usize, source: usize, expression: &Regex, literal: Option<&str>) -> Self {
+        let names = names(api, successor);
+        let read = |name: &String| match literal {
+            Some(literal) => reads(expression, literal, name),
+            // Nothing to try it on: the name as written is the likeliest.
+            None => true,
+        };
+        let plain = names.iter().find(|name| read(name)).cloned();
+        let lettered = names.iter().map(|name| format!("v{name}")).find(read);
+        Self { source, plain, lettered }
+    }
+
+    /// The successor's name in the style of `text`, the name the client used.
+    fn like(&self, text: &str) -> Option<&str> {
+        let (plain, lettered) = (self.plain.as_deref(), self.lettered.as_deref());
+        if text.starts_with(['v', 'V']) { lettered.or(plain) } else { plain.or(lettered) }
+    }
+}
+
+/// Puts `segment` into `path` after `before`; none where `path` does not lie under `before`.
+fn place(before: &str, segment: &str, path: &str) -> Option<String> {
+    let rest = path.strip_prefix(before)?;
+    match rest {
+        "" | "/" => Some([before, segment].concat()),
+        _ if rest.starts_with('/') => Some([before, segment, rest].concat()),
+        _ => None,
+    }
+}
+
+/// What may be written for the version at index `successor`, the full name first.
+///
+/// A prefix (`2` for 2.1) means the newest stable version under it, which is this one, unless a
+/// version is written just so (CONTRACT section 3, rule 4).
+fn names(api: &Api, successor: usize) -> Vec<String> {
+    let name = &api.versions[successor].name;
+    let mut names = vec![name.as_str().to_owned()];
+    if name.is_date() || name.is_pre_release() {
+        return names;
+    }
+    let numbers = name.numbers().map(|number| number.to_string());
+    for written in (1..usize::from(name.written())).rev() {
+        let prefix = numbers[..written].join(".");
+        let taken = |other: &ApiVersion| ApiVersion::parse(&prefix).is_ok_and(|prefix| prefix == *other);
+        if api.versions.iter().enumerate().all(|(at, version)| at == successor || !taken(&version.name)) {
+            names.push(prefix);
+        }
+    }
+    names
+}
+
+/// Whether `expression` reads `name` back from a path that has it after `literal`.
+fn reads(expression: &Regex, literal: &str, name: &str) -> bool {
+    [format!("{literal}{name}/x"), format!("{literal}{name}")].iter().any(|path| {
+        let captures = expression.captures(path);
+        captures.and_then(|captures| captures.get(1)).is_some_and(|text| text.as_str() == name)
+    })
+}
+
+/// The text an expression demands between the start of the path and its first capture group.
+///
+/// None where it is not fixed (`^/(?:api/)?v(`), or does not begin with a slash.
+fn literal_before_capture(expression: &Regex) -> Option<String> {
+    let hir = regex_syntax::parse(expression.as_str()).ok()?;
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let mut literal = Vec::new();
+    for part in parts {
+        match part.kind() {
+            HirKind::Look(Look::Start) => {}
+            HirKind::Literal(text) => literal.extend_from_slice(&text.0),
+            HirKind::Capture(_) => break,
+            _ => return None,
+        }
+    }
+    let captures = parts.iter().any(|part: &Hir| matches!(part.kind(), HirKind::Capture(_)));
+    String::from_utf8(literal).ok().filter(|text| captures && text.starts_with('/'))
+}
