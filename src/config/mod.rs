@@ -4,6 +4,7 @@
 //! [`tree`] (text to spanned nodes) → [`expand`] (`${…}` in scalars) → [`raw`] (file shape) →
 //! [`checked`] (domain types). All findings of all stages are reported at once.
 
+mod builder;
 pub mod changes;
 pub mod checked;
 pub mod expand;
