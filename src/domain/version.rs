@@ -39,38 +39,12 @@ impl ApiVersion {
     ///
     /// Leading zeros (`01`, `2.00`) are malformed; at most [`VERSION_BYTES_MAX`] bytes.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
-        if text.len() > VERSION_BYTES_MAX {
-            return Err(VersionError::Malformed);
-        }
-        if has_the_form_of_a_date(text) {
-            let numbers = date(text).ok_or(VersionError::Malformed)?;
-            return Ok(Self { text: text.into(), numbers, written: 3, date: true, pre_release: None });
-        }
-        let (release, pre_release) = match text.split_once('-') {
-            Some((release, pre)) => (release, Some(pre)),
-            None => (text, None),
-        };
-        if pre_release.is_some_and(|pre| !pre.split('.').all(is_identifier)) {
-            return Err(VersionError::Malformed);
-        }
-        let mut numbers = [0; 3];
-        let mut written = 0u8;
-        let mut too_large = false;
-        for part in release.split('.') {
-            let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-            if written == 3 || !digits || (part.len() > 1 && part.starts_with('0')) {
-                return Err(VersionError::Malformed);
-            }
-            match part.parse() {
-                Ok(number) => numbers[usize::from(written)] = number,
-                Err(_) => too_large = true,
-            }
-            written += 1;
-        }
-        if too_large {
+        let form = Form::read(text).ok_or(VersionError::Malformed)?;
+        if form.too_large {
             return Err(VersionError::TooLarge);
         }
-        Ok(Self { text: text.into(), numbers, written, date: false, pre_release: pre_release.map(Into::into) })
+        let Form { numbers, written, date, pre_release, .. } = form;
+        Ok(Self { text: text.into(), numbers, written, date, pre_release: pre_release.map(Into::into) })
     }
 
     /// The name as written.
@@ -100,6 +74,160 @@ impl ApiVersion {
 
     fn key(&self) -> (bool, [u64; 3]) {
         (self.date, self.numbers)
+    }
+}
+
+/// A version as a caller writes it, read without copying (CONTRACT section 3, rule 2).
+#[derive(Clone, Copy, Debug)]
+pub struct RequestedVersion<'t> {
+    /// Without surrounding spaces, with the `v` if there is one.
+    text: &'t str,
+    form: Form<'t>,
+}
+
+impl<'t> RequestedVersion<'t> {
+    /// Reads an optional `v`, then a version; spaces and tabs around it are ignored.
+    ///
+    /// None is malformed. A number too large to hold fits the form and equals no declared version.
+    pub fn read(text: &'t str) -> Option<Self> {
+        let text = text.trim_matches([' ', '\t']);
+        if text.len() > VERSION_BYTES_MAX {
+            return None;
+        }
+        let form = Form::read(text.strip_prefix(['v', 'V']).unwrap_or(text))?;
+        Some(Self { text, form })
+    }
+
+    /// What the caller wrote, without surrounding spaces.
+    pub fn text(&self) -> VersionText {
+        VersionText::new(self.text).expect("read() refuses longer texts")
+    }
+
+    /// Whether this names exactly `version`: it has at least as many numbers as the declared name,
+    /// they are the same, and so is the pre-release.
+    ///
+    /// - `fold`: pre-releases are compared without case, as media types are.
+    pub fn equals(&self, version: &ApiVersion, fold: bool) -> bool {
+        let form = &self.form;
+        !form.too_large
+            && form.written >= version.written
+            && (form.date, form.numbers) == (version.date, version.numbers)
+            && match (form.pre_release, version.pre_release.as_deref()) {
+                (None, None) => true,
+                (Some(asked), Some(declared)) => asked == declared || (fold && asked.eq_ignore_ascii_case(declared)),
+                _ => false,
+            }
+    }
+
+    /// Whether this is a shorter form that `version`, no pre-release, falls under: `2` for 2.1.
+    pub fn is_prefix_of(&self, version: &ApiVersion) -> bool {
+        let form = &self.form;
+        let written = usize::from(form.written);
+        !form.too_large
+            && !form.date
+            && !version.date
+            && form.pre_release.is_none()
+            && version.pre_release.is_none()
+            && form.written < version.written
+            && form.numbers[..written] == version.numbers[..written]
+    }
+
+    /// Whether both are spellings of one version, declared or not.
+    pub fn spells_the_same(&self, other: &RequestedVersion<'_>) -> bool {
+        let (a, b) = (&self.form, &other.form);
+        a.date == b.date && a.pre_release == b.pre_release && a.digits().eq(b.digits())
+    }
+}
+
+/// The parts of a version text.
+#[derive(Clone, Copy, Debug)]
+struct Form<'t> {
+    /// The text before the pre-release.
+    release: &'t str,
+    numbers: [u64; 3],
+    written: u8,
+    date: bool,
+    pre_release: Option<&'t str>,
+    too_large: bool,
+}
+
+impl<'t> Form<'t> {
+    fn read(text: &'t str) -> Option<Self> {
+        if text.len() > VERSION_BYTES_MAX {
+            return None;
+        }
+        if has_the_form_of_a_date(text) {
+            let numbers = date(text)?;
+            return Some(Self { release: text, numbers, written: 3, date: true, pre_release: None, too_large: false });
+        }
+        let (release, pre_release) = match text.split_once('-') {
+            Some((release, pre)) => (release, Some(pre)),
+            None => (text, None),
+        };
+        if pre_release.is_some_and(|pre| !pre.split('.').all(is_identifier)) {
+            return None;
+        }
+        let mut numbers = [0u64; 3];
+        let mut written = 0u8;
+        let mut too_large = false;
+        for part in release.as_bytes().split(|byte| *byte == b'.') {
+            if written == 3 || part.is_empty() || (part.len() > 1 && part[0] == b'0') {
+                return None;
+            }
+            let mut number = Some(0u64);
+            for byte in part {
+                if !byte.is_ascii_digit() {
+                    return None;
+                }
+                let digit = u64::from(byte - b'0');
+                number = number.and_then(|n| n.checked_mul(10)).and_then(|n| n.checked_add(digit));
+            }
+            match number {
+                Some(number) => numbers[usize::from(written)] = number,
+                None => too_large = true,
+            }
+            written += 1;
+        }
+        Some(Self { release, numbers, written, date: false, pre_release, too_large })
+    }
+
+    /// The numbers as digits, `0` where not written: also right for numbers too large to hold.
+    fn digits(&self) -> impl Iterator<Item = &'t str> {
+        let separator = if self.date { '-' } else { '.' };
+        self.release.split(separator).chain(std::iter::repeat("0")).take(3)
+    }
+}
+
+/// The text of a requested version, kept without allocating: at most [`VERSION_BYTES_MAX`] bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VersionText {
+    length: u8,
+    bytes: [u8; VERSION_BYTES_MAX],
+}
+
+impl VersionText {
+    /// Copies `text`; none if it is longer than [`VERSION_BYTES_MAX`] bytes.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; VERSION_BYTES_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { length: u8::try_from(text.len()).ok()?, bytes })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("new() copies a whole text")
+    }
+}
+
+impl fmt::Debug for VersionText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for VersionText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -229,5 +357,73 @@ mod tests {
         }
         assert_eq!(ApiVersion::parse(&"1".repeat(65)).err(), Some(VersionError::Malformed));
         assert_eq!(ApiVersion::parse("18446744073709551616").err(), Some(VersionError::TooLarge));
+    }
+
+    fn requested(text: &str) -> RequestedVersion<'_> {
+        RequestedVersion::read(text).unwrap_or_else(|| panic!("{text:?} fits the form"))
+    }
+
+    #[test]
+    fn a_request_may_write_v_and_surrounding_spaces() {
+        for text in ["2.1", "v2.1", "V2.1", "  2.1\t", " v2.1.0 "] {
+            assert!(requested(text).equals(&version("2.1"), false), "{text:?}");
+        }
+        for text in ["", "v", "vv1", "v 1", "2 .1", "v-1", "v01", "2.1;", "2.1,", "latest"] {
+            assert!(RequestedVersion::read(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_requested_version_has_at_most_64_bytes_with_its_v() {
+        let longest = format!("v{}", "1".repeat(63));
+        assert!(RequestedVersion::read(&longest).is_some());
+        assert!(RequestedVersion::read(&format!(" {longest} ")).is_some());
+        assert!(RequestedVersion::read(&format!("{longest}1")).is_none());
+    }
+
+    #[test]
+    fn a_request_equals_a_name_that_has_no_more_numbers() {
+        for (asked, declared, equal) in [
+            ("2", "2", true),
+            ("2.0", "2", true),
+            ("2.1.0", "2.1", true),
+            ("2", "2.0", false),
+            ("2.1", "2.1.0", false),
+            ("2.1.1", "2.1", false),
+            ("2.0-rc.1", "2.0-rc.1", true),
+            ("2.0-RC.1", "2.0-rc.1", false),
+            ("2.0", "2.0-rc.1", false),
+            ("2026-10-01", "2026-10-01", true),
+            ("2026-10-01", "2026-10-02", false),
+        ] {
+            assert_eq!(requested(asked).equals(&version(declared), false), equal, "{asked} {declared}");
+        }
+        assert!(requested("2.0-RC.1").equals(&version("2.0-rc.1"), true));
+    }
+
+    #[test]
+    fn a_prefix_is_shorter_than_the_names_under_it() {
+        for (asked, declared, under) in [
+            ("2", "2.0", true),
+            ("2", "2.10.3", true),
+            ("2.1", "2.1.0", true),
+            ("2.1", "2.1", false),
+            ("2.1", "2.10", false),
+            ("2", "3.0", false),
+            ("2", "2.0-rc.1", false),
+            ("2026", "2026-10-01", false),
+        ] {
+            assert_eq!(requested(asked).is_prefix_of(&version(declared)), under, "{asked} {declared}");
+        }
+    }
+
+    #[test]
+    fn a_number_too_large_to_hold_equals_nothing_but_its_own_spellings() {
+        let huge = "99999999999999999999999";
+        assert!(!requested(huge).equals(&version("1"), false));
+        assert!(requested(huge).spells_the_same(&requested(&format!("v{huge}.0"))));
+        assert!(!requested(huge).spells_the_same(&requested("99999999999999999999998")));
+        assert!(requested("2").spells_the_same(&requested("v2.0.0")));
+        assert!(!requested("2").spells_the_same(&requested("2-rc")));
     }
 }

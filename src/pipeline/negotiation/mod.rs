@@ -1,1 +1,168 @@
-//! Which API, which version and which endpoint a request means.
+//! Which API, which version and which endpoint a request means (CONTRACT section 3).
+//!
+//! A [`Negotiator`] is compiled once for a snapshot. For each request it finds the candidates by
+//! host ([`host`]), takes the version off the path and finds the longest prefix ([`route`]), reads
+//! the configured sources ([`reader`]), picks the version they mean ([`selector`]) and the endpoint
+//! ([`endpoints`]). All of it is decided on a normalised view of the path; where a lenient reader
+//! could see another path, [`path_view`] says so and the request is refused.
+//!
+//! Pure: no clock, no connection, no file. Nothing is allocated for ordinary requests.
+
+mod error;
+pub mod media_type;
+pub mod signals;
+mod trace;
+
+use std::{borrow::Cow, ops::Range};
+
+use http::{HeaderMap, HeaderName, Method};
+
+pub use self::error::{NegotiationError, Refusal};
+pub use self::trace::{Finding, Step, Trace};
+use self::trace::{Observer as _, Recorder, Silent};
+use crate::domain::{api::Api, time::UtcTime, version::VersionText};
+
+/// Everything that finds API, version and endpoint of a request, compiled for one snapshot.
+///
+/// Statuses are those of the instant it was compiled for: compile a new one when
+/// [`crate::domain::lifecycle::Lifecycle::next_turn`] of any version has come.
+#[derive(Debug)]
+pub struct Negotiator {
+    apis: usize,
+}
+
+/// The parts of a request head that decide.
+///
+/// `'h` is the target, which [`Chosen`] borrows; `'f` is the rest, free again once the choice is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'h, 'f> {
+    /// The request method.
+    pub method: &'f Method,
+    /// The authority as sent, maybe with a port, in any case.
+    pub host: Option<&'f str>,
+    /// The path as sent, without query.
+    pub path: &'h str,
+    /// The query as sent, without `?`.
+    pub query: Option<&'h str>,
+    /// The header fields as sent.
+    pub headers: &'f HeaderMap,
+}
+
+/// What a request means. Texts are the client's own bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen<'h> {
+    /// Index into the configuration's APIs.
+    pub api: usize,
+    /// Index into that API's versions: the version asked for, which may be restricted or sunset.
+    pub version: usize,
+    /// Where the version was named.
+    pub source: VersionSource,
+    /// The version text as the client wrote it, without surrounding spaces.
+    pub requested: Option<VersionText>,
+    /// The path to forward: the version's segment taken off unless `strip: false`, the API's prefix
+    /// taken off if `strip_path`, else byte for byte.
+    pub path: Cow<'h, str>,
+    /// The query to forward: version parameters taken off unless `strip: false`.
+    pub query: Option<Cow<'h, str>>,
+    /// The version off, the API's prefix on, normalised: what endpoints and `match:` of changes see.
+    pub unversioned_path: Cow<'h, str>,
+    /// Index into the version's endpoint list (its own, or the API's); none counts as `other`.
+    pub endpoint: Option<usize>,
+    /// The version text (without a `v`) within [`Head::path`], where a path source matched.
+    pub path_capture: Option<Range<usize>>,
+    /// The path named the version and no other source was present.
+    pub named_by_path_alone: bool,
+    /// The version text the client used in `Accept` for this version, for [`media_type::content_type_back`].
+    pub media_type_text: Option<VersionText>,
+    /// The version named does not exist and the default answers (`on_unknown: default`).
+    pub fallback: bool,
+    /// A source below names a different served version (`vergate_version_conflicts_total`).
+    pub conflict: bool,
+}
+
+/// Where the chosen version was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VersionSource {
+    /// A header field.
+    Header,
+    /// The path.
+    Path,
+    /// A query parameter.
+    Query,
+    /// `Accept`.
+    Accept,
+    /// Nowhere; the default applies.
+    Default,
+}
+
+impl VersionSource {
+    /// The word in log and `explain`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Accept => "accept",
+            Self::Default => "default",
+        }
+    }
+}
+
+impl Negotiator {
+    /// Compiles the lookups of all `apis` with the statuses their versions have at `now`.
+    pub fn compile(apis: &[Api], now: UtcTime) -> Self {
+        let _ = now;
+        Self { apis: apis.len() }
+    }
+
+    /// Decides what the request means.
+    ///
+    /// Errors name what the caller has to change; [`NegotiationError::code`] has the status.
+    pub fn negotiate<'h>(&self, head: &Head<'h, '_>) -> Result<Chosen<'h>, Refusal> {
+        self.decide(head, &mut Silent)
+    }
+
+    /// The same decision with every step recorded.
+    pub fn trace<'h>(&self, head: &Head<'h, '_>) -> Trace<'h> {
+        let mut recorder = Recorder::default();
+        let outcome = self.decide(head, &mut recorder);
+        Trace { steps: recorder.steps, outcome }
+    }
+
+    fn decide<'h>(&self, head: &Head<'h, '_>, observer: &mut impl trace::Observer) -> Result<Chosen<'h>, Refusal> {
+        observer.step(|| Step::Host { host: head.host.map(str::to_owned), candidates: self.apis, named: false });
+        Err(Refusal { error: NegotiationError::RouteUnknown, api: None, version: None })
+    }
+
+    /// The request header fields that select the version of `api`, for `Vary`.
+    pub fn vary(&self, api: usize) -> &[HeaderName] {
+        let _ = api;
+        &[]
+    }
+
+    /// The field that tells an upstream of `api` its version: the first header source, else `X-API-Version`.
+    pub fn version_header(&self, api: usize) -> &HeaderName {
+        let _ = api;
+        &http::header::ACCEPT
+    }
+
+    /// The served versions of `api`, ascending, without restricted and sunset ones.
+    pub fn supported_versions(&self, api: usize) -> &[String] {
+        let _ = api;
+        &[]
+    }
+
+    /// The newest version of `api` that is stable, pre-releases aside.
+    pub fn latest_stable(&self, api: usize) -> Option<usize> {
+        let _ = api;
+        None
+    }
+
+    /// Index into the endpoint list of a version other than the chosen one (fall-forward).
+    ///
+    /// - `path`: absolute, version off, API prefix on, as [`Chosen::unversioned_path`].
+    pub fn endpoint(&self, api: usize, version: usize, method: &Method, path: &str) -> Option<usize> {
+        let _ = (api, version, method, path);
+        None
+    }
+}
