@@ -1,1 +1,17 @@
-//! What operators see: metrics and the access log.
+//! What operators see: metrics, the access log and diagnostics.
+//!
+//! Nothing here blocks the request path: metrics are cells of the worker's own ([`cells`]), access-log
+//! records go over a bounded channel to a thread of their own ([`access_log`]).
+
+mod access_line;
+pub mod access_log;
+pub mod adoption;
+pub mod cells;
+pub mod diagnostics;
+pub mod metrics;
+pub mod series;
+
+pub use access_log::{AccessLog, Format, Record, Target};
+pub use cells::{Counter, Gauge, Histogram};
+pub use diagnostics::init;
+pub use metrics::Metrics;

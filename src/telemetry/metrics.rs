@@ -1,0 +1,475 @@
+//! All metric families of the process (CONTRACT section 6).
+//!
+//! Created once and kept over reloads. Handles are looked up once per worker and kept there; see
+//! [`super::cells`] for what they cost.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector, proto};
+
+use super::{
+    adoption::Adoption,
+    cells::{Cell, Counter, Gauge, Histogram},
+    series::{OTHER, Registered, SERIES_MAX, Series, family, label_pairs},
+};
+use crate::domain::{api::Api, time::UtcTime, upstream::Upstream};
+
+/// `api` or `version` of a response whose API or version is not known.
+pub const NONE: &str = "none";
+
+/// `Content-Type` of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const ADOPTION: &str = "version_adoption_percentage";
+
+/// Every family, bounded to [`SERIES_MAX`] label sets each.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Arc<Series<Counter, 4>>,
+    deprecated_usage: Arc<Series<Counter, 4>>,
+    request_duration: Arc<Series<Histogram, 2>>,
+    upstream_duration: Arc<Series<Histogram, 3>>,
+    in_flight: Arc<Series<Gauge, 0>>,
+    conflicts: Arc<Series<Counter, 1>>,
+    adaptations: Arc<Series<Counter, 5>>,
+    upstream_retries: Arc<Series<Counter, 1>>,
+    upstream_healthy: Arc<Series<Gauge, 2>>,
+    reload_successful: Arc<Series<Gauge, 0>>,
+    reload_timestamp: Arc<Series<Gauge, 0>>,
+    sunset: Arc<Series<Gauge, 2>>,
+    log_dropped: Arc<Series<Counter, 0>>,
+    adoption: Mutex<Adoption>,
+    adoption_overflow: Counter,
+}
+
+impl Metrics {
+    /// All families, the metrics of the process and `vergate_build_info`.
+    ///
+    /// - `started`: from when on adoption is measured.
+    pub fn new(started: Instant) -> Self {
+        let families = Families::new();
+        let build = families.add("vergate_build_info", "What runs here; always 1.", ["version"]);
+        Gauge::set(&build.shared([env!("CARGO_PKG_VERSION")]), 1);
+        let metrics = Self {
+            requests: families.add(
+                "api_requests_by_version_total",
+                "Responses sent, by API version; also those the gateway made itself.",
+                ["api", "version", "endpoint", "status_code"],
+            ),
+            deprecated_usage: families.add(
+                "deprecated_api_usage_total",
+                "Requests for a version past its deprecation date.",
+                ["api", "version", "api_key", "endpoint"],
+            ),
+            request_duration: families.add(
+                "vergate_request_duration_seconds",
+                "From the request's head to the response's last byte.",
+                ["api", "version"],
+            ),
+            upstream_duration: families.add(
+                "vergate_upstream_duration_seconds",
+                "From the request's first byte to the upstream's response head.",
+                ["api", "version", "upstream"],
+            ),
+            in_flight: families.add("vergate_requests_in_flight", "Requests being served.", []),
+            conflicts: families.add(
+                "vergate_version_conflicts_total",
+                "Requests that named another served version in a lower source.",
+                ["api"],
+            ),
+            adaptations: families.add(
+                "vergate_adaptations_total",
+                "Bodies and heads adapted between versions.",
+                ["api", "from", "to", "direction", "outcome"],
+            ),
+            upstream_retries: families.add("vergate_upstream_retries_total", "Requests sent again.", ["upstream"]),
+            upstream_healthy: families.add(
+                "vergate_upstream_healthy",
+                "1 while requests are sent to the server, else 0.",
+                ["upstream", "server"],
+            ),
+            reload_successful: families.add(
+                "vergate_config_last_reload_successful",
+                "1 if the last (re)load of the configuration succeeded, else 0.",
+                [],
+            ),
+            reload_timestamp: families.add(
+                "vergate_config_last_reload_success_timestamp_seconds",
+                "When the configuration in use was loaded.",
+                [],
+            ),
+            sunset: families.add(
+                "vergate_version_sunset_timestamp_seconds",
+                "When the version's sunset is or was.",
+                ["api", "version"],
+            ),
+            log_dropped: families.add(
+                "vergate_access_log_dropped_total",
+                "Access-log lines that were lost because the log could not keep up.",
+                [],
+            ),
+            adoption: Mutex::new(Adoption::new(started)),
+            adoption_overflow: families.overflow.shared([ADOPTION]),
+            registry: families.registry,
+        };
+        metrics.in_flight.shared([]);
+        metrics.log_dropped.shared([]);
+        metrics
+    }
+
+    /// `api_requests_by_version_total`: one per response, the gateway's own included.
+    ///
+    /// - `api`, `version`: as configured, or [`NONE`].
+    /// - `endpoint`: a template such as `POST /parse`, or [`OTHER`].
+    /// - `status`: 499 when the client left first.
+    pub fn requests(&self, api: &str, version: &str, endpoint: &str, status: u16) -> Counter {
+        self.requests.handle([api, version, endpoint, &status.to_string()])
+    }
+
+    /// `deprecated_api_usage_total`: one per request for a version past its deprecation date.
+    ///
+    /// - `api_key`: a known consumer's name, `other` or `anonymous`; never a key.
+    pub fn deprecated_usage(&self, api: &str, version: &str, api_key: &str, endpoint: &str) -> Counter {
+        self.deprecated_usage.handle([api, version, api_key, endpoint])
+    }
+
+    /// `vergate_request_duration_seconds`: one per response. Adoption is derived from its counts, so every
+    /// response that [`Metrics::requests`] counts has to be observed here too.
+    pub fn request_duration(&self, api: &str, version: &str) -> Histogram {
+        self.request_duration.handle([api, version])
+    }
+
+    /// `vergate_upstream_duration_seconds`: one per response of an upstream.
+    pub fn upstream_duration(&self, api: &str, version: &str, upstream: &str) -> Histogram {
+        self.upstream_duration.handle([api, version, upstream])
+    }
+
+    /// `vergate_requests_in_flight`: this worker's part of it.
+    pub fn in_flight(&self) -> Gauge {
+        self.in_flight.handle([])
+    }
+
+    /// Requests being served by all workers now.
+    pub fn in_flight_total(&self) -> i64 {
+        let mut total = 0;
+        self.in_flight.each(|_, cells| total = cells.map(Gauge::value).sum());
+        total
+    }
+
+    /// `vergate_version_conflicts_total`.
+    pub fn conflicts(&self, api: &str) -> Counter {
+        self.conflicts.handle([api])
+    }
+
+    /// `vergate_adaptations_total`.
+    ///
+    /// - `from`, `to`: the version asked for and the one the upstream speaks.
+    /// - `direction`: `request` or `response`.
+    /// - `outcome`: `adapted`, `unchanged` or `failed`.
+    pub fn adaptations(&self, api: &str, from: &str, to: &str, direction: &str, outcome: &str) -> Counter {
+        self.adaptations.handle([api, from, to, direction, outcome])
+    }
+
+    /// `vergate_upstream_retries_total`.
+    pub fn upstream_retries(&self, upstream: &str) -> Counter {
+        self.upstream_retries.handle([upstream])
+    }
+
+    /// `vergate_upstream_healthy`, one gauge for all workers.
+    ///
+    /// - `server`: `host:port` as configured.
+    pub fn upstream_healthy(&self, upstream: &str, server: &str) -> Gauge {
+        self.upstream_healthy.shared([upstream, server])
+    }
+
+    /// Makes every configured server visible, new ones as healthy, and takes those away that are gone.
+    pub fn upstreams(&self, upstreams: &[Upstream]) {
+        let mut known = BTreeSet::new();
+        self.upstream_healthy.each(|values, _| {
+            known.insert(values.clone());
+        });
+        let mut kept = BTreeSet::new();
+        for upstream in upstreams {
+            for server in &upstream.servers {
+                let values = [Box::from(upstream.name.as_str()), server_label(&server.host, server.port).into()];
+                let gauge = self.upstream_healthy(&values[0], &values[1]);
+                if !known.contains(&values) {
+                    gauge.set(1);
+                }
+                kept.insert(values);
+            }
+        }
+        self.upstream_healthy.retain(|values| kept.contains(values));
+    }
+
+    /// `vergate_config_last_reload_*`: the configuration was loaded at this instant, or was not.
+    pub fn reload(&self, at: Option<UtcTime>) {
+        self.reload_successful.shared([]).set(i64::from(at.is_some()));
+        if let Some(at) = at {
+            self.reload_timestamp.shared([]).set(at.unix());
+        }
+    }
+
+    /// `vergate_version_sunset_timestamp_seconds` of every version that has a sunset; others disappear.
+    pub fn sunsets(&self, apis: &[Api]) {
+        self.sunset.retain(|_| false);
+        for api in apis {
+            for version in &api.versions {
+                if let Some(at) = version.lifecycle.sunset() {
+                    self.sunset.shared([&api.name, version.name.as_str()]).set(at.unix());
+                }
+            }
+        }
+    }
+
+    /// `vergate_access_log_dropped_total`.
+    pub fn log_dropped(&self) -> Counter {
+        self.log_dropped.handle([])
+    }
+
+    /// Lets the windows of `version_adoption_percentage` slide; call about once a minute.
+    pub fn tick(&self, now: Instant) {
+        let mut totals = Vec::new();
+        self.request_duration.each(|labels, cells| {
+            let known = &*labels[1] != NONE && &*labels[0] != OTHER;
+            if known {
+                totals.push((labels.clone(), cells.map(Histogram::count).sum()));
+            }
+        });
+        self.adoption.lock().unwrap_or_else(PoisonError::into_inner).tick(now, totals);
+    }
+
+    /// Everything in the Prometheus text format 0.0.4 ([`CONTENT_TYPE`]), families by name.
+    pub fn render(&self, now: Instant) -> String {
+        self.tick(now);
+        let mut families = self.registry.gather();
+        let adoption = self.adoption();
+        if !adoption.get_metric().is_empty() {
+            let place = families.partition_point(|family| family.name() < ADOPTION);
+            families.insert(place, adoption);
+        }
+        let mut text = Vec::new();
+        // Fails only for a family without samples or a writer that fails; neither happens here.
+        if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
+            tracing::error!(%error, "metrics could not be written");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn adoption(&self) -> proto::MetricFamily {
+        let mut shares = self.adoption.lock().unwrap_or_else(PoisonError::into_inner).shares();
+        if shares.len() > SERIES_MAX {
+            // A share that is cut off cannot be added to another: it is left out, not named `other`.
+            self.adoption_overflow.inc();
+            shares.truncate(SERIES_MAX);
+        }
+        let sample = |share: &super::adoption::Share| {
+            let mut gauge = proto::Gauge::default();
+            gauge.set_value(share.percent);
+            let mut metric = proto::Metric::from_gauge(gauge);
+            let values = [&*share.labels[0], &*share.labels[1], share.time_period];
+            metric.set_label(label_pairs(&["api", "version", "time_period"], values.into_iter()));
+            metric
+        };
+        let help = "Share of the API's requests in the last hour, day and week.";
+        family(ADOPTION, help, proto::MetricType::GAUGE, shares.iter().map(sample).collect())
+    }
+}
+
+/// The `server` label of `vergate_upstream_healthy`: `host:port`, an IPv6 literal in brackets.
+pub fn server_label(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Creates families and registers them.
+struct Families {
+    registry: Registry,
+    overflow: Arc<Series<Counter, 1>>,
+}
+
+impl Families {
+    fn new() -> Self {
+        let registry = Registry::new();
+        let help = "Look-ups that ended in the series named other because a metric had 1,000 already.";
+        let overflow = Series::new("vergate_label_overflow_total", help, ["metric"], Counter::default());
+        let families = Self { registry, overflow: Arc::new(overflow) };
+        families.register(Registered(Arc::clone(&families.overflow)));
+        families.register(ProcessCollector::for_self());
+        families
+    }
+
+    fn add<C: Cell, const N: usize>(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: [&'static str; N],
+    ) -> Arc<Series<C, N>> {
+        let series = Arc::new(Series::new(name, help, labels, self.overflow.shared([name])));
+        self.register(Registered(Arc::clone(&series)));
+        series
+    }
+
+    fn register(&self, collector: impl prometheus::core::Collector + 'static) {
+        self.registry.register(Box::new(collector)).expect("the families of this file have different names");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::upstream::{Balance, Server, UpstreamTimeouts};
+
+    fn metrics() -> (Metrics, Instant) {
+        let started = Instant::now();
+        (Metrics::new(started), started)
+    }
+
+    fn samples<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+        let starts = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        text.lines().filter(starts).collect()
+    }
+
+    #[test]
+    fn a_request_is_counted_under_the_seeds_name_and_labels() {
+        let (metrics, now) = metrics();
+        metrics.requests("query-parser", "1.0", "POST /parse", 200).inc();
+        metrics.requests(NONE, NONE, OTHER, 404).inc();
+        let text = metrics.render(now);
+        let requests = samples(&text, "api_requests_by_version_total");
+        assert_eq!(
+            requests,
+            [
+                r#"api_requests_by_version_total{api="none",version="none",endpoint="other",status_code="404"} 1"#,
+                r#"api_requests_by_version_total{api="query-parser",version="1.0",endpoint="POST /parse",status_code="200"} 1"#,
+            ]
+        );
+        assert!(text.contains("# TYPE api_requests_by_version_total counter\n"));
+    }
+
+    #[test]
+    fn two_thousand_endpoints_are_a_thousand_series_and_other() {
+        let (metrics, now) = metrics();
+        for number in 0..2_000 {
+            metrics.requests("api", "1.0", &format!("GET /{number}"), 200).inc();
+        }
+        let text = metrics.render(now);
+        assert_eq!(samples(&text, "api_requests_by_version_total").len(), SERIES_MAX + 1);
+        let overflow = r#"vergate_label_overflow_total{metric="api_requests_by_version_total"} 1000"#;
+        assert!(text.lines().any(|line| line == overflow));
+    }
+
+    #[test]
+    fn adoption_counts_versions_and_not_what_named_none() {
+        let (metrics, now) = metrics();
+        for (version, requests) in [("1.0", 3), ("2.0", 1), (NONE, 96)] {
+            let duration = metrics.request_duration("parser", version);
+            (0..requests).for_each(|_| duration.observe(Duration::from_millis(1)));
+        }
+        let text = metrics.render(now + Duration::from_secs(1));
+        let shares = samples(&text, ADOPTION);
+        assert_eq!(shares.len(), 6, "{shares:?}");
+        assert!(shares.contains(&r#"version_adoption_percentage{api="parser",version="1.0",time_period="1h"} 75"#));
+        assert!(shares.contains(&r#"version_adoption_percentage{api="parser",version="2.0",time_period="7d"} 25"#));
+    }
+
+    #[test]
+    fn a_failed_reload_keeps_the_time_of_the_last_good_one() {
+        let (metrics, now) = metrics();
+        metrics.reload(Some(UtcTime::from_unix(1_748_736_000)));
+        metrics.reload(None);
+        let text = metrics.render(now);
+        assert_eq!(
+            samples(&text, "vergate_config_last_reload_successful"),
+            ["vergate_config_last_reload_successful 0"]
+        );
+        assert_eq!(
+            samples(&text, "vergate_config_last_reload_success_timestamp_seconds"),
+            ["vergate_config_last_reload_success_timestamp_seconds 1748736000"]
+        );
+        metrics.reload(Some(UtcTime::from_unix(1_748_736_001)));
+        assert!(metrics.render(now).contains("\nvergate_config_last_reload_successful 1\n"));
+    }
+
+    #[test]
+    fn a_server_that_is_gone_disappears_and_a_known_one_keeps_its_health() {
+        let (metrics, now) = metrics();
+        let seconds = Duration::from_secs;
+        let upstream = |ports: &[u16]| Upstream {
+            name: "parser".into(),
+            servers: ports
+                .iter()
+                .map(|port| Server { host: "::1".into(), port: *port, base_path: String::new(), weight: 1 })
+                .collect(),
+            balance: Balance::RoundRobin,
+            retry_attempts: 0,
+            retry_budget_percent: 0,
+            timeouts: UpstreamTimeouts { connect: seconds(1), response: seconds(1), pool_idle: seconds(1) },
+        };
+        metrics.upstreams(&[upstream(&[1, 2])]);
+        metrics.upstream_healthy("parser", "[::1]:2").set(0);
+        metrics.upstreams(&[upstream(&[2, 3])]);
+        assert_eq!(
+            samples(&metrics.render(now), "vergate_upstream_healthy"),
+            [
+                r#"vergate_upstream_healthy{upstream="parser",server="[::1]:2"} 0"#,
+                r#"vergate_upstream_healthy{upstream="parser",server="[::1]:3"} 1"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn every_family_of_the_contract_is_there() {
+        let (metrics, now) = metrics();
+        metrics.requests("a", "1", OTHER, 200).inc();
+        metrics.deprecated_usage("a", "1", "anonymous", OTHER).inc();
+        metrics.request_duration("a", "1").observe(Duration::from_millis(3));
+        metrics.upstream_duration("a", "1", "u").observe(Duration::from_millis(2));
+        metrics.in_flight().inc();
+        metrics.conflicts("a");
+        metrics.adaptations("a", "1", "2", "request", "adapted");
+        metrics.upstream_retries("u");
+        metrics.upstream_healthy("u", "127.0.0.1:1").set(1);
+        metrics.reload(Some(UtcTime::from_unix(1)));
+        metrics.sunset.shared(["a", "1"]).set(2);
+        let text = metrics.render(now + Duration::from_secs(1));
+        for name in [
+            "api_requests_by_version_total",
+            ADOPTION,
+            "deprecated_api_usage_total",
+            "vergate_request_duration_seconds_bucket",
+            "vergate_request_duration_seconds_sum",
+            "vergate_upstream_duration_seconds_count",
+            "vergate_requests_in_flight",
+            "vergate_version_conflicts_total",
+            "vergate_adaptations_total",
+            "vergate_upstream_healthy",
+            "vergate_upstream_retries_total",
+            "vergate_config_last_reload_successful",
+            "vergate_config_last_reload_success_timestamp_seconds",
+            "vergate_version_sunset_timestamp_seconds",
+            "vergate_label_overflow_total",
+            "vergate_access_log_dropped_total",
+            "vergate_build_info",
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "process_open_fds",
+        ] {
+            assert!(!samples(&text, name).is_empty(), "{name} is missing in\n{text}");
+        }
+        assert_eq!(metrics.in_flight_total(), 1);
+    }
+
+    #[test]
+    fn a_label_value_cannot_break_the_format() {
+        let (metrics, now) = metrics();
+        metrics.conflicts("a\"} 1\nfake 2\\").inc();
+        assert!(metrics.render(now).contains(r#"{api="a\"} 1\nfake 2\\"} 1"#));
+    }
+}
