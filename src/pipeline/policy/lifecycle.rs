@@ -140,9 +140,7 @@ fn refusal(
             Problem::new(Code::VersionRestricted, detail)
         }
         Verdict::Gone | Verdict::Redirect => {
-            let since = version.lifecycle.sunset().map(|at| format!(" since {}", at.date())).unwrap_or_default();
-            let moved = instead("migrate to");
-            let detail = format!("Version {name} of {} is no longer served{since}.{moved}", api.name);
+            let detail = format!("Version {name} of {} is no longer served.{}", api.name, instead("migrate to"));
             let problem = Problem::new(Code::VersionSunset, detail);
             let members = [
                 ("sunset", version.lifecycle.sunset().map(UtcTime::date)),
@@ -161,4 +159,143 @@ fn supported_versions(api: &Api, standings: &[Standing]) -> Value {
     let is_served = |status: Status| (Status::Beta..Status::Sunset).contains(&status);
     let served = api.versions.iter().zip(standings).filter(|(_, standing)| is_served(standing.status));
     served.map(|(version, _)| Value::from(version.name.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pipeline::policy::fixture::{PATH, api, at, example};
+
+    fn verdicts(api: &Api, now: &str) -> Vec<Verdict> {
+        compile(api, at(now)).into_iter().map(|policy| policy.verdict).collect()
+    }
+
+    fn members(policy: &Policy) -> Value {
+        let problem = policy.refusal().expect("a refusal");
+        problem.extensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    fn captured(path: &str) -> Captured {
+        let expression = regex::Regex::new(PATH).expect("an expression");
+        let range = expression.captures(path).and_then(|found| found.get(1)).expect("a version").range();
+        Captured { source: 1, range }
+    }
+
+    #[test]
+    fn a_version_is_gone_at_its_sunset_second_not_before() {
+        let api = example(AfterSunset::Gone);
+        assert_eq!(verdicts(&api, "2026-05-31T23:59:59Z")[0], Verdict::Serve);
+        assert_eq!(verdicts(&api, "2026-06-01T00:00:00Z")[0], Verdict::Gone);
+    }
+
+    #[test]
+    fn a_later_sunset_in_the_file_brings_a_version_back() {
+        let before = api(None, &["1.0 2025-06-01 2026-06-01", "2.0"]);
+        let after = api(None, &["1.0 2025-06-01 2026-12-01", "2.0"]);
+        assert_eq!(verdicts(&before, "2026-07-01")[0], Verdict::Gone);
+        assert_eq!(verdicts(&after, "2026-07-01")[0], Verdict::Serve);
+    }
+
+    #[test]
+    fn development_and_alpha_are_restricted_and_beta_is_served() {
+        let api = api(None, &["1.0", "2.0 status=beta", "3.0 status=alpha", "4.0 status=development"]);
+        let expected = [Verdict::Serve, Verdict::Serve, Verdict::Restricted, Verdict::Restricted];
+        assert_eq!(verdicts(&api, "2026-01-01"), expected);
+        let policies = compile(&api, at("2026-01-01"));
+        assert_eq!(policies[2].refusal().map(|problem| problem.code), Some(Code::VersionRestricted));
+        assert_eq!(members(&policies[2]), serde_json::json!({"supported_versions": ["1.0", "2.0"]}));
+        assert!(policies[1].refusal().is_none());
+    }
+
+    #[test]
+    fn the_successor_is_the_newest_version_that_is_stable_on_the_day() {
+        let api = api(None, &["1.0", "2.0 2026-03-01", "2.1 status=beta", "3.0 status=alpha"]);
+        let successors = |now| compile(&api, at(now)).into_iter().map(|policy| policy.successor).collect::<Vec<_>>();
+        // Announced for March, 2.0 is stable until then, and no version succeeds itself.
+        assert_eq!(successors("2026-02-28"), [Some(1), None, Some(1), Some(1)]);
+        assert_eq!(successors("2026-03-01"), [None, Some(0), Some(0), Some(0)]);
+    }
+
+    #[test]
+    fn after_its_sunset_a_version_can_redirect_or_fall_forward() {
+        assert_eq!(verdicts(&example(AfterSunset::Redirect), "2026-05-31")[0], Verdict::Serve);
+        assert_eq!(verdicts(&example(AfterSunset::Redirect), "2026-06-01")[0], Verdict::Redirect);
+        let forward = Verdict::FallForward { successor: 2 };
+        assert_eq!(verdicts(&example(AfterSunset::FallForward), "2026-06-01")[0], forward);
+    }
+
+    #[test]
+    fn without_a_stable_version_a_sunset_one_is_gone() {
+        for after in [AfterSunset::Redirect, AfterSunset::FallForward] {
+            let mut api = api(Some(PATH), &["1.0 2025-06-01 2026-06-01", "2.0 status=beta"]);
+            api.versions[0].deprecation.after_sunset = after;
+            let policy = compile(&api, at("2026-06-01")).swap_remove(0);
+            assert_eq!(policy.verdict, Verdict::Gone);
+            assert!(members(&policy).get("migrate_to").is_none());
+        }
+    }
+
+    #[test]
+    fn status_sunset_without_a_date_is_sunset_at_once() {
+        let api = api(None, &["1.0 status=sunset", "2.0"]);
+        let policy = compile(&api, at("2026-01-01")).swap_remove(0);
+        assert_eq!(policy.verdict, Verdict::Gone);
+        assert!(members(&policy).get("sunset").is_none());
+    }
+
+    #[test]
+    fn a_gone_version_says_where_to_go() {
+        let policy = compile(&example(AfterSunset::Redirect), at("2026-06-01")).swap_remove(0);
+        let problem = policy.refusal().expect("a refusal");
+        assert_eq!(problem.code, Code::VersionSunset);
+        assert_eq!(problem.detail, "Version v1.0 of query-parser is no longer served. Please migrate to v2.1.");
+        let expected = serde_json::json!({
+            "supported_versions": ["2.0", "2.1", "3.0"],
+            "sunset": "2026-06-01",
+            "migrate_to": "2.1",
+            "migration_guide": "/docs/migration/v1-to-v2",
+        });
+        assert_eq!(members(&policy), expected);
+    }
+
+    #[test]
+    fn a_redirect_keeps_path_and_query() {
+        let policy = compile(&example(AfterSunset::Redirect), at("2026-06-01")).swap_remove(0);
+        let to = |path: &str, query| policy.location(path, query, &captured(path), &|_| None);
+        assert_eq!(to("/v1.0/parse", Some("a=%20&a")), Some(HeaderValue::from_static("/v2.1/parse?a=%20&a")));
+        assert_eq!(to("/v1", None), Some(HeaderValue::from_static("/v2.1")));
+        assert_eq!(to("/v1//evil.example", None), Some(HeaderValue::from_static("/v2.1//evil.example")));
+    }
+
+    #[test]
+    fn a_redirect_follows_the_changes() {
+        let policy = compile(&example(AfterSunset::Redirect), at("2026-06-01")).swap_remove(0);
+        let moved = |path: &str| (path == "/parse").then(|| "/analyze".to_owned());
+        let location = policy.location("/v1.0/parse", Some("q=1"), &captured("/v1.0/parse"), &moved);
+        assert_eq!(location, Some(HeaderValue::from_static("/v2.1/analyze?q=1")));
+    }
+
+    #[test]
+    fn a_link_that_is_switched_off_does_not_switch_off_the_redirect() {
+        let mut api = example(AfterSunset::Redirect);
+        api.versions[0].deprecation.links.successor_version = false;
+        let policy = compile(&api, at("2026-06-01")).swap_remove(0);
+        let place = captured("/v1.0/parse");
+        assert_eq!(policy.link_target("/v1.0/parse", Some(&place), &|_| None), None);
+        assert!(policy.location("/v1.0/parse", None, &place, &|_| None).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_location_is_always_a_path_on_this_host(path in "/v1(/[ -~é]{0,20}){0,3}", query in "[ -~é]{0,20}") {
+            let policy = compile(&example(AfterSunset::Redirect), at("2026-06-01")).swap_remove(0);
+            let place = Captured { source: 1, range: 2..3 };
+            let location = policy.location(&path, Some(&query), &place, &|_| None).expect("a location");
+            let text = location.to_str().expect("ASCII");
+            prop_assert!(text.starts_with("/v2.1"));
+            prop_assert!(text.parse::<http::Uri>().is_ok(), "{}", text);
+        }
+    }
 }

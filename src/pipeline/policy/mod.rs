@@ -12,6 +12,8 @@ pub mod announce;
 pub mod lifecycle;
 pub mod reference;
 pub mod successor;
+#[cfg(test)]
+mod fixture;
 
 pub use announce::Announcement;
 pub use lifecycle::{Policy, Verdict, compile};

@@ -153,11 +153,13 @@ fn names(api: &Api, successor: usize) -> Vec<String> {
         return names;
     }
     let numbers = name.numbers().map(|number| number.to_string());
-    for written in (1..usize::from(name.written())).rev() {
-        let prefix = numbers[..written].join(".");
-        let taken = |other: &ApiVersion| ApiVersion::parse(&prefix).is_ok_and(|prefix| prefix == *other);
-        if api.versions.iter().enumerate().all(|(at, version)| at == successor || !taken(&version.name)) {
-            names.push(prefix);
+    for written in (1..name.written()).rev() {
+        let equals = |other: &ApiVersion| {
+            let given = name.numbers().into_iter().take(written.into()).chain([0; 3]);
+            !other.is_pre_release() && other.written() <= written && other.numbers().into_iter().eq(given.take(3))
+        };
+        if !api.versions.iter().any(|version| equals(&version.name)) {
+            names.push(numbers[..written.into()].join("."));
         }
     }
     names
@@ -188,4 +190,128 @@ fn literal_before_capture(expression: &Regex) -> Option<String> {
     }
     let captures = parts.iter().any(|part: &Hir| matches!(part.kind(), HirKind::Capture(_)));
     String::from_utf8(literal).ok().filter(|text| captures && text.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pipeline::policy::fixture::{PATH, api};
+
+    /// The successor's path of `path`, read by `expression`, where the newest of `versions` succeeds.
+    fn target(expression: &str, versions: &[&str], path: &str) -> Option<String> {
+        moved(expression, versions, path, &|_| None)
+    }
+
+    fn moved(expression: &str, versions: &[&str], path: &str, to: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let api = api(Some(expression), versions);
+        let rule = SuccessorPath::compile(&api, versions.len() - 1).expect("a path source");
+        let found = Regex::new(expression).expect("an expression").captures(path).and_then(|found| found.get(1));
+        let captured = found.map(|found| Captured { source: 1, range: found.range() });
+        rule.path(path, captured.as_ref(), to)
+    }
+
+    #[test]
+    fn a_named_version_is_replaced_and_a_missing_one_inserted() {
+        for (path, expected) in [
+            ("/v1.0/parse", "/v2.1/parse"),
+            ("/v1/parse/", "/v2.1/parse/"),
+            ("/v1.0", "/v2.1"),
+            ("/v1.0/", "/v2.1/"),
+            ("/parse", "/v2.1/parse"),
+            ("/", "/v2.1"),
+            ("/v1.0/a b%20c/<x>", "/v2.1/a%20b%20c/%3Cx%3E"),
+        ] {
+            assert_eq!(target(PATH, &["1.0", "2.1"], path).as_deref(), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn without_a_path_source_there_is_no_path() {
+        assert!(SuccessorPath::compile(&api(None, &["1.0", "2.1"]), 1).is_none());
+    }
+
+    #[test]
+    fn a_version_is_inserted_only_after_literal_text() {
+        for (expression, expected) in [
+            (r"^/v([0-9.]+)(?:/|$)", Some("/v2.1/api/parse")),
+            (r"^/api/v([0-9.]+)(?:/|$)", Some("/api/v2.1/parse")),
+            (r"^/a\x70i/([0-9.]+)(?:/|$)", Some("/api/2.1/parse")),
+            (r"/(v[0-9.]+)", Some("/v2.1/api/parse")),
+            (r"^/(?:api/)?v([0-9.]+)", None),
+            (r"(?i)^/v([0-9.]+)", None),
+            (r"^/v(?:ersion)?([0-9.]+)", None),
+            (r"v([0-9.]+)", None),
+            (r"^/other/v([0-9.]+)", None),
+            (r"^(?:/v([0-9.]+)|/x)", None),
+        ] {
+            assert_eq!(target(expression, &["1.0", "2.1"], "/api/parse").as_deref(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_captured_letter_stays() {
+        let expression = r"^/(v?[0-9.]+)(?:/|$)";
+        assert_eq!(target(expression, &["1.0", "2.1"], "/v1.0/x").as_deref(), Some("/v2.1/x"));
+        assert_eq!(target(expression, &["1.0", "2.1"], "/1.0/x").as_deref(), Some("/2.1/x"));
+        assert_eq!(target(r"^/(v[0-9.]+)(?:/|$)", &["1.0", "2.1"], "/v1.0/x").as_deref(), Some("/v2.1/x"));
+    }
+
+    #[test]
+    fn an_expression_of_majors_gets_a_major() {
+        let majors = r"^/v([0-9]+)(?:/|$)";
+        assert_eq!(target(majors, &["1.0", "2.0", "2.1"], "/v1/x").as_deref(), Some("/v2/x"));
+        assert_eq!(target(majors, &["1.0", "2.0", "2.1"], "/x").as_deref(), Some("/v2/x"));
+        // `2` is the name of another version here: it would lead there.
+        assert_eq!(target(majors, &["1.0", "2", "2.1"], "/v1/x"), None);
+        assert_eq!(target(majors, &["1.0", "2.1-rc.1"], "/v1/x"), None);
+    }
+
+    #[test]
+    fn the_changes_move_the_path_between_prefix_and_version() {
+        let to = |path: &str| path.strip_prefix("/api/parse").map(|rest| format!("/api/analyze{rest}"));
+        let expression = r"^/api/v([0-9.]+)(?:/|$)";
+        let versions = ["1.0", "2.1"];
+        assert_eq!(moved(expression, &versions, "/api/v1.0/parse/x", &to).as_deref(), Some("/api/v2.1/analyze/x"));
+        assert_eq!(moved(expression, &versions, "/api/parse", &to).as_deref(), Some("/api/v2.1/analyze"));
+        // Moved out of the prefix the version has no place.
+        assert_eq!(moved(expression, &versions, "/api/v1.0/parse", &|_| Some("/x".into())), None);
+        assert_eq!(moved(PATH, &versions, "/v1.0/a", &|_| Some("/".into())).as_deref(), Some("/v2.1"));
+    }
+
+    #[test]
+    fn the_path_given_to_the_changes_holds_no_version() {
+        for (path, bare) in [("/v1.0/a/b", "/a/b"), ("/v1.0", "/"), ("/v1.0/", "/"), ("/a", "/a")] {
+            let seen = std::cell::RefCell::new(String::new());
+            moved(PATH, &["1.0", "2.1"], path, &|path| {
+                path.clone_into(&mut seen.borrow_mut());
+                None
+            });
+            assert_eq!(seen.into_inner(), bare, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_own_only_spelling() {
+        let dates = r"^/([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/|$)";
+        let versions = ["2026-01-01", "2026-06-01"];
+        assert_eq!(target(dates, &versions, "/2026-01-01/x").as_deref(), Some("/2026-06-01/x"));
+        assert_eq!(target(dates, &versions, "/x").as_deref(), Some("/2026-06-01/x"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_target_is_always_a_path_on_this_host(path in "/[ -~é/]{0,30}", to in proptest::option::of("[ -~é/]{0,20}")) {
+            for expression in [PATH, r"/([0-9]+)", r"^/api/v([0-9]+)/"] {
+                if let Some(target) = moved(expression, &["1", "2"], &path, &|_| to.clone()) {
+                    prop_assert!(target.starts_with('/') && !target.starts_with("//"));
+                    let parsed = target.parse::<http::Uri>();
+                    prop_assert_eq!(parsed.map(|uri| uri.path() == target && uri.query().is_none()).ok(), Some(true));
+                    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&b);
+                    prop_assert!(target.bytes().all(allowed), "{}", target);
+                }
+            }
+        }
+    }
 }
