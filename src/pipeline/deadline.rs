@@ -1,0 +1,210 @@
+//! Deadlines of one worker, swept by one coarse tick.
+//!
+//! A timer of the runtime for each request costs about a microsecond; here arming one is a store
+//! into a slab. Nothing fires early; everything fires at most two [`TICK`]s late.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+/// How often expired deadlines are looked for.
+pub const TICK: Duration = Duration::from_millis(50);
+
+/// The deadlines of one worker.
+#[derive(Debug)]
+pub struct Deadlines {
+    entries: RefCell<Slab<Entry>>,
+    start: Instant,
+    /// Milliseconds since `start`, as of the last tick.
+    now: Cell<u64>,
+    /// No entry expires before this, so that most ticks look at nothing.
+    next: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Milliseconds since the start; [`NEVER`] while disarmed.
+    at: u64,
+    waker: Option<Waker>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Deadlines {
+    /// An empty set.
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            entries: RefCell::default(),
+            start: Instant::now(),
+            now: Cell::new(0),
+            next: Cell::new(NEVER),
+        })
+    }
+
+    /// Milliseconds since the worker started, as of the last tick.
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// Wakes whoever waits past its deadline. `now` is the current instant.
+    pub fn tick(&self, now: Instant) {
+        let now = u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(NEVER - 1);
+        self.now.set(now);
+        if now < self.next.get() {
+            return;
+        }
+        let mut next = NEVER;
+        let mut expired = Vec::new();
+        for (_, entry) in self.entries.borrow_mut().iter_mut() {
+            if entry.at <= now {
+                expired.extend(entry.waker.take());
+            } else {
+                next = next.min(entry.at);
+            }
+        }
+        self.next.set(next);
+        // Woken outside the borrow: a waker may drop a timer.
+        expired.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes every waiter, so that each looks at what has changed (a drain).
+    pub fn wake_all(&self) {
+        let wakers: Vec<Waker> = self.entries.borrow_mut().iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Runs [`Deadlines::tick`] for ever.
+    pub async fn run(self: Rc<Self>) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            self.tick(Instant::now());
+        }
+    }
+}
+
+/// One deadline that can be set, moved and taken back; forgotten when dropped.
+#[derive(Debug)]
+pub struct Timer {
+    deadlines: Rc<Deadlines>,
+    key: usize,
+}
+
+impl Timer {
+    /// A disarmed timer.
+    pub fn new(deadlines: &Rc<Deadlines>) -> Self {
+        let key = deadlines.entries.borrow_mut().insert(Entry { at: NEVER, waker: None });
+        Self { deadlines: Rc::clone(deadlines), key }
+    }
+
+    /// Expires `after` from now.
+    pub fn arm(&self, after: Duration) {
+        let wait = u64::try_from((after + TICK).as_millis()).unwrap_or(NEVER);
+        self.arm_at(self.deadlines.now().saturating_add(wait));
+    }
+
+    /// Expires at `at`, in milliseconds of [`Deadlines::now`].
+    pub fn arm_at(&self, at: u64) {
+        if let Some(entry) = self.deadlines.entries.borrow_mut().get_mut(self.key) {
+            entry.at = at;
+        }
+        if at < self.deadlines.next.get() {
+            self.deadlines.next.set(at);
+        }
+    }
+
+    /// Never expires, until armed again.
+    pub fn disarm(&self) {
+        self.arm_at(NEVER);
+    }
+
+    /// Whether it is armed.
+    pub fn is_armed(&self) -> bool {
+        self.deadlines.entries.borrow().get(self.key).is_some_and(|entry| entry.at != NEVER)
+    }
+
+    /// Whether the deadline has passed; if not, the task is woken when it does.
+    pub fn expired(&self, cx: &mut Context<'_>) -> bool {
+        let now = self.deadlines.now();
+        match self.deadlines.entries.borrow_mut().get_mut(self.key) {
+            Some(entry) if entry.at <= now => true,
+            Some(entry) => {
+                match &mut entry.waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.deadlines.entries.borrow_mut().try_remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    fn expired(timer: &Timer) -> bool {
+        let waker = Waker::noop();
+        let mut cx = Context::from_waker(waker);
+        timer.expired(&mut cx)
+    }
+
+    #[test]
+    fn a_timer_expires_after_its_time_and_not_before() {
+        let deadlines = Deadlines::new();
+        let timer = Timer::new(&deadlines);
+        timer.arm(Duration::from_secs(10));
+        deadlines.tick(deadlines.start + Duration::from_secs(10));
+        assert!(!expired(&timer));
+        deadlines.tick(deadlines.start + Duration::from_secs(10) + TICK);
+        assert!(expired(&timer));
+    }
+
+    #[test]
+    fn a_disarmed_or_moved_timer_does_not_expire() {
+        let deadlines = Deadlines::new();
+        let timer = Timer::new(&deadlines);
+        timer.arm(Duration::from_secs(1));
+        timer.disarm();
+        deadlines.tick(deadlines.start + Duration::from_secs(5));
+        assert!(!expired(&timer));
+        timer.arm(Duration::from_secs(1));
+        assert!(!expired(&timer));
+        assert!(timer.is_armed());
+    }
+
+    #[test]
+    fn a_dropped_timer_leaves_nothing_behind() {
+        let deadlines = Deadlines::new();
+        drop(Timer::new(&deadlines));
+        assert!(deadlines.entries.borrow().is_empty());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_waiting_task_is_woken_when_its_deadline_passes() {
+        let deadlines = Deadlines::new();
+        let timer = Timer::new(&deadlines);
+        timer.arm(Duration::from_millis(1));
+        let ticks = async {
+            tokio::task::yield_now().await;
+            deadlines.tick(deadlines.start + Duration::from_secs(1));
+        };
+        let wait = std::future::poll_fn(|cx| if timer.expired(cx) { Poll::Ready(()) } else { Poll::Pending });
+        tokio::join!(wait, ticks);
+    }
+}

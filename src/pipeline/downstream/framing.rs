@@ -1,0 +1,199 @@
+//! Where a request's body ends in the byte stream.
+//!
+//! The connection has to know, because the next head is checked before the parser sees it. Chunk
+//! framing is followed strictly (RFC 9112 section 7.1): CRLF only, a bounded size line.
+
+use super::head::HeadError;
+
+/// What follows the head on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// This many body bytes; 0 for none.
+    Length(u64),
+    /// A chunked body.
+    Chunked(Chunks),
+}
+
+impl Framing {
+    /// Whether the body is complete.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(chunks) => chunks.state == State::Done,
+        }
+    }
+
+    /// Follows `bytes`; returns how many of them belong to this body.
+    ///
+    /// Errors when the chunk framing is broken; the connection cannot go on then.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadError> {
+        match self {
+            Self::Length(left) => {
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= taken as u64;
+                Ok(taken)
+            }
+            Self::Chunked(chunks) => chunks.advance(bytes),
+        }
+    }
+}
+
+/// Progress through a chunked body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    state: State,
+    /// Bytes left in the current chunk, or the size being read.
+    size: u64,
+    /// Bytes of size lines and trailers seen beyond the sizes themselves.
+    overhead: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    SizeStart,
+    Size,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    Done,
+}
+
+/// Extensions and trailers of one body together; more is an attack (RELIABILITY section 4).
+const OVERHEAD_BYTES_MAX: usize = 24 * 1024;
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Self { state: State::SizeStart, size: 0, overhead: 0 }
+    }
+}
+
+impl Chunks {
+    fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadError> {
+        let mut at = 0;
+        while at < bytes.len() && self.state != State::Done {
+            if self.state == State::Data {
+                let taken = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - at);
+                at += taken;
+                self.size -= taken as u64;
+                if self.size == 0 {
+                    self.state = State::DataCr;
+                }
+                continue;
+            }
+            self.state = self.step(bytes[at])?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    fn step(&mut self, byte: u8) -> Result<State, HeadError> {
+        let bad = Err(HeadError::Chunk);
+        match (self.state, byte) {
+            (State::SizeStart, b) if b.is_ascii_hexdigit() => {
+                self.size = hex(b);
+                Ok(State::Size)
+            }
+            (State::Size, b) if b.is_ascii_hexdigit() => {
+                if self.size > u64::MAX >> 5 {
+                    return bad;
+                }
+                self.size = self.size << 4 | hex(b);
+                Ok(State::Size)
+            }
+            (State::Size, b'\r') | (State::Extension, b'\r') => Ok(State::SizeLf),
+            (State::Size, b';' | b' ' | b'\t') => Ok(State::Extension),
+            (State::Extension, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => self.spend(State::Extension),
+            (State::SizeLf, b'\n') if self.size == 0 => Ok(State::TrailerStart),
+            (State::SizeLf, b'\n') => Ok(State::Data),
+            (State::DataCr, b'\r') => Ok(State::DataLf),
+            (State::DataLf, b'\n') => Ok(State::SizeStart),
+            (State::TrailerStart, b'\r') => Ok(State::EndLf),
+            (State::TrailerStart | State::Trailer, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => self.spend(State::Trailer),
+            (State::Trailer, b'\r') => Ok(State::TrailerLf),
+            (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
+            (State::EndLf, b'\n') => Ok(State::Done),
+            _ => bad,
+        }
+    }
+
+    fn spend(&mut self, next: State) -> Result<State, HeadError> {
+        self.overhead += 1;
+        if self.overhead > OVERHEAD_BYTES_MAX { Err(HeadError::Chunk) } else { Ok(next) }
+    }
+}
+
+fn hex(digit: u8) -> u64 {
+    u64::from(match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn follow(body: &[u8], step: usize) -> Result<(usize, bool), HeadError> {
+        let mut framing = Framing::Chunked(Chunks::default());
+        let mut taken = 0;
+        for piece in body.chunks(step) {
+            let n = framing.advance(piece)?;
+            taken += n;
+            if n < piece.len() {
+                break;
+            }
+        }
+        Ok((taken, framing.is_done()))
+    }
+
+    #[test]
+    fn a_chunked_body_ends_where_the_next_head_begins() {
+        let body = b"5;x=\"y\"\r\nhello\r\n00a\r\n0123456789\r\n0\r\nX: y\r\n\r\n";
+        let mut wire = body.to_vec();
+        wire.extend_from_slice(b"GET / HTTP/1.1\r\n");
+        for step in [1, 2, 7, wire.len()] {
+            assert_eq!(follow(&wire, step), Ok((body.len(), true)), "in pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn broken_chunk_framing_is_an_error() {
+        for body in [
+            &b"5\nhello\r\n"[..],
+            b"5\r\nhelloX",
+            b"5\r\nhello\n",
+            b"\r\n",
+            b"g\r\n",
+            b"-1\r\n",
+            b"0x5\r\n",
+            b"fffffffffffffffff\r\n",
+            b"5\r\rhello",
+            b"0\r\n\n",
+            b"0\r\nX: y\n\r\n",
+        ] {
+            assert_eq!(follow(body, body.len()), Err(HeadError::Chunk), "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn endless_extensions_and_trailers_are_refused() {
+        let mut body = b"1;".to_vec();
+        body.resize(OVERHEAD_BYTES_MAX + 10, b'a');
+        assert_eq!(follow(&body, 1000), Err(HeadError::Chunk));
+    }
+
+    #[test]
+    fn a_length_takes_exactly_its_bytes() {
+        let mut framing = Framing::Length(3);
+        assert_eq!(framing.advance(b"ab"), Ok(2));
+        assert_eq!(framing.advance(b"cd"), Ok(1));
+        assert!(framing.is_done());
+    }
+}

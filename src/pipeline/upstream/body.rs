@@ -1,0 +1,237 @@
+//! The request body on its way to the upstream: limited, timed, counted.
+
+use std::{
+    cell::Cell,
+    error::Error,
+    fmt,
+    pin::Pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::patience::Patience;
+use crate::pipeline::deadline::{Deadlines, Timer};
+
+/// What is sent upstream.
+#[derive(Debug)]
+pub enum UpstreamBody {
+    /// No content.
+    Empty,
+    /// A complete body, such as an adapted one.
+    Full(Option<Bytes>),
+    /// The client's body as it comes.
+    Stream(Box<Upload>),
+}
+
+/// Why the client's body did not arrive whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadFailure {
+    /// Longer than `limits.request_body`.
+    TooLarge,
+    /// Paused longer than `timeouts.request_body`.
+    Stalled,
+    /// The client closed the connection or broke its framing.
+    Broken,
+}
+
+/// What the exchange learns of its upload, which another task drives.
+#[derive(Debug, Default)]
+pub struct UploadState {
+    failure: Cell<Option<UploadFailure>>,
+}
+
+impl UploadState {
+    /// Why the upload failed, if it did.
+    pub fn failure(&self) -> Option<UploadFailure> {
+        self.failure.get()
+    }
+}
+
+/// A request body that is forwarded while it arrives.
+#[derive(Debug)]
+pub struct Upload {
+    incoming: Incoming,
+    /// Bytes the limit still allows.
+    left: u64,
+    idle: Duration,
+    timer: Timer,
+    waiting: bool,
+    state: Rc<UploadState>,
+    patience: Rc<Patience>,
+    /// Present while the server has to ask for the body first.
+    gate: Option<Gate>,
+}
+
+/// The client sent `Expect: 100-continue` and it was passed on: the body waits for the server's word.
+#[derive(Debug)]
+pub struct Gate {
+    state: Arc<GateState>,
+    /// A server that ignores the expectation gets the body anyway (RFC 9110 section 10.1.1).
+    timer: Timer,
+}
+
+/// Shared with the callback that sees interim responses, which has to be `Send`.
+#[derive(Debug, Default)]
+struct GateState {
+    open: AtomicBool,
+    waker: std::sync::Mutex<Option<Waker>>,
+}
+
+/// How long a server may take to say 100.
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+impl Gate {
+    /// A closed gate, and the function that opens it.
+    pub fn new(deadlines: &Rc<Deadlines>) -> (Self, impl Fn() + Send + Sync + 'static) {
+        let state = Arc::new(GateState::default());
+        let timer = Timer::new(deadlines);
+        timer.arm(CONTINUE_WAIT);
+        let opener = Arc::clone(&state);
+        let open = move || {
+            opener.open.store(true, Ordering::Release);
+            if let Some(waker) = opener.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+                waker.wake();
+            }
+        };
+        (Self { state, timer }, open)
+    }
+
+    fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
+        *self.state.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(cx.waker().clone());
+        if self.state.open.load(Ordering::Acquire) || self.timer.expired(cx) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Upload {
+    /// - `limit`: most bytes that are taken.
+    /// - `idle`: longest pause.
+    pub fn new(
+        incoming: Incoming,
+        limit: u64,
+        idle: Duration,
+        deadlines: &Rc<Deadlines>,
+        patience: Rc<Patience>,
+        gate: Option<Gate>,
+    ) -> (Box<Self>, Rc<UploadState>) {
+        let state = Rc::new(UploadState::default());
+        let upload = Self {
+            incoming,
+            left: limit,
+            idle,
+            timer: Timer::new(deadlines),
+            waiting: false,
+            state: Rc::clone(&state),
+            patience,
+            gate,
+        };
+        (Box::new(upload), state)
+    }
+
+    /// The next piece, within limit and time.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if let Some(gate) = &self.gate {
+            if gate.poll_open(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.gate = None;
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Pending => self.poll_pause(cx),
+            Poll::Ready(frame) => {
+                self.waiting = false;
+                self.take(frame)
+            }
+        }
+    }
+
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if !self.waiting {
+            self.timer.arm(self.idle);
+            self.waiting = true;
+        }
+        if self.timer.expired(cx) { self.fail(UploadFailure::Stalled) } else { Poll::Pending }
+    }
+
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        match frame {
+            None => {
+                self.patience.sent();
+                Poll::Ready(None)
+            }
+            Some(Err(_)) => self.fail(UploadFailure::Broken),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.left.checked_sub(length) {
+                    None => self.fail(UploadFailure::TooLarge),
+                    Some(left) => {
+                        self.left = left;
+                        if self.incoming.is_end_stream() {
+                            self.patience.sent();
+                        }
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn fail(&self, failure: UploadFailure) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        self.state.failure.set(Some(failure));
+        Poll::Ready(Some(Err(UploadError(failure))))
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(upload) => upload.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_none(),
+            // An upload behind a gate is never at its end.
+            Self::Stream(upload) => upload.gate.is_none() && upload.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Stream(upload) => upload.incoming.size_hint(),
+        }
+    }
+}
+
+/// The client's body did not arrive whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadError(pub UploadFailure);
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            UploadFailure::TooLarge => "the request body is larger than the limit",
+            UploadFailure::Stalled => "the request body stopped arriving",
+            UploadFailure::Broken => "the client closed the connection within the request body, or broke its framing",
+        })
+    }
+}
+
+impl Error for UploadError {}
