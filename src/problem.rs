@@ -1,6 +1,10 @@
 //! The only table from an error's code to status, type and title (RFC 9457, CONTRACT section 4).
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+/// The media type of every problem body.
+pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Where a version was named; decides the status of an unknown one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,7 +139,7 @@ impl Code {
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request body is too large"),
             Self::TargetTooLong => ("target_too_long", S::URI_TOO_LONG, "The request target is too long"),
             Self::ContentCodingUnsupported => {
-                ("content_coding_unsupported", S::UNSUPPORTED_MEDIA_TYPE, "The content coding is not supported")
+                ("content_coding_unsupported", S::UNSUPPORTED_MEDIA_TYPE, "The form of the body is not supported")
             }
             Self::HeaderTooLarge => {
                 ("header_too_large", S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The header section is too large")
@@ -182,17 +186,127 @@ impl Problem {
     /// - `instance`: the client's path without query.
     /// - `request_id`: as in `X-Request-Id`.
     pub fn body(&self, instance: &str, request_id: &str) -> Vec<u8> {
-        let mut members = serde_json::Map::new();
-        members.insert("type".into(), self.code.type_uri().into());
-        members.insert("title".into(), self.code.title().into());
-        members.insert("status".into(), self.code.status().as_u16().into());
-        members.insert("detail".into(), self.detail.as_str().into());
-        members.insert("instance".into(), instance.into());
-        members.insert("code".into(), self.code.as_str().into());
-        members.insert("request_id".into(), request_id.into());
-        for (name, value) in &self.extensions {
-            members.insert((*name).into(), value.clone());
+        let written = Written { problem: self, instance, request_id };
+        serde_json::to_vec(&written).expect("strings, numbers and JSON values can always be written")
+    }
+}
+
+/// A problem with what only the exchange knows. Members keep their order, for human readers.
+struct Written<'a> {
+    problem: &'a Problem,
+    instance: &'a str,
+    request_id: &'a str,
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Problem { code, detail, extensions } = self.problem;
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("type", &code.type_uri())?;
+        members.serialize_entry("title", code.title())?;
+        members.serialize_entry("status", &code.status().as_u16())?;
+        members.serialize_entry("detail", detail)?;
+        members.serialize_entry("instance", self.instance)?;
+        members.serialize_entry("code", code.as_str())?;
+        members.serialize_entry("request_id", self.request_id)?;
+        for (name, value) in extensions {
+            members.serialize_entry(name, value)?;
         }
-        serde_json::to_vec(&members).expect("a map of JSON values can always be written")
+        members.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_the_status_of_the_contract() {
+        use Code::*;
+        let table: [(u16, &[(Code, &str)]); 19] = [
+            (
+                400,
+                &[
+                    (VersionMalformed, "version_malformed"),
+                    (VersionAmbiguous, "version_ambiguous"),
+                    (VersionConflict, "version_conflict"),
+                    (VersionRequired, "version_required"),
+                    (PathInvalid, "path_invalid"),
+                    (RequestInvalid, "request_invalid"),
+                    (AdaptationRequestFailed, "adaptation_request_failed"),
+                    (VersionUnknown(NamedBy::Header), "version_unknown"),
+                    (VersionUnknown(NamedBy::Query), "version_unknown"),
+                ],
+            ),
+            (401, &[(Unauthorized, "unauthorized")]),
+            (
+                403,
+                &[
+                    (VersionRestricted, "version_restricted"),
+                    (ConsumerNotAdmitted, "consumer_not_admitted"),
+                    (Forbidden, "forbidden"),
+                ],
+            ),
+            (
+                404,
+                &[
+                    (VersionUnknown(NamedBy::Path), "version_unknown"),
+                    (RouteUnknown, "route_unknown"),
+                    (EndpointUnknown, "endpoint_unknown"),
+                    (NotFound, "not_found"),
+                ],
+            ),
+            (405, &[(MethodNotAllowed, "method_not_allowed")]),
+            (406, &[(VersionUnknown(NamedBy::Accept), "version_unknown")]),
+            (408, &[(RequestTimeout, "request_timeout")]),
+            (410, &[(VersionSunset, "version_sunset")]),
+            (413, &[(BodyTooLarge, "body_too_large")]),
+            (414, &[(TargetTooLong, "target_too_long")]),
+            (415, &[(ContentCodingUnsupported, "content_coding_unsupported")]),
+            (422, &[(ConfigInvalid, "config_invalid")]),
+            (429, &[(RateLimited, "rate_limited")]),
+            (431, &[(HeaderTooLarge, "header_too_large")]),
+            (500, &[(Internal, "internal")]),
+            (501, &[(MethodUnsupported, "method_unsupported")]),
+            (
+                502,
+                &[
+                    (UpstreamUnreachable, "upstream_unreachable"),
+                    (UpstreamReset, "upstream_reset"),
+                    (UpstreamInvalidResponse, "upstream_invalid_response"),
+                    (AdaptationResponseFailed, "adaptation_response_failed"),
+                ],
+            ),
+            (
+                503,
+                &[
+                    (UpstreamUnavailable, "upstream_unavailable"),
+                    (UpstreamOverloaded, "upstream_overloaded"),
+                    (Overloaded, "overloaded"),
+                    (Draining, "draining"),
+                    (VersionBrownout, "version_brownout"),
+                ],
+            ),
+            (504, &[(UpstreamTimeout, "upstream_timeout")]),
+        ];
+        for (status, codes) in table {
+            for (code, word) in codes {
+                assert_eq!((code.status().as_u16(), code.as_str()), (status, *word));
+            }
+        }
+    }
+
+    #[test]
+    fn the_body_has_the_members_of_the_contract_in_order() {
+        let problem = Problem::new(Code::VersionUnknown(NamedBy::Path), "There is no version 9.")
+            .with("supported_versions", vec!["1.0", "2.0"])
+            .with("retry_after", 3);
+        let body = String::from_utf8(problem.body("/v9/a\"b", "id-1")).expect("UTF-8");
+        let expected = concat!(
+            r#"{"type":"/problems/version-unknown","title":"The requested version does not exist","status":404,"#,
+            r#""detail":"There is no version 9.","instance":"/v9/a\"b","code":"version_unknown","request_id":"id-1","#,
+            r#""supported_versions":["1.0","2.0"],"retry_after":3}"#,
+        );
+        assert_eq!(body, expected);
     }
 }

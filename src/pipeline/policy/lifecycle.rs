@@ -1,12 +1,14 @@
 //! What becomes of a request for a version: served, refused, redirected or answered by another.
 
+use std::ops::Range;
+
 use http::HeaderValue;
 use serde_json::Value;
 
 use super::{
     announce::{Announcement, label},
     reference,
-    successor::{Captured, SuccessorPath},
+    successor::SuccessorPath,
 };
 use crate::{
     domain::{
@@ -81,7 +83,7 @@ impl Policy {
     pub fn link_target(
         &self,
         path: &str,
-        captured: Option<&Captured>,
+        captured: Option<&Range<usize>>,
         moved: &dyn Fn(&str) -> Option<String>,
     ) -> Option<String> {
         let rule = self.successor_path.as_ref().filter(|_| self.announcement.links_successor())?;
@@ -96,7 +98,7 @@ impl Policy {
         &self,
         path: &str,
         query: Option<&str>,
-        captured: &Captured,
+        captured: &Range<usize>,
         moved: &dyn Fn(&str) -> Option<String>,
     ) -> Option<HeaderValue> {
         let target = self.successor_path.as_ref()?.path(path, Some(captured), moved)?;
@@ -177,10 +179,9 @@ mod tests {
         problem.extensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
-    fn captured(path: &str) -> Captured {
+    fn captured(path: &str) -> Range<usize> {
         let expression = regex::Regex::new(PATH).expect("an expression");
-        let range = expression.captures(path).and_then(|found| found.get(1)).expect("a version").range();
-        Captured { source: 1, range }
+        expression.captures(path).and_then(|found| found.get(1)).expect("a version").range()
     }
 
     #[test]
@@ -291,8 +292,7 @@ mod tests {
         #[test]
         fn a_location_is_always_a_path_on_this_host(path in "/v1(/[ -~é]{0,20}){0,3}", query in "[ -~é]{0,20}") {
             let policy = compile(&example(AfterSunset::Redirect), at("2026-06-01")).swap_remove(0);
-            let place = Captured { source: 1, range: 2..3 };
-            let location = policy.location(&path, Some(&query), &place, &|_| None).expect("a location");
+            let location = policy.location(&path, Some(&query), &(2..3), &|_| None).expect("a location");
             let text = location.to_str().expect("ASCII");
             prop_assert!(text.starts_with("/v2.1"));
             prop_assert!(text.parse::<http::Uri>().is_ok(), "{}", text);

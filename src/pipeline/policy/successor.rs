@@ -11,64 +11,62 @@ use crate::domain::{
     version::ApiVersion,
 };
 
-/// Where the path of a request holds the version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Captured {
-    /// Index into the API's sources; the source is a path expression.
-    pub source: usize,
-    /// Bytes of the path that the expression captured: the version's text.
-    pub range: Range<usize>,
-}
-
 /// How paths of an API are turned into paths of its newest stable version.
 ///
 /// Exists only where the API has a path source: without one a path names no version.
 #[derive(Clone, Debug)]
 pub struct SuccessorPath {
-    /// One per path source, in the order of the sources.
-    spellings: Vec<Spelling>,
-    /// Text before the version of the first path source where it is literal: `/v` for `^/v(`.
-    before_version: Option<String>,
+    /// What stands for the successor in a path that names a version: `2.1`, or a shorter prefix where
+    /// no expression reads more; none if they read none.
+    name: Option<String>,
+    insertion: Option<Insertion>,
 }
 
-/// How one path source writes the successor's name.
+/// What a path source would take off, where the text before its capture is literal.
 #[derive(Clone, Debug)]
-struct Spelling {
-    source: usize,
-    /// `2.1`, or a shorter prefix where the expression reads nothing longer; none if it reads none.
-    plain: Option<String>,
-    /// The same with a leading `v`, for an expression that captures the letter.
-    lettered: Option<String>,
+struct Insertion {
+    /// What stays before the version's segment: empty for `^/v(`, `/api` for `^/api/v(`.
+    before: String,
+    /// `/v2.1`.
+    segment: String,
 }
 
 impl SuccessorPath {
     /// Compiles the path sources of `api` for the version at index `successor`.
     pub fn compile(api: &Api, successor: usize) -> Option<Self> {
-        let mut spellings = Vec::new();
-        let mut before_version = None;
-        for (source, place) in api.versioning.sources.iter().enumerate() {
-            let SourcePlace::Path(expression) = &place.place else { continue };
-            let literal = literal_before_capture(expression);
-            let spelling = Spelling::new(api, successor, source, expression, literal.as_deref());
-            if before_version.is_none() && (spelling.plain.is_some() || spelling.lettered.is_some()) {
-                before_version = literal;
+        let names = names(api, successor);
+        let mut compiled: Option<Self> = None;
+        for source in &api.versioning.sources {
+            let SourcePlace::Path(expression) = &source.place else { continue };
+            let rule = compiled.get_or_insert(Self { name: None, insertion: None });
+            let Some(literal) = literal_before_capture(expression) else {
+                // Nothing to try a spelling on: the name as written is the likeliest.
+                rule.name = rule.name.take().or_else(|| names.first().cloned());
+                continue;
+            };
+            let spelled =
+                |name: &String| ["", "v"].into_iter().find(|letter| reads(expression, &literal, letter, name));
+            let Some((name, letter)) = names.iter().find_map(|name| Some((name, spelled(name)?))) else { continue };
+            rule.name.get_or_insert_with(|| name.clone());
+            if let (None, Some((before, letters))) = (&rule.insertion, split_at_segment(&literal)) {
+                rule.insertion =
+                    Some(Insertion { before: before.to_owned(), segment: [letters, letter, name].concat() });
             }
-            spellings.push(spelling);
         }
-        (!spellings.is_empty()).then_some(Self { spellings, before_version })
+        compiled
     }
 
     /// The path of the same resource in the successor, fit for a header; no query.
     ///
-    /// - `path`: the client's path, or its normalised form, without query.
-    /// - `captured`: where the path names a version; none if it names none.
+    /// - `path`: the client's path without query.
+    /// - `captured`: where the path holds the version's text, without a `v`; none if it names none.
     /// - `moved`: the path the changes lead to, given the one without a version; none where it stays.
-    /// - None where it cannot be said: the expression reads no spelling of the successor, or the
-    ///   place of the version is not known.
+    /// - None where it cannot be said: no expression reads a spelling of the successor, or the place
+    ///   of the version is not known.
     pub fn path(
         &self,
         path: &str,
-        captured: Option<&Captured>,
+        captured: Option<&Range<usize>>,
         moved: &dyn Fn(&str) -> Option<String>,
     ) -> Option<String> {
         let target = match captured {
@@ -76,19 +74,17 @@ impl SuccessorPath {
             None => self.insert(path, moved),
         }?;
         // `//host/` would be a reference to another host (RFC 3986 section 4.2).
-        let local = target.starts_with('/') && !target.starts_with("//");
-        local.then(|| reference::path(&target).into_owned())
+        let is_local = target.starts_with('/') && !target.starts_with("//");
+        is_local.then(|| reference::path(&target).into_owned())
     }
 
-    fn replace(&self, path: &str, captured: &Captured, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-        let text = path.get(captured.range.clone())?;
-        let spelling = self.spellings.iter().find(|spelling| spelling.source == captured.source)?;
-        let name = spelling.like(text)?;
+    fn replace(&self, path: &str, captured: &Range<usize>, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let name = self.name.as_deref()?;
+        let (head, tail) = (path.get(..captured.start)?, path.get(captured.end..)?);
         // The segment that holds the version, with the slash before it, is what is taken off.
-        let start = path[..captured.range.start].rfind('/')?;
-        let end = path[captured.range.end..].find('/').map_or(path.len(), |at| captured.range.end + at);
-        let (before, after) = (&path[..start], &path[end..]);
-        let segment = [&path[start..captured.range.start], name, &path[captured.range.end..end]].concat();
+        let (before, opening) = split_at_segment(head)?;
+        let (closing, after) = tail.split_at(tail.find('/').unwrap_or(tail.len()));
+        let segment = [opening, name, closing].concat();
         let bare = match (before, after) {
             ("", "") => Cow::Borrowed("/"),
             ("", after) => Cow::Borrowed(after),
@@ -101,35 +97,14 @@ impl SuccessorPath {
     }
 
     fn insert(&self, path: &str, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-        let literal = self.before_version.as_deref()?;
-        let spelling =
-            self.spellings.iter().find(|spelling| spelling.plain.is_some() || spelling.lettered.is_some())?;
-        let name = spelling.plain.as_deref().or(spelling.lettered.as_deref())?;
-        let (before, letters) = literal.split_at(literal.rfind('/')?);
-        let segment = [letters, name].concat();
-        let to = moved(path);
-        place(before, &segment, to.as_deref().unwrap_or(path))
+        let Insertion { before, segment } = self.insertion.as_ref()?;
+        place(before, segment, moved(path).as_deref().unwrap_or(path))
     }
 }
 
-impl Spelling {
-    fn new(api: &Api, successor: usize, source: usize, expression: &Regex, literal: Option<&str>) -> Self {
-        let names = names(api, successor);
-        let read = |name: &String| match literal {
-            Some(literal) => reads(expression, literal, name),
-            // Nothing to try it on: the name as written is the likeliest.
-            None => true,
-        };
-        let plain = names.iter().find(|name| read(name)).cloned();
-        let lettered = names.iter().map(|name| format!("v{name}")).find(read);
-        Self { source, plain, lettered }
-    }
-
-    /// The successor's name in the style of `text`, the name the client used.
-    fn like(&self, text: &str) -> Option<&str> {
-        let (plain, lettered) = (self.plain.as_deref(), self.lettered.as_deref());
-        if text.starts_with(['v', 'V']) { lettered.or(plain) } else { plain.or(lettered) }
-    }
+/// Splits before the slash that opens the last segment.
+fn split_at_segment(text: &str) -> Option<(&str, &str)> {
+    Some(text.split_at(text.rfind('/')?))
 }
 
 /// Puts `segment` into `path` after `before`; none where `path` does not lie under `before`.
@@ -165,11 +140,11 @@ fn names(api: &Api, successor: usize) -> Vec<String> {
     names
 }
 
-/// Whether `expression` reads `name` back from a path that has it after `literal`.
-fn reads(expression: &Regex, literal: &str, name: &str) -> bool {
-    [format!("{literal}{name}/x"), format!("{literal}{name}")].iter().any(|path| {
-        let captures = expression.captures(path);
-        captures.and_then(|captures| captures.get(1)).is_some_and(|text| text.as_str() == name)
+/// Whether `expression` reads `letter` and `name` back from a path that has them after `literal`.
+fn reads(expression: &Regex, literal: &str, letter: &str, name: &str) -> bool {
+    [format!("{literal}{letter}{name}/x"), format!("{literal}{letter}{name}")].iter().any(|path| {
+        let read = expression.captures(path).and_then(|captures| captures.get(1));
+        read.and_then(|text| text.as_str().strip_prefix(letter)).is_some_and(|read| read == name)
     })
 }
 
@@ -208,7 +183,8 @@ mod tests {
         let api = api(Some(expression), versions);
         let rule = SuccessorPath::compile(&api, versions.len() - 1).expect("a path source");
         let found = Regex::new(expression).expect("an expression").captures(path).and_then(|found| found.get(1));
-        let captured = found.map(|found| Captured { source: 1, range: found.range() });
+        let without_letter = |text: &str| usize::from(text.starts_with('v'));
+        let captured = found.map(|found| found.start() + without_letter(found.as_str())..found.end());
         rule.path(path, captured.as_ref(), to)
     }
 

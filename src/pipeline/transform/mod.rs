@@ -1,1 +1,13 @@
 //! The HTTP rules around an adapted body (ADAPTATION section 6).
+//!
+//! Pure functions over header fields and whole bodies. The caller reads the body up to its cap,
+//! answers `Expect`, and picks the upstream; what is adapted and what passes is decided here.
+
+mod error;
+mod media;
+pub mod request;
+pub mod response;
+mod validators;
+
+pub use error::{Cause, Side, TransformError};
+pub use media::remove_digests;

@@ -1,0 +1,133 @@
+//! Why a message is not adapted, in the caller's terms.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::media;
+use crate::{
+    adaptation::{AdaptationError, Reason},
+    problem::{Code, Problem},
+};
+
+/// Which message of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The client's.
+    Request,
+    /// The upstream's.
+    Response,
+}
+
+/// A message that has to be adapted and cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {} body cannot be adapted", .side.as_str())]
+pub struct TransformError {
+    /// Whose message it is.
+    pub side: Side,
+    /// What stands in the way.
+    #[source]
+    pub cause: Cause,
+}
+
+/// What stands in the way of an adaptation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The body itself.
+    #[error(transparent)]
+    Body(#[from] AdaptationError),
+    /// A content coding was applied to it; only `identity` can be adapted.
+    #[error("the body has a content coding")]
+    Coded,
+    /// It is a JSON Patch (RFC 6902): operations on paths instead of a document.
+    #[error("the body is a JSON Patch")]
+    JsonPatch,
+    /// A signature covers its digest (RFC 9421), which would no longer hold.
+    #[error("a signature covers the digest of the body")]
+    Signed,
+}
+
+impl Side {
+    /// `request` or `response`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
+impl TransformError {
+    /// The message is longer than what may be held for adapting: 413 or 502.
+    pub fn too_large(side: Side) -> Self {
+        Self::of_body(side, Reason::TooLarge)
+    }
+
+    pub(super) fn of_body(side: Side, reason: Reason) -> Self {
+        Self { side, cause: Cause::Body(AdaptationError::of_body(reason)) }
+    }
+
+    /// The code it is answered with. A response is never the client's fault: always 502.
+    pub fn code(&self) -> Code {
+        match (self.side, &self.cause) {
+            (Side::Response, _) => Code::AdaptationResponseFailed,
+            (Side::Request, Cause::Coded | Cause::JsonPatch) => Code::ContentCodingUnsupported,
+            (Side::Request, Cause::Signed) => Code::AdaptationRequestFailed,
+            (Side::Request, Cause::Body(error)) => match error.reason {
+                Reason::TooLarge => Code::BodyTooLarge,
+                Reason::Charset => Code::ContentCodingUnsupported,
+                _ => Code::AdaptationRequestFailed,
+            },
+        }
+    }
+
+    /// `Accept-Encoding` of a 415 for a coding (RFC 9110 section 15.5.16).
+    pub fn accept_encoding(&self) -> Option<HeaderValue> {
+        let is_coding = self.side == Side::Request && self.cause == Cause::Coded;
+        is_coding.then_some(HeaderValue::from_static("identity"))
+    }
+
+    /// `reason` of the problem, also for the log.
+    pub fn reason(&self) -> &'static str {
+        match &self.cause {
+            Cause::Body(error) => error.reason.as_str(),
+            Cause::Coded => "content_coding",
+            Cause::JsonPatch => "json_patch",
+            Cause::Signed => "signature",
+        }
+    }
+
+    /// The answer, with `change`, `op` and `pointer` where an op is to blame, and `reason`.
+    pub fn problem(&self) -> Problem {
+        let side = self.side.as_str();
+        let detail = match &self.cause {
+            Cause::Body(error) => format!("The {side} body cannot be adapted to the other version: {error}."),
+            Cause::Coded => format!("The {side} body has a content coding and cannot be adapted. Send it as it is."),
+            Cause::JsonPatch => {
+                format!("The {side} body is a JSON Patch, which cannot be adapted. Send a merge patch or the document.")
+            }
+            Cause::Signed => format!("A signature covers the digest of the {side} body, so it cannot be adapted."),
+        };
+        let problem = Problem::new(self.code(), detail);
+        let problem = match &self.cause {
+            Cause::Body(AdaptationError { change, op, pointer, .. }) => {
+                let members = [("change", change.as_deref()), ("op", *op), ("pointer", pointer.as_deref())];
+                let known = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+                known.fold(problem, |problem, (name, value)| problem.with(name, value))
+            }
+            Cause::Coded | Cause::JsonPatch | Cause::Signed => problem,
+        };
+        problem.with("reason", self.reason())
+    }
+}
+
+/// Bytes that are no UTF-8 under a name that promises none are foreign, not broken
+/// (ADAPTATION section 6, rule 11).
+pub(super) fn blame(side: Side, error: AdaptationError, headers: &HeaderMap, body: &[u8]) -> TransformError {
+    let is_foreign = error.reason == Reason::Malformed
+        && media::names_a_foreign_charset(headers)
+        && std::str::from_utf8(body).is_err();
+    if is_foreign {
+        TransformError::of_body(side, Reason::Charset)
+    } else {
+        TransformError { side, cause: error.into() }
+    }
+}

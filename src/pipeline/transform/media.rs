@@ -1,0 +1,252 @@
+//! What the `Content-*` fields say about a body.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
+};
+
+/// What an adaptation needs to know of a media type (ADAPTATION section 6, rule 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    /// `application/json` or a type that ends in `+json`.
+    Json,
+    /// `application/merge-patch+json`: a partial document (RFC 7396).
+    MergePatch,
+    /// `application/json-patch+json`: operations, not a document (RFC 6902).
+    JsonPatch,
+    /// `multipart/byteranges`: parts of a body of any type.
+    ByteRanges,
+    /// Passes untouched; a missing type too.
+    Other,
+}
+
+impl Media {
+    /// Reads `Content-Type`. Of several lines the first with a JSON type counts, so that no second
+    /// line leads a body past its adaptation.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(CONTENT_TYPE).iter().map(Self::of_value);
+        lines.find(|media| *media != Self::Other).unwrap_or(Self::Other)
+    }
+
+    fn of_value(value: &HeaderValue) -> Self {
+        let essence = essence(value.as_bytes());
+        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
+        if is("application/merge-patch+json") {
+            Self::MergePatch
+        } else if is("application/json-patch+json") {
+            Self::JsonPatch
+        } else if is("application/json") || ends_in_json(essence) {
+            Self::Json
+        } else if is("multipart/byteranges") {
+            Self::ByteRanges
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Whether a content coding other than `identity` was applied.
+pub(super) fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether `Content-Type` names a charset other than UTF-8.
+pub(super) fn names_a_foreign_charset(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| parameters(value.as_bytes()).any(is_foreign_charset))
+}
+
+/// Whether an RFC 9421 signature covers the digest of the content, which an adaptation breaks.
+pub(super) fn is_content_signed(headers: &HeaderMap) -> bool {
+    let covers = |line: &HeaderValue| {
+        [&b"\"content-digest\""[..], b"\"repr-digest\"", b"\"digest\"", b"\"content-md5\""]
+            .iter()
+            .any(|name| line.as_bytes().windows(name.len()).any(|part| part == *name))
+    };
+    headers.get_all("signature-input").iter().any(covers)
+}
+
+/// Removes what described the bytes before they were adapted, from a header section or trailers:
+/// digests (RFC 9530; RFC 1864).
+pub fn remove_digests(fields: &mut HeaderMap) {
+    for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+        fields.remove(name);
+    }
+}
+
+/// Describes an adapted body: exact length if it is known, no coding, no digest of other bytes, no
+/// charset the text is not in.
+pub(super) fn describe(headers: &mut HeaderMap, length: Option<usize>) {
+    match length {
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        None => drop(headers.remove(CONTENT_LENGTH)),
+    }
+    // Never both a length and chunks (RFC 9112 section 6.2); trailers need chunks.
+    headers.remove(TRANSFER_ENCODING);
+    headers.remove(TRAILER);
+    headers.remove(CONTENT_ENCODING);
+    remove_digests(headers);
+    if names_a_foreign_charset(headers) {
+        let value = headers.get(CONTENT_TYPE).and_then(|value| without_foreign_charset(value.as_bytes()));
+        if let Some(value) = value {
+            headers.insert(CONTENT_TYPE, value);
+        }
+    }
+}
+
+fn essence(value: &[u8]) -> &[u8] {
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// `type/subtype+json`, both parts tokens (RFC 6839 section 3.1).
+fn ends_in_json(essence: &[u8]) -> bool {
+    let is_token = |part: &[u8]| {
+        !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+    };
+    let mut parts = essence.split(|byte| *byte == b'/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(kind), Some(subtype), None) => {
+            let Some((name, suffix)) = subtype.split_at_checked(subtype.len().wrapping_sub(5)) else { return false };
+            is_token(kind) && is_token(name) && suffix.eq_ignore_ascii_case(b"+json")
+        }
+        _ => false,
+    }
+}
+
+/// The parameters of a media type, as written, without the semicolons between them.
+fn parameters(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    let mut escaped = false;
+    let parts = value.split(move |byte| {
+        let ends = !quoted && *byte == b';';
+        if quoted && !escaped && *byte == b'\\' {
+            escaped = true;
+            return false;
+        }
+        if *byte == b'"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = false;
+        ends
+    });
+    parts.skip(1).map(<[u8]>::trim_ascii)
+}
+
+fn is_foreign_charset(parameter: &[u8]) -> bool {
+    let mut halves = parameter.splitn(2, |byte| *byte == b'=');
+    let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    let value = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
+    name.trim_ascii().eq_ignore_ascii_case(b"charset")
+        && !value.eq_ignore_ascii_case(b"utf-8")
+        && !value.eq_ignore_ascii_case(b"utf8")
+}
+
+fn without_foreign_charset(value: &[u8]) -> Option<HeaderValue> {
+    let kept = parameters(value).filter(|parameter| !is_foreign_charset(parameter));
+    let parts: Vec<&[u8]> = std::iter::once(essence(value)).chain(kept).collect();
+    HeaderValue::from_bytes(&parts.join(&b"; "[..])).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn json_is_told_by_its_media_type() {
+        for (value, media) in [
+            ("application/json", Media::Json),
+            ("Application/JSON ; charset=utf-8", Media::Json),
+            ("application/problem+json", Media::Json),
+            ("application/vnd.chatdb.v2+json", Media::Json),
+            ("image/x+JSON", Media::Json),
+            ("application/merge-patch+json", Media::MergePatch),
+            ("application/json-patch+json", Media::JsonPatch),
+            ("multipart/byteranges; boundary=x", Media::ByteRanges),
+            ("application/x-ndjson", Media::Other),
+            ("text/event-stream", Media::Other),
+            ("text/html", Media::Other),
+            ("application/jsonp", Media::Other),
+            ("application/+json", Media::Other),
+            ("+json", Media::Other),
+            ("/+json", Media::Other),
+            ("a/b/c+json", Media::Other),
+            ("json", Media::Other),
+            ("text/plain; x=application/json", Media::Other),
+            ("application/json, text/plain", Media::Other),
+            ("", Media::Other),
+        ] {
+            assert_eq!(Media::of(&typed(value)), media, "{value}");
+        }
+        assert_eq!(Media::of(&HeaderMap::new()), Media::Other);
+    }
+
+    #[test]
+    fn a_second_content_type_does_not_hide_json() {
+        let mut headers = typed("text/plain");
+        headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert_eq!(Media::of(&headers), Media::Json);
+    }
+
+    #[test]
+    fn identity_is_no_coding() {
+        for (value, coded) in [
+            ("identity", false),
+            ("Identity, ,", false),
+            ("", false),
+            ("gzip", true),
+            ("identity, br", true),
+            ("x", true),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(is_coded(&headers), coded, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_false_charset_goes_and_the_rest_stays() {
+        for (value, described) in [
+            ("application/json", "application/json"),
+            ("application/json; charset=UTF-8", "application/json; charset=UTF-8"),
+            ("application/json;charset=\"utf-8\";v=2", "application/json;charset=\"utf-8\";v=2"),
+            ("application/json; charset=latin1", "application/json"),
+            (
+                "application/json; v=\"a;charset=x\\\";\"; Charset=\"utf-16\"; w=1",
+                "application/json; v=\"a;charset=x\\\";\"; w=1",
+            ),
+        ] {
+            let mut headers = typed(value);
+            describe(&mut headers, None);
+            assert_eq!(headers[CONTENT_TYPE], described);
+        }
+    }
+
+    #[test]
+    fn a_body_is_described_by_its_length_alone() {
+        let mut headers = typed("application/json");
+        for name in ["content-digest", "repr-digest", "digest", "content-md5", "content-encoding", "trailer"] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.append(CONTENT_LENGTH, HeaderValue::from_static("1"));
+        describe(&mut headers, Some(12));
+        assert_eq!(headers[CONTENT_LENGTH], "12");
+        assert_eq!(headers.len(), 2, "{headers:?}");
+    }
+
+    #[test]
+    fn a_signature_over_the_digest_is_seen() {
+        for (input, signed) in
+            [("sig=(\"@method\" \"content-digest\");created=1", true), ("sig=(\"@method\" \"content-type\")", false)]
+        {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("signature-input"),
+                HeaderValue::from_static(input),
+            )]);
+            assert_eq!(is_content_signed(&headers), signed, "{input}");
+        }
+    }
+}
