@@ -190,3 +190,103 @@ fn rfc3339(unix_ms: i64) -> impl fmt::Display {
     let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     fmt::from_fn(move |f| write!(f, "{at:.3}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderValue, Method, uri::PathAndQuery};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::telemetry::{
+        access_log::{AccessLog, tests::Page},
+        cells::Counter,
+        record::{Record, tests::record},
+    };
+
+    fn lines(format: Format, records: impl IntoIterator<Item = Record>) -> String {
+        let page = Page::default();
+        let log = AccessLog::start_with(format, Counter::default(), page.clone()).expect("a thread");
+        records.into_iter().for_each(|record| log.write(record));
+        assert!(log.flush(Duration::from_secs(20)));
+        page.text()
+    }
+
+    #[test]
+    fn a_line_is_one_object_with_the_contracts_members_in_order() {
+        let text = lines(Format::Json, [record()]);
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"time":"2026-06-01T10:00:00.007Z","request_id":"abc-1","client":"192.0.2.1","method":"POST","#,
+                r#""path":"/v1.0/parse","api":"query-parser","version":"1.0","version_source":"path","#,
+                r#""phase":"warning","endpoint":"POST /parse","consumer":null,"upstream":"query-parser-1.5","#,
+                r#""status":502,"code":"upstream_reset","duration_ms":12.345,"upstream_ms":12,"bytes":321}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_and_still_a_member() {
+        let bare = Record {
+            path: None,
+            target: None,
+            version_source: None,
+            phase: None,
+            code: None,
+            upstream_duration: None,
+            ..record()
+        };
+        let whole: Value = serde_json::from_str(&lines(Format::Json, [record()])).expect("JSON");
+        let bare: Value = serde_json::from_str(&lines(Format::Json, [bare])).expect("JSON");
+        let names = |line: &Value| line.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&bare), names(&whole));
+        assert_eq!(names(&bare).len(), 17);
+        for name in ["path", "api", "version", "version_source", "phase", "endpoint", "upstream", "code", "upstream_ms"]
+        {
+            assert_eq!(bare[name], json!(null), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_query_is_never_logged() {
+        for format in [Format::Json, Format::Text] {
+            let text = lines(format, [record()]);
+            assert!(text.contains("/v1.0/parse") && !text.contains("secret") && !text.contains('?'), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_a_client_sends_ends_a_line_or_a_string() {
+        let hostile = "/a\"}\u{7f}\u{e9}\u{202e}\u{1f600}\\";
+        let record = Record {
+            path: PathAndQuery::try_from(hostile).ok().or(Some(PathAndQuery::from_static("/x\"}"))),
+            method: Method::from_bytes(b"M'|~").expect("a token"),
+            request_id: HeaderValue::from_bytes(b"a\"\tb\\").expect("a value"),
+            ..record()
+        };
+        let (path, id) = (record.path.as_ref().map(|p| p.path().to_owned()), "a\"\tb\\");
+        let text = lines(Format::Json, [record.clone()]);
+        assert_eq!(text.matches('\n').count(), 1);
+        assert!(text.trim_end().bytes().all(|b| (b' '..=b'~').contains(&b)), "{text}");
+        let line: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((line["path"].as_str(), line["request_id"].as_str()), (path.as_deref(), Some(id)));
+        let text = lines(Format::Text, [record]);
+        assert!(text.trim_end().bytes().all(|b| (b' '..=b'~').contains(&b)), "{text}");
+    }
+
+    #[test]
+    fn a_text_line_leaves_out_what_is_not_known() {
+        let bare = Record { target: None, phase: None, code: None, upstream_duration: None, ..record() };
+        assert_eq!(
+            lines(Format::Text, [record(), bare]),
+            "2026-06-01T10:00:00.007Z request_id=abc-1 192.0.2.1 POST /v1.0/parse api=query-parser version=1.0 \
+             version_source=path phase=warning endpoint=\"POST /parse\" upstream=query-parser-1.5 502 \
+             code=upstream_reset duration_ms=12.345 upstream_ms=12 bytes=321\n\
+             2026-06-01T10:00:00.007Z request_id=abc-1 192.0.2.1 POST /v1.0/parse version_source=path 502 \
+             duration_ms=12.345 bytes=321\n"
+        );
+    }
+}

@@ -1,26 +1,22 @@
 //! The access log: one line per request on stdout, written by a thread of its own.
 //!
-//! Its own module because of what it may cost and what it may show. A worker only moves a [`Record`] into a
-//! bounded channel: a full one drops the record and counts it, it never waits. The record holds no query, no
-//! field value but the request id, and no body, so none of them can reach a log by mistake.
+//! Its own module because of what it may cost. A worker only moves a [`Record`] into a
+//! bounded channel: a full one drops the record and counts it, it never waits.
 
 use std::{
     io::{self, Write},
-    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, uri::PathAndQuery};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{access_line::AccessLine, cells::Counter};
-use crate::{domain::lifecycle::Phase, problem::Code};
+use super::{access_line::AccessLine, cells::Counter, record::Record};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -30,52 +26,6 @@ pub enum Format {
     Json,
     /// For human readers.
     Text,
-}
-
-/// One request (CONTRACT section 8). Cheap to make: everything from the configuration is behind one [`Arc`].
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// When the request's head had arrived, in milliseconds since 1970-01-01T00:00:00Z.
-    pub unix_ms: i64,
-    /// As in `X-Request-Id`.
-    pub request_id: HeaderValue,
-    /// The client's address, behind trusted proxies the one they name.
-    pub client: IpAddr,
-    /// As sent.
-    pub method: Method,
-    /// The client's target, of which only the path is logged; none where no request line was read.
-    pub path: Option<PathAndQuery>,
-    /// What the request was resolved to, as far as it was.
-    pub target: Option<Arc<Target>>,
-    /// `header`, `path`, `query`, `accept` or `default`.
-    pub version_source: Option<&'static str>,
-    /// Where the version's deprecation stands.
-    pub phase: Option<Phase>,
-    /// A known consumer's name, never a key.
-    pub consumer: Option<Arc<str>>,
-    /// As sent; 499 when the client left first.
-    pub status: u16,
-    /// Why the gateway itself answered.
-    pub code: Option<Code>,
-    /// From the request's head to the response's last byte.
-    pub duration: Duration,
-    /// From the request's first byte to the upstream's response head; none where no upstream was asked.
-    pub upstream_duration: Option<Duration>,
-    /// Bytes of the response's body.
-    pub bytes: u64,
-}
-
-/// What a request was resolved to. Made at load, one for each endpoint of each version, best by each worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
-    /// Name of the API.
-    pub api: Option<Box<str>>,
-    /// The version served.
-    pub version: Option<Box<str>>,
-    /// A template such as `POST /parse`, or `other`.
-    pub endpoint: Option<Box<str>>,
-    /// Name of the upstream.
-    pub upstream: Option<Box<str>>,
 }
 
 /// Records that wait for the log's thread; beyond, they are dropped.
@@ -114,10 +64,10 @@ impl AccessLog {
     pub fn start_with(format: Format, dropped: Counter, out: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let format = Arc::new(AtomicU8::new(format as u8));
-        let out = Out { writer: Arc::new(Mutex::new(io::BufWriter::with_capacity(64 << 10, Box::new(out)))) };
+        let writer = Arc::new(Mutex::new(io::BufWriter::with_capacity(64 << 10, Box::new(out) as _)));
+        let out = Out { writer, lost: dropped.clone() };
         let log = Self { sender, dropped, format: Arc::clone(&format) };
-        let dropped = log.dropped.clone();
-        thread::Builder::new().name("access-log".into()).spawn(move || write_all(&receiver, out, format, &dropped))?;
+        thread::Builder::new().name("access-log".into()).spawn(move || write_all(&receiver, &out, format))?;
         Ok(log)
     }
 
@@ -152,7 +102,7 @@ impl AccessLog {
 }
 
 /// The thread: writes until every [`AccessLog`] is gone.
-fn write_all(receiver: &Receiver<Message>, out: Out, format: Arc<AtomicU8>, dropped: &Counter) {
+fn write_all(receiver: &Receiver<Message>, out: &Out, format: Arc<AtomicU8>) {
     let subscriber = tracing_subscriber::fmt()
         .event_format(AccessLine::new(format))
         .with_writer(out.clone())
@@ -161,87 +111,62 @@ fn write_all(receiver: &Receiver<Message>, out: Out, format: Arc<AtomicU8>, drop
     tracing::subscriber::with_default(subscriber, || {
         let mut rests = 0;
         loop {
-            let message = match receiver.try_recv() {
-                Ok(message) => message,
+            match receiver.try_recv() {
+                Ok(message) => {
+                    rests = 0;
+                    take(message, out);
+                }
+                Err(TryRecvError::Empty) if rests < RESTS_MAX => {
+                    out.write_out();
+                    rests += 1;
+                    thread::sleep(REST);
+                }
+                Err(TryRecvError::Empty) => match receiver.recv() {
+                    Ok(message) => {
+                        rests = 0;
+                        take(message, out);
+                    }
+                    Err(_) => break,
+                },
                 Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) => {
-                    if out.flush().is_err() {
-                        dropped.inc();
-                    }
-                    if rests < RESTS_MAX {
-                        rests += 1;
-                        thread::sleep(REST);
-                        continue;
-                    }
-                    match receiver.recv_timeout(Duration::MAX) {
-                        Ok(message) => message,
-                        Err(RecvTimeoutError::Timeout) => continue,
-                        Err(RecvTimeoutError::Disconnected) => break,
-                    }
-                }
-            };
-            rests = 0;
-            match message {
-                Message::Record(record) => emit(&record),
-                Message::Flush(done) => {
-                    if out.flush().is_err() {
-                        dropped.inc();
-                    }
-                    // Whoever asked may have run out of patience.
-                    let _ = done.try_send(());
-                }
             }
         }
-        let _ = out.flush();
+        out.write_out();
     });
 }
 
-/// Hands a record to the subscriber; the fields are the line's members, in this order.
-fn emit(record: &Record) {
-    let target = record.target.as_deref();
-    let text = |part: fn(&Target) -> &Option<Box<str>>| target.and_then(|target| part(target).as_deref());
-    tracing::info!(
-        target: "access",
-        time = record.unix_ms,
-        request_id = record.request_id.to_str().unwrap_or_default(),
-        client = %record.client,
-        method = record.method.as_str(),
-        path = record.path.as_ref().map(PathAndQuery::path),
-        api = text(|target| &target.api),
-        version = text(|target| &target.version),
-        version_source = record.version_source,
-        phase = record.phase.map(Phase::as_str),
-        endpoint = text(|target| &target.endpoint),
-        consumer = record.consumer.as_deref(),
-        upstream = text(|target| &target.upstream),
-        status = record.status,
-        code = record.code.map(Code::as_str),
-        duration_ms = milliseconds(record.duration),
-        upstream_ms = record.upstream_duration.map(milliseconds),
-        bytes = record.bytes,
-    );
-}
-
-/// To the microsecond, which is as many digits as a line needs.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+fn take(message: Message, out: &Out) {
+    match message {
+        Message::Record(record) => record.emit(),
+        Message::Flush(done) => {
+            out.write_out();
+            // Whoever asked may have run out of patience.
+            let _ = done.try_send(());
+        }
+    }
 }
 
 /// The buffer between lines and stdout, written out when the queue is empty.
 #[derive(Clone)]
 struct Out {
     writer: Arc<Mutex<io::BufWriter<Box<dyn Write + Send>>>>,
+    lost: Counter,
 }
 
 impl Out {
-    fn flush(&self) -> io::Result<()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    /// What cannot be written now stays in the buffer; what does not fit there is lost and counted.
+    fn write_out(&self) {
+        let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).flush();
     }
 }
 
+/// One call is one line.
 impl Write for Out {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(line).is_err() {
+            self.lost.inc();
+        }
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -255,5 +180,118 @@ impl MakeWriter<'_> for Out {
 
     fn make_writer(&self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::telemetry::record::tests::record;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// What was written, for looking at.
+    #[derive(Clone, Default)]
+    pub(in crate::telemetry) struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Page {
+        pub(in crate::telemetry) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("whole").clone()).expect("lines are UTF-8")
+        }
+    }
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("whole").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_format_may_change_while_the_log_is_open() {
+        let page = Page::default();
+        let log = AccessLog::start_with(Format::Json, Counter::default(), page.clone()).expect("a thread");
+        log.write(record());
+        assert!(log.flush(PATIENCE));
+        log.set_format(Format::Text);
+        log.write(record());
+        assert!(log.flush(PATIENCE));
+        assert_eq!(page.text().lines().map(|line| line.starts_with('{')).collect::<Vec<_>>(), [true, false]);
+    }
+
+    /// Takes nothing until the sender of its channel is dropped.
+    struct Stuck(Receiver<()>, Page);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            self.1.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_and_never_waits() {
+        let (release, stuck) = channel();
+        let (page, dropped) = (Page::default(), Counter::default());
+        let log = AccessLog::start_with(Format::Json, dropped.clone(), Stuck(stuck, page.clone())).expect("a thread");
+        // The buffer before the writer holds some lines too, so more than the queue is needed.
+        let sent = 2 * QUEUE + 1_000;
+        (0..sent).for_each(|_| log.write(record()));
+        assert!(dropped.value() > 0);
+        assert!(!log.flush(Duration::from_millis(20)), "a stuck log is not flushed");
+        drop(release);
+        assert!(log.flush(PATIENCE));
+        let written = page.text().lines().count() as u64;
+        assert_eq!(written + dropped.value(), sent as u64, "every record is written or counted");
+    }
+
+    /// A pipe nobody reads.
+    struct Broken;
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn lines_a_broken_pipe_does_not_take_are_counted() {
+        let dropped = Counter::default();
+        let log = AccessLog::start_with(Format::Json, dropped.clone(), Broken).expect("a thread");
+        (0..1_000).for_each(|_| log.write(record()));
+        assert!(log.flush(PATIENCE), "the thread lives on");
+        assert!(dropped.value() > 500, "only what the buffer holds is not lost yet: {}", dropped.value());
+    }
+
+    #[test]
+    fn what_was_handed_over_is_written_when_the_last_handle_goes() {
+        let page = Page::default();
+        let log = AccessLog::start_with(Format::Json, Counter::default(), page.clone()).expect("a thread");
+        (0..100).for_each(|_| log.write(record()));
+        drop(log);
+        let until = Instant::now() + PATIENCE;
+        while page.text().lines().count() < 100 {
+            assert!(Instant::now() < until, "{} lines", page.text().lines().count());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_record_stays_small() {
+        assert!(size_of::<Message>() <= 256, "{}", size_of::<Message>());
     }
 }

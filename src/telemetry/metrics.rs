@@ -9,12 +9,13 @@ use std::{
     time::Instant,
 };
 
-use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector, proto};
+use prometheus::{Encoder, Registry, TextEncoder, proto};
 
 use super::{
     adoption::Adoption,
-    cells::{Cell, Counter, Gauge, Histogram},
-    series::{OTHER, Registered, SERIES_MAX, Series, family, label_pairs},
+    cells::{Counter, Gauge, Histogram},
+    families::{Families, family, label_pairs},
+    series::{OTHER, SERIES_MAX, Series},
 };
 use crate::domain::{api::Api, time::UtcTime, upstream::Upstream};
 
@@ -284,39 +285,6 @@ impl Metrics {
 /// The `server` label of `vergate_upstream_healthy`: `host:port`, an IPv6 literal in brackets.
 pub fn server_label(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// Creates families and registers them.
-struct Families {
-    registry: Registry,
-    overflow: Arc<Series<Counter, 1>>,
-}
-
-impl Families {
-    fn new() -> Self {
-        let registry = Registry::new();
-        let help = "Look-ups that ended in the series named other because a metric had 1,000 already.";
-        let overflow = Series::new("vergate_label_overflow_total", help, ["metric"], Counter::default());
-        let families = Self { registry, overflow: Arc::new(overflow) };
-        families.register(Registered(Arc::clone(&families.overflow)));
-        families.register(ProcessCollector::for_self());
-        families
-    }
-
-    fn add<C: Cell, const N: usize>(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: [&'static str; N],
-    ) -> Arc<Series<C, N>> {
-        let series = Arc::new(Series::new(name, help, labels, self.overflow.shared([name])));
-        self.register(Registered(Arc::clone(&series)));
-        series
-    }
-
-    fn register(&self, collector: impl prometheus::core::Collector + 'static) {
-        self.registry.register(Box::new(collector)).expect("the families of this file have different names");
-    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,13 @@ pub mod access_log;
 pub mod adoption;
 pub mod cells;
 pub mod diagnostics;
+mod families;
 pub mod metrics;
+pub mod record;
 pub mod series;
 
-pub use access_log::{AccessLog, Format, Record, Target};
+pub use access_log::{AccessLog, Format};
 pub use cells::{Counter, Gauge, Histogram};
 pub use diagnostics::init;
 pub use metrics::Metrics;
+pub use record::{Record, Target};

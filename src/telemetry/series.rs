@@ -12,10 +12,7 @@ use std::{
     },
 };
 
-use prometheus::{
-    core::{Collector, Desc},
-    proto,
-};
+use prometheus::core::Desc;
 
 use super::cells::{Cell, Counter};
 
@@ -31,10 +28,10 @@ const SHARDS: usize = 64;
 /// A family of `N` labels. Looking a handle up locks and allocates: do it once per worker and keep the handle.
 #[derive(Debug)]
 pub struct Series<C, const N: usize> {
-    name: &'static str,
-    help: &'static str,
-    labels: [&'static str; N],
-    desc: Desc,
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) labels: [&'static str; N],
+    pub(super) desc: Desc,
     /// Counts lookups that ended in [`OTHER`].
     overflow: Counter,
     children: Mutex<BTreeMap<[Box<str>; N], Cells<C>>>,
@@ -104,52 +101,6 @@ fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static SHARD: usize = NEXT.fetch_add(1, Relaxed) % SHARDS);
     SHARD.with(|shard| *shard)
-}
-
-/// The registry's view of a shared family.
-#[derive(Debug)]
-pub(super) struct Registered<C, const N: usize>(pub(super) std::sync::Arc<Series<C, N>>);
-
-impl<C: Cell, const N: usize> Collector for Registered<C, N> {
-    fn desc(&self) -> Vec<&Desc> {
-        vec![&self.0.desc]
-    }
-
-    fn collect(&self) -> Vec<proto::MetricFamily> {
-        let mut metrics = Vec::new();
-        self.0.each(|values, cells| {
-            let mut metric = C::sum(cells);
-            metric.set_label(label_pairs(&self.0.labels, values.iter().map(|value| &**value)));
-            metrics.push(metric);
-        });
-        vec![family(self.0.name, self.0.help, C::KIND, metrics)]
-    }
-}
-
-/// Puts names and values together, in the order the family declares.
-pub(super) fn label_pairs<'a>(names: &[&str], values: impl Iterator<Item = &'a str>) -> Vec<proto::LabelPair> {
-    let pair = |(name, value): (&&str, &str)| {
-        let mut pair = proto::LabelPair::default();
-        pair.set_name((*name).to_owned());
-        pair.set_value(value.to_owned());
-        pair
-    };
-    names.iter().zip(values).map(pair).collect()
-}
-
-/// A family as the encoder takes it.
-pub(super) fn family(
-    name: &str,
-    help: &str,
-    kind: proto::MetricType,
-    metrics: Vec<proto::Metric>,
-) -> proto::MetricFamily {
-    let mut family = proto::MetricFamily::default();
-    family.set_name(name.to_owned());
-    family.set_help(help.to_owned());
-    family.set_field_type(kind);
-    family.set_metric(metrics);
-    family
 }
 
 #[cfg(test)]
