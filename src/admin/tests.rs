@@ -1,0 +1,502 @@
+//! The admin port on a real socket, in front of a gateway without a data plane.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+use super::{
+    server::{Patience, serve_with},
+    *,
+};
+use crate::{
+    config::{
+        Config, Finding,
+        checked::{Admin, Limits, Log, LogFormat, LogRequests, Secret, Timeouts},
+        finding::Place,
+    },
+    domain::{
+        api::{Api, DefaultVersion, DeprecationRules, OnConflict, OnUnknown, Service, Unlisted, Version, Versioning},
+        endpoint::Endpoint,
+        lifecycle::{Lifecycle, Phases, Status},
+        time::UtcTime,
+        upstream::{Balance, Server, Upstream, UpstreamTimeouts},
+        version::ApiVersion,
+    },
+    telemetry::Metrics,
+};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+struct Fake {
+    config: Mutex<Arc<Config>>,
+    readiness: Mutex<Readiness>,
+    metrics: Metrics,
+    reloads: AtomicUsize,
+    outcome: Mutex<Result<ReloadReport, Vec<Finding>>>,
+    reload_takes: Duration,
+}
+
+impl Gateway for Fake {
+    fn now(&self) -> UtcTime {
+        at("2027-01-15")
+    }
+
+    fn view(&self) -> View {
+        View {
+            config: Arc::clone(&self.config.lock().expect("whole")),
+            loaded_at: at("2027-01-14T12:00:00Z"),
+            started_at: at("2027-01-14"),
+            listeners: vec!["127.0.0.1:8080".parse().expect("an address")],
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.readiness.lock().expect("whole").clone()
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    async fn reload(&self) -> Result<ReloadReport, Vec<Finding>> {
+        tokio::time::sleep(self.reload_takes).await;
+        self.reloads.fetch_add(1, SeqCst);
+        self.outcome.lock().expect("whole").clone()
+    }
+}
+
+fn at(text: &str) -> UtcTime {
+    UtcTime::parse(text).expect("a time")
+}
+
+fn version(
+    name: &str,
+    dates: Option<(&str, &str)>,
+    status: Option<Status>,
+    upstream: usize,
+    through: usize,
+) -> Version {
+    let (deprecation, sunset) = (dates.map(|dates| at(dates.0)), dates.map(|dates| at(dates.1)));
+    Version {
+        name: ApiVersion::parse(name).expect("a version"),
+        lifecycle: Lifecycle::new(status, deprecation, sunset, Phases::default(), None).expect("consistent"),
+        deprecation: DeprecationRules::default(),
+        migration_guide: None,
+        breaking_changes: Vec::new(),
+        endpoints: None,
+        service: Service { upstream, through, speaks: through, chain: Vec::new() },
+    }
+}
+
+fn api() -> Api {
+    Api {
+        name: "query parser".into(),
+        hosts: Vec::new(),
+        path: String::new(),
+        strip_path: false,
+        endpoints: vec![Endpoint::parse("POST /parse").expect("an endpoint")],
+        unlisted: Unlisted::Forward,
+        versioning: Versioning {
+            sources: Vec::new(),
+            default: DefaultVersion::LatestStable,
+            on_conflict: OnConflict::Precedence,
+            on_unknown: OnUnknown::Reject,
+        },
+        versions: vec![
+            version("1.0", Some(("2026-06-01", "2027-06-01")), None, 0, 1),
+            version("1.5", None, None, 0, 1),
+            version("2.0", None, Some(Status::Beta), 1, 2),
+        ],
+    }
+}
+
+fn upstream(name: &str) -> Upstream {
+    let seconds = Duration::from_secs;
+    Upstream {
+        name: name.into(),
+        servers: vec![Server { host: "127.0.0.1".into(), port: 9015, base_path: String::new(), weight: 1 }],
+        balance: Balance::LeastRequests,
+        retry_attempts: 1,
+        retry_budget_percent: 20,
+        timeouts: UpstreamTimeouts { connect: seconds(2), response: seconds(30), pool_idle: seconds(30) },
+    }
+}
+
+fn config(token: Option<&str>) -> Config {
+    Config {
+        listeners: vec!["127.0.0.1:8080".parse().expect("an address")],
+        workers: 2,
+        admin: Admin {
+            listen: "127.0.0.1:9901".parse().expect("an address"),
+            token: token.map(|token| Secret::new(token.into())),
+            hosts: Vec::new(),
+        },
+        log: Log { format: LogFormat::Json, requests: LogRequests::All },
+        trusted_proxies: Vec::new(),
+        limits: Limits::default(),
+        timeouts: Timeouts::default(),
+        upstreams: vec![upstream("query-parser-1.5"), upstream("query-parser-2.0")],
+        apis: vec![api()],
+        changes: vec![Vec::new()],
+        files: vec!["gateway.yaml".into()],
+    }
+}
+
+fn fake(token: Option<&str>) -> Fake {
+    Fake {
+        config: Mutex::new(Arc::new(config(token))),
+        readiness: Mutex::new(Readiness {
+            config_loaded: true,
+            listeners_open: true,
+            draining: false,
+            degraded: vec![Degraded { what: "config".into(), why: "the last reload failed".into() }],
+        }),
+        metrics: Metrics::new(Instant::now()),
+        reloads: AtomicUsize::new(0),
+        outcome: Mutex::new(Ok(ReloadReport { at: at("2027-01-15"), warnings: Vec::new() })),
+        reload_takes: Duration::ZERO,
+    }
+}
+
+/// The port, open.
+struct Port {
+    address: SocketAddr,
+    gateway: Arc<Fake>,
+    stop: Option<oneshot::Sender<()>>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).filter_map(|line| line.split_once(": ")).find(|field| field.0 == name).map(|f| f.1)
+    }
+}
+
+async fn open(gateway: Fake) -> Port {
+    let long = Duration::from_secs(60);
+    open_with(Patience { head: long, age: long, grace: long }, gateway).await
+}
+
+async fn open_with(patience: Patience, gateway: Fake) -> Port {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (address, gateway) = (listener.local_addr().expect("bound"), Arc::new(gateway));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(serve_with(patience, listener, Arc::clone(&gateway), async move {
+        let _ = stopped.await;
+    }));
+    Port { address, gateway, stop: Some(stop), served }
+}
+
+impl Port {
+    /// Sends these bytes and reads until the port closes.
+    async fn raw(&self, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.expect("open");
+        // A port that refuses a body closes before it was sent.
+        let _ = stream.write_all(bytes).await;
+        let mut text = Vec::new();
+        let _ = stream.read_to_end(&mut text).await;
+        let text = String::from_utf8(text).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    async fn ask(&self, method: &str, path: &str, fields: &[&str]) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        for field in fields {
+            head += &format!("{field}\r\n");
+        }
+        self.raw(format!("{head}\r\n").as_bytes()).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[]).await
+    }
+}
+
+#[tokio::test]
+async fn the_routes_answer_and_are_never_cached_or_sniffed() {
+    let port = open(fake(None)).await;
+    port.gateway.metrics.requests("query parser", "1.0", "POST /parse", 200).inc();
+    for path in
+        ["/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/apis", "/api/v1/apis/query%20parser/versions"]
+    {
+        let answer = port.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(answer.field("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(answer.field("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.field("x-request-id").map(str::len), Some(32), "{path}");
+        let media_type = if path == "/metrics" { metrics_type() } else { "application/json" };
+        assert_eq!(answer.field("content-type"), Some(media_type), "{path}");
+        let head = port.ask("HEAD", path, &[]).await;
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+        // Metrics and uptime differ from one answer to the next.
+        if path != "/metrics" {
+            assert_eq!(head.field("content-length"), answer.field("content-length"), "{path}");
+        }
+    }
+    assert!(port.get("/metrics").await.body.contains("api_requests_by_version_total{api=\"query parser\""));
+}
+
+fn metrics_type() -> &'static str {
+    crate::telemetry::metrics::CONTENT_TYPE
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_a_wrong_method_405_with_allow() {
+    let port = open(fake(None)).await;
+    for path in
+        ["/", "/healthz/", "/api", "/api/v1", "/api/v1/apis/none/versions", "/api/v1/apis//versions", "/api/v2/status"]
+    {
+        let answer = port.get(path).await;
+        assert_eq!((answer.status, answer.field("content-type")), (404, Some("application/problem+json")), "{path}");
+        assert_eq!((&answer.json()["code"], &answer.json()["instance"]), (&json!("not_found"), &json!(path)));
+    }
+    for (method, path, allow) in [
+        ("POST", "/healthz", "GET, HEAD"),
+        ("DELETE", "/api/v1/apis", "GET, HEAD"),
+        ("GET", "/api/v1/reload", "POST"),
+        ("HEAD", "/api/v1/reload", "POST"),
+        ("OPTIONS", "/metrics", "GET, HEAD"),
+    ] {
+        let answer = port.ask(method, path, &[]).await;
+        assert_eq!((answer.status, answer.field("allow")), (405, Some(allow)), "{method} {path}");
+    }
+    assert_eq!(port.gateway.reloads.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn versions_are_listed_ascending_as_of_now() {
+    let port = open(fake(None)).await;
+    assert_eq!(
+        port.get("/api/v1/apis/query%20parser/versions").await.json(),
+        json!({"api": "query parser", "versions": [
+            {"version": "1.0", "status": "deprecated", "phase": "warning", "default": false,
+             "deprecated": "2026-06-01T00:00:00Z", "sunset": "2027-06-01T00:00:00Z",
+             "upstream": "query-parser-1.5", "served_through": "1.5"},
+            {"version": "1.5", "status": "stable", "phase": null, "default": true,
+             "deprecated": null, "sunset": null, "upstream": "query-parser-1.5", "served_through": null},
+            {"version": "2.0", "status": "beta", "phase": null, "default": false,
+             "deprecated": null, "sunset": null, "upstream": "query-parser-2.0", "served_through": null},
+        ]})
+    );
+    assert_eq!(
+        port.get("/api/v1/apis").await.json(),
+        json!({"apis": [{"name": "query parser", "hosts": [], "path": "/", "strip_path": false,
+            "unlisted": "forward", "endpoints": ["POST /parse"], "default": "1.5", "versions": ["1.0", "1.5", "2.0"]}]})
+    );
+}
+
+#[tokio::test]
+async fn the_default_is_the_one_an_unnamed_request_gets() {
+    let fake = fake(None);
+    let mut config = config(None);
+    config.apis[0].versioning.default = DefaultVersion::Required;
+    *fake.config.lock().expect("whole") = Arc::new(config);
+    let port = open(fake).await;
+    let listed = port.get("/api/v1/apis/query%20parser/versions").await.json();
+    assert!(listed["versions"].as_array().expect("a list").iter().all(|version| version["default"] == json!(false)));
+}
+
+#[tokio::test]
+async fn status_tells_what_runs() {
+    let port = open(fake(None)).await;
+    let status = port.get("/api/v1/status").await.json();
+    assert_eq!(status["version"], json!(env!("CARGO_PKG_VERSION")));
+    assert_eq!(status["uptime_seconds"], json!(24 * 3600));
+    assert_eq!(status["config"], json!({"loaded_at": "2027-01-14T12:00:00Z", "files": ["gateway.yaml"]}));
+    assert_eq!((&status["apis"], &status["versions"], &status["workers"]), (&json!(1), &json!(3), &json!(2)));
+    assert_eq!((&status["ready"], &status["degraded"][0]["what"]), (&json!(true), &json!("config")));
+    assert_eq!(status["admin"], json!(port.address.to_string()));
+}
+
+#[tokio::test]
+async fn with_a_token_only_health_is_free_and_shows_no_detail() {
+    let port = open(fake(Some(TOKEN))).await;
+    for path in ["/metrics", "/api/v1/status", "/api/v1/apis", "/api/v1/nothing"] {
+        for fields in [vec![], vec!["authorization: Bearer wrong"], vec!["authorization: Basic abc"]] {
+            let answer = port.ask("GET", path, &fields).await;
+            assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("unauthorized")), "{path} {fields:?}");
+            assert!(answer.field("www-authenticate").is_some_and(|field| field.starts_with("Bearer")));
+            assert!(!answer.body.contains(TOKEN) && !answer.body.contains("wrong"), "{answer:?}");
+        }
+    }
+    assert_eq!(port.ask("POST", "/api/v1/reload", &[]).await.status, 401);
+    assert_eq!(port.gateway.reloads.load(SeqCst), 0);
+    let bearer = format!("authorization: Bearer {TOKEN}");
+    assert_eq!(port.ask("GET", "/metrics", &[&bearer]).await.status, 200);
+    assert_eq!(port.ask("GET", "/api/v1/nothing", &[&bearer]).await.status, 404);
+    let status = port.ask("GET", "/api/v1/status", &[&bearer]).await;
+    assert_eq!(status.status, 200);
+    assert!(!status.body.contains(TOKEN));
+    assert_eq!(port.get("/healthz").await.json(), json!({"status": "ok"}));
+    assert_eq!(port.get("/readyz").await.json(), json!({"status": "degraded"}));
+}
+
+#[tokio::test]
+async fn without_a_token_readyz_names_what_is_degraded() {
+    let port = open(fake(None)).await;
+    assert_eq!(port.get("/readyz").await.json()["degraded"][0]["what"], json!("config"));
+    port.gateway.readiness.lock().expect("whole").draining = true;
+    let answer = port.get("/readyz").await;
+    assert_eq!((answer.status, &answer.json()["status"]), (503, &json!("not_ready")));
+    assert_eq!(port.get("/healthz").await.status, 200, "a draining process lives");
+}
+
+#[tokio::test]
+async fn no_web_page_can_drive_the_api() {
+    let port = open(fake(None)).await;
+    let own = format!("origin: http://{}", port.address);
+    assert_eq!(port.ask("POST", "/api/v1/reload", &[&own]).await.status, 200);
+    for field in ["origin: https://evil.example", "origin: null", "sec-fetch-site: cross-site"] {
+        let answer = port.ask("POST", "/api/v1/reload", &[field]).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (403, &json!("forbidden")), "{field}");
+    }
+    let rebound = b"GET /api/v1/status HTTP/1.1\r\nhost: evil.example:9901\r\nconnection: close\r\n\r\n";
+    assert_eq!(port.raw(rebound).await.status, 403);
+    let absolute = b"GET http://evil.example/api/v1/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    assert_eq!(port.raw(absolute).await.status, 403, "the target beats Host");
+    let health = b"GET /healthz HTTP/1.1\r\nhost: pod-7.internal\r\nconnection: close\r\n\r\n";
+    assert_eq!(port.raw(health).await.status, 200, "probes use any name");
+    assert_eq!(port.gateway.reloads.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_request_without_one_host_is_invalid() {
+    let port = open(fake(None)).await;
+    for head in [
+        "GET /healthz HTTP/1.1\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a@localhost\r\n",
+    ] {
+        let answer = port.raw(format!("{head}connection: close\r\n\r\n").as_bytes()).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("request_invalid")), "{head:?}");
+    }
+    assert_eq!(port.raw(b"GET /healthz HTTP/1.0\r\n\r\n").await.status, 200);
+    assert_eq!(port.raw(b"GET /api/v1/status HTTP/1.0\r\n\r\n").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_bad_file_is_422_with_the_findings_and_changes_nothing() {
+    let port = open(fake(None)).await;
+    let place = Place { file: Arc::from(Path::new("gateway.yaml")), line: 7, col: 3 };
+    let finding = Finding::error(&place, "unknown-key", "there is no key \"verzions\"", "did you mean \"versions\"?");
+    *port.gateway.outcome.lock().expect("whole") = Err(vec![finding.clone()]);
+    let answer = port.ask("POST", "/api/v1/reload", &[]).await;
+    assert_eq!((answer.status, answer.field("content-type")), (422, Some("application/problem+json")));
+    let problem = answer.json();
+    assert_eq!((&problem["code"], &problem["status"]), (&json!("config_invalid"), &json!(422)));
+    assert_eq!(problem["findings"], json!([finding]));
+    assert_eq!(problem["request_id"].as_str(), answer.field("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_good_file_is_reloaded_and_its_warnings_shown() {
+    let port = open(fake(None)).await;
+    let answer = port.ask("POST", "/api/v1/reload", &["content-length: 0"]).await;
+    assert_eq!(answer.json(), json!({"reloaded": true, "at": "2027-01-15T00:00:00Z", "warnings": []}));
+    assert_eq!(port.gateway.reloads.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_body_beyond_a_mebibyte_is_refused_before_the_reload() {
+    let port = open(fake(None)).await;
+    let head = format!("POST /api/v1/reload HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", port.address);
+    let declared = port.raw(format!("{head}content-length: 1048577\r\n\r\n").as_bytes()).await;
+    assert_eq!((declared.status, &declared.json()["code"]), (413, &json!("body_too_large")));
+    let mut chunked = format!("{head}transfer-encoding: chunked\r\n\r\n100001\r\n").into_bytes();
+    chunked.resize(chunked.len() + 0x10_0001, b'x');
+    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+    assert_eq!(port.raw(&chunked).await.status, 413);
+    assert_eq!(port.gateway.reloads.load(SeqCst), 0);
+    let mut fitting = format!("{head}content-length: 1048576\r\n\r\n").into_bytes();
+    fitting.resize(fitting.len() + 0x10_0000, b'x');
+    assert_eq!(port.raw(&fitting).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reload_goes_on_when_its_caller_hangs_up() {
+    let port = open(Fake { reload_takes: Duration::from_millis(100), ..fake(None) }).await;
+    let mut stream = TcpStream::connect(port.address).await.expect("open");
+    let head = format!("POST /api/v1/reload HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n", port.address);
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    drop(stream);
+    let until = Instant::now() + Duration::from_secs(10);
+    while port.gateway.reloads.load(SeqCst) == 0 {
+        assert!(Instant::now() < until, "the reload was dropped with its caller");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn shutting_down_finishes_the_answer_under_way_and_opens_no_connection() {
+    let mut port = open(Fake { reload_takes: Duration::from_millis(100), ..fake(None) }).await;
+    let mut idle = TcpStream::connect(port.address).await.expect("open");
+    let head = format!("POST /api/v1/reload HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n", port.address);
+    let mut busy = TcpStream::connect(port.address).await.expect("open");
+    busy.write_all(head.as_bytes()).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    port.stop.take().expect("not stopped yet").send(()).expect("serving");
+    let mut text = String::new();
+    busy.read_to_string(&mut text).await.expect("answered and closed");
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("\r\nconnection: close\r\n"), "{text}");
+    assert_eq!(idle.read(&mut [0; 1]).await.expect("closed"), 0);
+    port.served.await.expect("ended");
+    assert!(TcpStream::connect(port.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive_and_a_connection_that_is_too_old_end() {
+    let (short, long) = (Duration::from_millis(50), Duration::from_secs(60));
+    for (patience, sent) in [
+        (Patience { head: short, age: long, grace: long }, "GET /healthz HTTP/1.1\r\nhost: local"),
+        (Patience { head: short, age: long, grace: long }, ""),
+        (Patience { head: long, age: short, grace: short }, "GET /healthz HTTP/1.1\r\nhost: local"),
+    ] {
+        let port = open_with(patience, fake(None)).await;
+        let mut stream = TcpStream::connect(port.address).await.expect("open");
+        stream.write_all(sent.as_bytes()).await.expect("sent");
+        let mut text = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut text)).await;
+        assert!(ended.is_ok(), "{patience:?} {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_clients_request_id_is_kept_if_it_is_visible_ascii() {
+    let port = open(fake(None)).await;
+    let long = format!("x-request-id: {}", "a".repeat(129));
+    for (field, kept) in [("x-request-id: abc-1", Some("abc-1")), ("x-request-id: a b", None), (long.as_str(), None)] {
+        let answer = port.ask("GET", "/nothing", &[field]).await;
+        let id = answer.field("x-request-id").expect("always there").to_owned();
+        assert_eq!(kept.unwrap_or(&id), id, "{field}");
+        assert_eq!(kept.is_none(), id.len() == 32, "{field}");
+        assert_eq!(answer.json()["request_id"], json!(id));
+    }
+}
