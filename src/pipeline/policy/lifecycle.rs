@@ -1,14 +1,12 @@
 //! What becomes of a request for a version: served, refused, redirected or answered by another.
 
-use std::ops::Range;
-
 use http::HeaderValue;
 use serde_json::Value;
 
 use super::{
     announce::{Announcement, label},
     reference,
-    successor::SuccessorPath,
+    successor::{Captured, SuccessorPath},
 };
 use crate::{
     domain::{
@@ -83,7 +81,7 @@ impl Policy {
     pub fn link_target(
         &self,
         path: &str,
-        captured: Option<&Range<usize>>,
+        captured: Option<&Captured>,
         moved: &dyn Fn(&str) -> Option<String>,
     ) -> Option<String> {
         let rule = self.successor_path.as_ref().filter(|_| self.announcement.links_successor())?;
@@ -98,7 +96,7 @@ impl Policy {
         &self,
         path: &str,
         query: Option<&str>,
-        captured: &Range<usize>,
+        captured: &Captured,
         moved: &dyn Fn(&str) -> Option<String>,
     ) -> Option<HeaderValue> {
         let target = self.successor_path.as_ref()?.path(path, Some(captured), moved)?;
@@ -179,9 +177,10 @@ mod tests {
         problem.extensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
-    fn captured(path: &str) -> Range<usize> {
+    fn captured(path: &str) -> Captured {
         let expression = regex::Regex::new(PATH).expect("an expression");
-        expression.captures(path).and_then(|found| found.get(1)).expect("a version").range()
+        let range = expression.captures(path).and_then(|found| found.get(1)).expect("a version").range();
+        Captured { source: 1, range }
     }
 
     #[test]
@@ -292,7 +291,7 @@ mod tests {
         #[test]
         fn a_location_is_always_a_path_on_this_host(path in "/v1(/[ -~é]{0,20}){0,3}", query in "[ -~é]{0,20}") {
             let policy = compile(&example(AfterSunset::Redirect), at("2026-06-01")).swap_remove(0);
-            let location = policy.location(&path, Some(&query), &(2..3), &|_| None).expect("a location");
+            let location = policy.location(&path, Some(&query), &Captured { source: 1, range: 2..3 }, &|_| None).expect("a location");
             let text = location.to_str().expect("ASCII");
             prop_assert!(text.starts_with("/v2.1"));
             prop_assert!(text.parse::<http::Uri>().is_ok(), "{}", text);

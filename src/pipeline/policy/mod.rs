@@ -17,4 +17,4 @@ mod fixture;
 
 pub use announce::Announcement;
 pub use lifecycle::{Policy, Verdict, compile};
-pub use successor::SuccessorPath;
+pub use successor::{Captured, SuccessorPath};

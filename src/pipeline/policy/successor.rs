@@ -11,14 +11,23 @@ use crate::domain::{
     version::ApiVersion,
 };
 
+/// Where the path of a request holds the version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// Index into the API's sources; that source is a path expression.
+    pub source: usize,
+    /// The bytes of the path that the expression captured, with a `v` if it captured one.
+    pub range: Range<usize>,
+}
+
 /// How paths of an API are turned into paths of its newest stable version.
 ///
 /// Exists only where the API has a path source: without one a path names no version.
 #[derive(Clone, Debug)]
 pub struct SuccessorPath {
-    /// What stands for the successor in a path that names a version: `2.1`, or a shorter prefix where
-    /// no expression reads more; none if they read none.
-    name: Option<String>,
+    /// What stands for the successor in a path that a source reads: `2.1`, or a shorter prefix where
+    /// the expression reads no more; a source that reads none is missing.
+    names: Vec<(usize, String)>,
     insertion: Option<Insertion>,
 }
 
@@ -36,18 +45,18 @@ impl SuccessorPath {
     pub fn compile(api: &Api, successor: usize) -> Option<Self> {
         let names = names(api, successor);
         let mut compiled: Option<Self> = None;
-        for source in &api.versioning.sources {
+        for (index, source) in api.versioning.sources.iter().enumerate() {
             let SourcePlace::Path(expression) = &source.place else { continue };
-            let rule = compiled.get_or_insert(Self { name: None, insertion: None });
+            let rule = compiled.get_or_insert(Self { names: Vec::new(), insertion: None });
             let Some(literal) = literal_before_capture(expression) else {
                 // Nothing to try a spelling on: the name as written is the likeliest.
-                rule.name = rule.name.take().or_else(|| names.first().cloned());
+                rule.names.extend(names.first().map(|name| (index, name.clone())));
                 continue;
             };
             let spelled =
                 |name: &String| ["", "v"].into_iter().find(|letter| reads(expression, &literal, letter, name));
             let Some((name, letter)) = names.iter().find_map(|name| Some((name, spelled(name)?))) else { continue };
-            rule.name.get_or_insert_with(|| name.clone());
+            rule.names.push((index, name.clone()));
             if let (None, Some((before, letters))) = (&rule.insertion, split_at_segment(&literal)) {
                 rule.insertion =
                     Some(Insertion { before: before.to_owned(), segment: [letters, letter, name].concat() });
@@ -59,14 +68,14 @@ impl SuccessorPath {
     /// The path of the same resource in the successor, fit for a header; no query.
     ///
     /// - `path`: the client's path without query.
-    /// - `captured`: where the path holds the version's text, without a `v`; none if it names none.
+    /// - `captured`: where the path names a version; none if it names none.
     /// - `moved`: the path the changes lead to, given the one without a version; none where it stays.
     /// - None where it cannot be said: no expression reads a spelling of the successor, or the place
     ///   of the version is not known.
     pub fn path(
         &self,
         path: &str,
-        captured: Option<&Range<usize>>,
+        captured: Option<&Captured>,
         moved: &dyn Fn(&str) -> Option<String>,
     ) -> Option<String> {
         let target = match captured {
@@ -78,9 +87,11 @@ impl SuccessorPath {
         is_local.then(|| reference::path(&target).into_owned())
     }
 
-    fn replace(&self, path: &str, captured: &Range<usize>, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-        let name = self.name.as_deref()?;
-        let (head, tail) = (path.get(..captured.start)?, path.get(captured.end..)?);
+    fn replace(&self, path: &str, captured: &Captured, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let (_, name) = self.names.iter().find(|(source, _)| *source == captured.source)?;
+        // A `v` that was captured stays in front of the new name.
+        let letter = usize::from(path.get(captured.range.clone())?.starts_with(['v', 'V']));
+        let (head, tail) = (&path[..captured.range.start + letter], &path[captured.range.end..]);
         // The segment that holds the version, with the slash before it, is what is taken off.
         let (before, opening) = split_at_segment(head)?;
         let (closing, after) = tail.split_at(tail.find('/').unwrap_or(tail.len()));
@@ -183,8 +194,7 @@ mod tests {
         let api = api(Some(expression), versions);
         let rule = SuccessorPath::compile(&api, versions.len() - 1).expect("a path source");
         let found = Regex::new(expression).expect("an expression").captures(path).and_then(|found| found.get(1));
-        let without_letter = |text: &str| usize::from(text.starts_with('v'));
-        let captured = found.map(|found| found.start() + without_letter(found.as_str())..found.end());
+        let captured = found.map(|found| Captured { source: 1, range: found.range() });
         rule.path(path, captured.as_ref(), to)
     }
 
@@ -232,6 +242,20 @@ mod tests {
         assert_eq!(target(expression, &["1.0", "2.1"], "/v1.0/x").as_deref(), Some("/v2.1/x"));
         assert_eq!(target(expression, &["1.0", "2.1"], "/1.0/x").as_deref(), Some("/2.1/x"));
         assert_eq!(target(r"^/(v[0-9.]+)(?:/|$)", &["1.0", "2.1"], "/v1.0/x").as_deref(), Some("/v2.1/x"));
+    }
+
+    #[test]
+    fn each_path_source_spells_the_successor_its_own_way() {
+        let mut api = api(Some(r"^/v([0-9]+)(?:/|$)"), &["1.0", "2.1"]);
+        let full = SourcePlace::Path(Regex::new(r"^/exact/([0-9.]+)/").expect("an expression"));
+        api.versioning.sources.push(crate::domain::api::Source { place: full, strip: true });
+        let rule = SuccessorPath::compile(&api, 1).expect("a path source");
+        let path = |path: &str, source, range| rule.path(path, Some(&Captured { source, range }), &|_| None);
+        assert_eq!(path("/v1/x", 1, 2..3).as_deref(), Some("/v2/x"));
+        assert_eq!(path("/exact/1.0/x", 2, 7..10).as_deref(), Some("/exact/2.1/x"));
+        // A range that is none of the path's, or a source that is no path, leads nowhere.
+        assert_eq!(path("/v1/x", 1, 2..30), None);
+        assert_eq!(path("/v1/x", 0, 2..3), None);
     }
 
     #[test]
