@@ -5,11 +5,13 @@ use std::{io::Write as _, process::ExitCode};
 use clap::CommandFactory as _;
 
 use super::{Cli, CompletionsArgs};
+use crate::config::schema;
 
 /// Prints the JSON Schema of `gateway.yaml`.
 pub fn run() -> ExitCode {
-    eprintln!("vergate schema: not built yet");
-    ExitCode::FAILURE
+    let mut text = format!("{:#}", schema::document());
+    text.push('\n');
+    print(text.as_bytes())
 }
 
 /// Prints the completion script of a shell.

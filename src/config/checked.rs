@@ -1,6 +1,7 @@
 //! The checked configuration: domain types whose constructors make bad states impossible.
 
 use std::{
+    collections::HashSet,
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,7 +10,12 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::finding::Finding;
+use super::apis::{self, Context};
+use super::expand::{self, Outside};
+use super::finding::{Finding, Severity};
+use super::shape::Read as _;
+use super::upstreams::{self, Upstreams};
+use super::{builder, raw, settings, tree};
 use crate::adaptation::change::Change;
 use crate::domain::{api::Api, time::UtcTime, upstream::Upstream};
 
@@ -204,11 +210,112 @@ pub enum LoadError {
     Findings(Vec<Finding>),
 }
 
+/// What reading a configuration has given.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The configuration, unless a finding is an error.
+    pub config: Option<Config>,
+    /// Errors and warnings, in the order of their places.
+    pub findings: Vec<Finding>,
+    /// Every file that was read or looked for, the configuration first; also where there is no configuration.
+    pub files: Vec<PathBuf>,
+}
+
 /// Reads and checks `path` and every file it names.
 ///
 /// - `now`: the day the lifecycle rules are checked for.
 /// - Errors: all of them at once.
 pub fn load(path: &Path, now: UtcTime) -> Result<Loaded, LoadError> {
-    let _ = (path, now);
-    Err(LoadError::Findings(Vec::new()))
+    let Outcome { config, findings, .. } = read_file(path, now)?;
+    match config {
+        Some(config) => Ok(Loaded { config, warnings: findings }),
+        None => Err(LoadError::Findings(findings)),
+    }
+}
+
+/// Like [`load`], but keeps findings and files where there is no configuration.
+///
+/// - Errors: the file itself could not be read.
+pub fn read_file(path: &Path, now: UtcTime) -> Result<Outcome, LoadError> {
+    let unreadable = |error| LoadError::Unreadable(path.to_path_buf(), error);
+    let bytes = expand::read_bounded(path, builder::TEXT_BYTES_MAX as u64).map_err(unreadable)?;
+    let env = |name: &str| std::env::var(name).ok();
+    Ok(match tree::decode(&bytes, path) {
+        Ok(text) => read(text, path, &env, now),
+        Err(finding) => Outcome { config: None, findings: vec![finding], files: vec![path.to_path_buf()] },
+    })
+}
+
+/// Checks the text of a configuration.
+///
+/// - `file`: its name in findings; files named in the text are relative to its folder.
+/// - `env`: looks an environment variable up.
+/// - `now`: the day the lifecycle rules are checked for.
+pub fn read(text: &str, file: &Path, env: &dyn Fn(&str) -> Option<String>, now: UtcTime) -> Outcome {
+    let mut findings = Vec::new();
+    let mut files = vec![file.to_path_buf()];
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let config = builder::build(text, file, &mut findings).and_then(|mut root| {
+        expand::expand(&mut root, &mut Outside { variable: env, folder, files: &mut files }, &mut findings);
+        let raw = raw::Gateway::read(&root, &mut findings)?;
+        assemble(&raw, folder, &mut files, now, &mut findings)
+    });
+    sort(&mut findings, file);
+    files.sort();
+    files.dedup();
+    let sound = findings.iter().all(|finding| finding.severity != Severity::Error);
+    let config = config.filter(|_| sound).map(|config| Config { files: files.clone(), ..config });
+    Outcome { config, findings, files }
+}
+
+/// Holds the parts of a file against each other.
+fn assemble(
+    raw: &raw::Gateway,
+    folder: &Path,
+    files: &mut Vec<PathBuf>,
+    now: UtcTime,
+    findings: &mut Vec<Finding>,
+) -> Option<Config> {
+    let timeouts = settings::timeouts(raw);
+    let upstreams = Upstreams::build(raw, &timeouts, findings);
+    let (no_versioning, no_deprecation) = (raw::Versioning::default(), raw::Deprecation::default());
+    let mut context = Context {
+        now,
+        folder,
+        files,
+        upstreams: &upstreams,
+        versioning: raw.versioning.value().unwrap_or(&no_versioning),
+        deprecation: raw.deprecation.value().unwrap_or(&no_deprecation),
+    };
+    let (apis, changes) = apis::build(raw, &mut context, findings);
+    upstreams::warn_of_unused(raw, findings);
+    let config = Config {
+        listeners: settings::listeners(raw, findings),
+        workers: settings::workers(raw, findings),
+        admin: settings::admin(raw, findings),
+        log: settings::log(raw),
+        trusted_proxies: raw.trusted_proxies.value().iter().flat_map(|list| &list.0).map(|at| at.value.0).collect(),
+        limits: settings::limits(raw),
+        timeouts,
+        upstreams: upstreams.list,
+        apis,
+        changes,
+        files: Vec::new(),
+    };
+    // An API that could not be built left an error behind; no configuration goes without one.
+    (!config.apis.is_empty()).then_some(config)
+}
+
+/// In the order of their places, the configuration's own before those of other files; nothing twice.
+fn sort(findings: &mut Vec<Finding>, file: &Path) {
+    // What a reference that cannot be resolved would have to be is another question.
+    let unresolved = |finding: &Finding| expand::CODES.contains(&finding.code);
+    let places: HashSet<(usize, usize)> =
+        findings.iter().filter(|finding| unresolved(finding)).map(|finding| (finding.line, finding.col)).collect();
+    findings.retain(|finding| {
+        unresolved(finding) || finding.file != file || !places.contains(&(finding.line, finding.col))
+    });
+    let place = |finding: &Finding| (finding.file != file, finding.file.clone(), finding.line, finding.col);
+    findings.sort_by(|a, b| place(a).cmp(&place(b)).then(a.severity.cmp(&b.severity)));
+    findings.dedup_by(|later, first| place(later) == place(first) && later.message == first.message);
 }

@@ -4,15 +4,27 @@
 //! [`tree`] (text to spanned nodes) → [`expand`] (`${…}` in scalars) → [`raw`] (file shape) →
 //! [`checked`] (domain types). All findings of all stages are reported at once.
 
-mod builder;
+pub mod apis;
+pub mod builder;
+pub mod chain;
 pub mod changes;
 pub mod checked;
+pub mod containers;
 pub mod expand;
 pub mod finding;
+pub mod forms;
+pub mod names;
 pub mod raw;
 pub mod schema;
+pub mod settings;
+pub mod shape;
+pub mod suggest;
 pub mod tree;
 pub mod units;
+pub mod upstreams;
+pub mod url;
+pub mod versioning;
+pub mod versions;
 
-pub use checked::{Config, load};
+pub use checked::{Admin, Config, Limits, LoadError, Loaded, Log, LogFormat, LogRequests, Secret, Timeouts, load};
 pub use finding::{Finding, Severity};

@@ -1,1 +1,461 @@
-//! Written elsewhere.
+//! The shape of `gateway.yaml`: every key, what it means, and what holds where it is left out.
+//!
+//! The comments here are what editors show: `vergate schema` prints them. Values are read into units and
+//! names, but not yet held against each other; that is the work of [`super::checked`].
+
+use super::containers::{Entries, List, OneOrMany, ShortOrLong, Word, Words, read_entries};
+use super::finding::Finding;
+use super::names::{
+    AcceptPattern, Address, DefaultName, EndpointText, FieldName, Guide, Host, Name, Network, PathPattern, Prefix,
+    Text, VersionName,
+};
+use super::shape::{Anything, Read, not_yet, shape, wrong_type};
+use super::tree::Node;
+use super::units::{
+    Attempts, AutoCount, Count, Date, Flag, LeadTime, Percent, Size, SizeOrZero, Span, SpanOrZero, UnlimitedCount,
+};
+use super::url::ServerUrl;
+use super::{LogFormat, LogRequests};
+use crate::domain::{
+    api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
+    lifecycle::{Phase, Status},
+    upstream::Balance,
+};
+
+shape! {
+    /// Configuration of the Vergate API gateway.
+    pub struct Gateway {
+        /// Where callers connect: one address or a list. HTTP/1.1 and prior-knowledge HTTP/2. Port 0 asks for a free one.
+        optional listen: OneOrMany<ShortOrLong<Address, Listener>> = "0.0.0.0:8080",
+        /// Worker threads: `auto` is one per core.
+        optional workers: AutoCount = "auto",
+        /// The operator's port: health, metrics, versions, reload.
+        optional admin: Admin,
+        /// The access log on stdout.
+        optional log: Log,
+        /// Networks of proxies in front of this gateway; their Forwarded and X-Forwarded-* are kept and appended to, those of others replaced.
+        optional trusted_proxies: List<Network>,
+        /// How the requested version is found; an API's own `versioning` overrides it key by key.
+        optional versioning: Versioning,
+        /// How deprecated versions are announced and retired; a version's own `deprecation` overrides it key by key.
+        optional deprecation: Deprecation,
+        /// Sizes and counts beyond which a request is refused.
+        optional limits: Limits,
+        /// How long things may take.
+        optional timeouts: Timeouts,
+        /// The services behind the gateway: by name, a URL or more.
+        optional upstreams: Entries<Name, ShortOrLong<ServerUrl, Upstream>>,
+        /// The products with versions, by name.
+        required apis: Apis,
+        /// Callers with names and keys.
+        later consumers: Anything,
+        /// Feature flags.
+        later flags: Anything,
+        /// Where traces and metrics are pushed.
+        later otlp: Anything,
+    }
+}
+
+shape! {
+    /// A listener with more than an address.
+    pub struct Listener {
+        /// Address and port.
+        required address: Address,
+        /// Certificates: {cert, key, client_ca}.
+        later tls: Anything,
+    }
+}
+
+shape! {
+    /// The operator's port.
+    pub struct Admin {
+        /// Address and port; off loopback it needs a token.
+        optional listen: Address = "127.0.0.1:9901",
+        /// Bearer token for /api/* and /metrics. Take it from the environment or a file: `${VERGATE_ADMIN_TOKEN:-}`, `${file:token}`.
+        optional token: Text,
+        /// Further Host values that /api/* accepts, beside the listen address and loopback names.
+        optional hosts: List<Text>,
+    }
+}
+
+shape! {
+    /// The access log on stdout.
+    pub struct Log {
+        /// `json` (one object a line) or `text` (for human readers).
+        optional format: Word<LogFormat> = "json",
+        /// `all`, `errors` (status 400 and above, aborted exchanges) or `off`.
+        optional requests: Word<LogRequests> = "all",
+    }
+}
+
+shape! {
+    /// How the requested version is found.
+    pub struct Versioning {
+        /// Places to look at, in order; the first that is present decides. Default: header X-API-Version, the path /v{version}/, query parameter version.
+        optional resolve: List<Source>,
+        /// What a request without a version means: `latest-stable`, `required` (400) or a quoted version.
+        optional default: DefaultName = "latest-stable",
+        /// When a later place names another version: `precedence` (the order decides) or `reject` (400).
+        optional on_conflict: Word<OnConflict> = "precedence",
+        /// When the named version does not exist: `reject` (400, 404 or 406) or `default` (the default answers and says so).
+        optional on_unknown: Word<OnUnknown> = "reject",
+    }
+}
+
+shape! {
+    /// One place where a caller may name a version: exactly one of header, path, query and accept.
+    pub struct SourceKeys {
+        /// A header field of this name.
+        optional header: FieldName,
+        /// An expression on the path; its first group captures the version.
+        optional path: PathPattern,
+        /// A query parameter of this name.
+        optional query: Text,
+        /// An expression on a whole media range of Accept, whatever its case; its first group captures the version.
+        optional accept: AcceptPattern,
+        /// Whether the version is taken off before forwarding; for path and query.
+        optional strip: Flag = true,
+    }
+}
+
+shape! {
+    /// How deprecated versions are announced and retired.
+    pub struct Deprecation {
+        /// When phases begin, counted back from the sunset.
+        optional phases: Phases,
+        /// What callers of a sunset version get: `gone` (410), `redirect` (308 to the successor) or `fall_forward` (the successor answers).
+        optional after_sunset: Word<AfterSunset> = "gone",
+        /// Which headers announce it.
+        optional headers: AnnounceHeaders,
+        /// Limit per consumer in the enforcement phase.
+        later rate_limit: Anything,
+        /// Whether consumers not seen before are admitted in the enforcement phase: `reject` or `allow`.
+        later new_consumers: Anything,
+        /// Planned short outages before the sunset.
+        later brownouts: Anything,
+    }
+}
+
+shape! {
+    /// When phases begin, counted back from the sunset.
+    pub struct Phases {
+        /// Start of the warning phase: `6 months` by the calendar, or an exact `90 days`.
+        optional warning: LeadTime = "6 months",
+        /// Start of the enforcement phase.
+        optional enforcement: LeadTime = "3 months",
+    }
+}
+
+shape! {
+    /// Which headers announce a deprecation, beside Deprecation and Sunset.
+    pub struct AnnounceHeaders {
+        /// Whether Warning: 299 is sent from the warning phase on.
+        optional warning: Flag = true,
+        /// Whether X-API-Deprecated, X-API-Sunset-Date and X-API-Migration-Guide are sent.
+        optional seed: Flag = true,
+        /// Link relations that are sent, of deprecation, sunset and successor-version.
+        optional links: List<Word<LinkRelation>>,
+    }
+}
+
+shape! {
+    /// Sizes (64KiB, 10MiB, a bare integer is bytes) and counts.
+    pub struct Limits {
+        /// Length of the request target; 414 beyond.
+        optional request_target: Size = "8KiB",
+        /// Length of a request's header section; 431 beyond.
+        optional request_header: Size = "32KiB",
+        /// Fields of a request's header section; 431 beyond.
+        optional request_header_fields: Count = 100,
+        /// Length of a request body; 413 beyond.
+        optional request_body: SizeOrZero = "1GiB",
+        /// Length of a body that is adapted; 413 (request) or 502 (response) beyond.
+        optional adapted_body: SizeOrZero = "8MiB",
+        /// Length of a response's header section; 502 beyond.
+        optional response_header: Size = "64KiB",
+        /// Client connections: `auto` is the descriptor limit less what upstreams may use and a reserve of 64.
+        optional connections: AutoCount = "auto",
+        /// Client connections from one address, or `unlimited`.
+        optional connections_per_client: UnlimitedCount = "unlimited",
+        /// Requests served at once; 503 beyond.
+        optional requests_in_flight: AutoCount = "auto",
+    }
+}
+
+shape! {
+    /// Durations: 250ms, 5s, 1m, 24h, 7 days.
+    pub struct Timeouts {
+        /// From the first byte of a request head to its last; 408 beyond.
+        optional request_header: Span = "10s",
+        /// Longest pause within a request body; 408 beyond.
+        optional request_body: Span = "15s",
+        /// Longest stall while a client does not take its answer.
+        optional write: Span = "15s",
+        /// How long a client connection may idle.
+        optional keep_alive: Span = "75s",
+        /// Until a connection to an upstream stands; 504 beyond. An upstream may have its own.
+        optional connect: Span = "2s",
+        /// From the last request byte to the first response byte; 504 beyond. An upstream may have its own.
+        optional response: Span = "30s",
+        /// Longest pause within a response body.
+        optional response_idle: Span = "30s",
+        /// Whole exchange, to the last response byte; tunnels and event streams are free of it.
+        optional request: Span = "300s",
+        /// Longest silence of a tunnel such as a WebSocket.
+        optional tunnel_idle: Span = "1h",
+        /// How long requests in flight may take when the gateway shuts down; 0s cuts them off.
+        optional drain: SpanOrZero = "30s",
+    }
+}
+
+shape! {
+    /// A named set of interchangeable servers.
+    pub struct Upstream {
+        /// Their URLs.
+        required servers: List<ShortOrLong<ServerUrl, Server>>,
+        /// How one is picked: `least_requests` (the less busy of two random ones) or `round_robin`.
+        optional balance: BalanceRule = "least_requests",
+        /// Tries after the first.
+        optional retries: Retries,
+        /// The three waits of one exchange.
+        optional timeouts: UpstreamTimeouts,
+        /// Health checks: {path, interval, timeout, unhealthy_after, healthy_after}.
+        later health: Anything,
+        /// Connections to all its servers.
+        later max_connections: Anything,
+        /// For https:// servers: {ca, server_name}.
+        later tls: Anything,
+    }
+}
+
+shape! {
+    /// A server with more than a URL.
+    pub struct Server {
+        /// Where it is; a path is put before every forwarded path.
+        required url: ServerUrl,
+        /// Its share of the requests relative to its neighbours.
+        optional weight: Count = 1,
+    }
+}
+
+shape! {
+    /// Tries after the first, where they are safe.
+    pub struct Retries {
+        /// How many, 0 for none.
+        optional attempts: Attempts = 1,
+        /// Share of recent requests that may be tried again; three a second are always allowed.
+        optional budget: Percent = "20%",
+    }
+}
+
+shape! {
+    /// The three waits of one exchange with a server.
+    pub struct UpstreamTimeouts {
+        /// Until the connection stands. Default: `timeouts.connect`.
+        optional connect: Span,
+        /// From the last request byte to the first response byte. Default: `timeouts.response`.
+        optional response: Span,
+        /// How long an unused connection is kept; 0s keeps none.
+        optional pool_idle: SpanOrZero = "30s",
+    }
+}
+
+shape! {
+    /// A product with versions.
+    pub struct Api {
+        /// Host names it answers to; `*.example.com` stands for one label. Default: any host.
+        optional hosts: List<Host>,
+        /// The path prefix it owns, after the version was taken off; the longest prefix wins.
+        optional path: Prefix = "/",
+        /// Whether the prefix is taken off too before forwarding.
+        optional strip_path: Flag = false,
+        /// Its operations, such as `GET /models/{id}`: metric labels, and what `unlisted` speaks of.
+        optional endpoints: List<EndpointText>,
+        /// What becomes of a request that fits no endpoint: `forward` or `reject` (404).
+        optional unlisted: Word<Unlisted> = "forward",
+        /// How its versions are found; overrides the global `versioning` key by key.
+        optional versioning: Versioning,
+        /// Its versions; names are quoted.
+        required versions: Entries<VersionName, Version>,
+        /// How its versions differ: changes, or paths of files that hold one.
+        optional changes: Changes,
+        /// Shares of the traffic by version.
+        later rollout: Anything,
+    }
+}
+
+shape! {
+    /// One version of an API.
+    pub struct Version {
+        /// `development`, `alpha`, `beta`, `stable`, `deprecated` or `sunset`. Absent: stable, and the dates decide the rest.
+        optional status: Word<Status>,
+        /// When its callers are told to leave (Deprecation, RFC 9745).
+        optional deprecated: Date,
+        /// When it ends (Sunset, RFC 8594).
+        optional sunset: Date,
+        /// Overrides the dates: `announcement`, `warning`, `enforcement` or `sunset`.
+        optional current_phase: Word<Phase>,
+        /// Where callers read how to move on; a path or a URL.
+        optional migration_guide: Guide,
+        /// What breaks against the version before; shown on the admin port.
+        optional breaking_changes: List<Text>,
+        /// Its own operations, where they differ from the API's.
+        optional endpoints: List<EndpointText>,
+        /// Name of the upstream that serves it. Absent: the nearest newer version's, through `changes`.
+        optional upstream: Name,
+        /// The version that upstream speaks, where it is another one.
+        optional speaks: VersionName,
+        /// How it is announced and retired; overrides the global `deprecation` key by key.
+        optional deprecation: Deprecation,
+        /// Path of its OpenAPI document.
+        later openapi: Anything,
+        /// Share of the traffic.
+        later rollout: Anything,
+    }
+}
+
+/// `resolve` entry.
+#[derive(Clone, Debug)]
+pub enum SourcePlace {
+    /// `header:`.
+    Header(FieldName),
+    /// `path:`.
+    Path(PathPattern),
+    /// `query:`.
+    Query(Text),
+    /// `accept:`.
+    Accept(AcceptPattern),
+}
+
+/// `resolve` entry.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The one place it names.
+    pub place: SourcePlace,
+    /// `strip:`.
+    pub strip: bool,
+}
+
+/// `apis:`. Findings about an API carry its name.
+#[derive(Clone, Debug)]
+pub struct Apis(pub Entries<Name, Api>);
+
+/// `changes:`, read by [`super::changes`].
+#[derive(Clone, Debug)]
+pub struct Changes(pub Node);
+
+/// `balance:`.
+#[derive(Clone, Copy, Debug)]
+pub struct BalanceRule(pub Balance);
+
+/// `links:` entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the words are the documentation")]
+pub enum LinkRelation {
+    Deprecation,
+    Sunset,
+    SuccessorVersion,
+}
+
+impl Read for Source {
+    fn expected() -> String {
+        "a source such as `header: X-API-Version`".to_owned()
+    }
+
+    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        let first = findings.len();
+        let SourceKeys { header, path, query, accept, strip } = SourceKeys::read(node, findings)?;
+        if findings.len() > first {
+            return None;
+        }
+        let written = [!header.is_absent(), !path.is_absent(), !query.is_absent(), !accept.is_absent()];
+        if written.into_iter().filter(|there| *there).count() != 1 {
+            let message = "a source names exactly one of header, path, query and accept";
+            let help = "write one list entry per place";
+            findings.push(Finding::error(&node.place, "source", message, help));
+            return None;
+        }
+        if let Some(at) = strip.set().filter(|at| !at.value.0 && path.is_absent() && query.is_absent()) {
+            let message = "`strip: false` has no effect on a header or accept source";
+            findings.push(Finding::warning(&at.place, "no-effect", message, "take it out"));
+        }
+        let place = None
+            .or(header.value().cloned().map(SourcePlace::Header))
+            .or(path.value().cloned().map(SourcePlace::Path))
+            .or(query.value().cloned().map(SourcePlace::Query))
+            .or(accept.value().cloned().map(SourcePlace::Accept))?;
+        Some(Self { place, strip: strip.value().is_none_or(|flag| flag.0) })
+    }
+}
+
+impl Read for Apis {
+    fn expected() -> String {
+        "at least one API".to_owned()
+    }
+
+    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        let entries: Entries<Name, Api> = read_entries(node, findings, |name: &Name, found| {
+            for finding in found {
+                finding.api = Some(name.0.clone());
+            }
+        })?;
+        if entries.entries.is_empty() && !entries.incomplete {
+            let help = "add one: a name, and `versions:` below it";
+            findings.push(Finding::error(&node.place, "missing-key", "`apis` has no API", help));
+            return None;
+        }
+        Some(Self(entries))
+    }
+}
+
+impl Read for Changes {
+    fn expected() -> String {
+        "a list of changes".to_owned()
+    }
+
+    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        if node.list().is_none() {
+            findings.push(wrong_type(node, "a list of changes or paths of files"));
+            return None;
+        }
+        Some(Self(node.clone()))
+    }
+}
+
+impl Read for BalanceRule {
+    fn expected() -> String {
+        Word::<Balance>::expected()
+    }
+
+    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        if let Some([(name, _)]) = node.map()
+            && name.text() == Some("hash")
+        {
+            findings.push(not_yet(&name.place, "`balance: {hash: …}`"));
+            return None;
+        }
+        Word::read(node, findings).map(|word| Self(word.0))
+    }
+}
+
+macro_rules! words {
+    ($type:ident: $($word:literal => $value:ident),+) => {
+        impl Words for $type {
+            const NAME: &'static str = stringify!($type);
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $type::$value)),+];
+        }
+    };
+}
+
+words!(LogFormat: "json" => Json, "text" => Text);
+words!(LogRequests: "all" => All, "errors" => Errors, "off" => Off);
+words!(OnConflict: "precedence" => Precedence, "reject" => Reject);
+words!(OnUnknown: "reject" => Reject, "default" => Default);
+words!(Unlisted: "forward" => Forward, "reject" => Reject);
+words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);
+words!(Balance: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
+words!(LinkRelation: "deprecation" => Deprecation, "sunset" => Sunset, "successor-version" => SuccessorVersion);
+words!(Phase: "announcement" => Announcement, "warning" => Warning, "enforcement" => Enforcement, "sunset" => Sunset);
+words!(Status:
+    "development" => Development, "alpha" => Alpha, "beta" => Beta, "stable" => Stable,
+    "deprecated" => Deprecated, "sunset" => Sunset);

@@ -1,1 +1,161 @@
-//! Written elsewhere.
+//! The JSON Schema (2020-12) of `gateway.yaml`, from the types that read it.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value as Json, json};
+
+use super::containers::{Entries, Word};
+use super::names::{EndpointText, Name, VersionName};
+use super::raw::{Api, Apis, BalanceRule, Changes, Gateway, Source, SourceKeys};
+use crate::domain::upstream::Balance;
+
+/// The schema as JSON.
+pub fn document() -> Json {
+    let mut schema: Schema = SchemaGenerator::default().into_root_schema_for::<Gateway>();
+    schema.insert("title".to_owned(), "gateway.yaml".into());
+    schema.to_value()
+}
+
+impl JsonSchema for Source {
+    fn schema_name() -> Cow<'static, str> {
+        "Source".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = SourceKeys::json_schema(generator);
+        let one: Vec<Json> = ["header", "path", "query", "accept"].map(|key| json!({ "required": [key] })).into();
+        schema.insert("oneOf".to_owned(), one.into());
+        schema
+    }
+}
+
+impl JsonSchema for Apis {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Apis".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Entries::<Name, Api>::json_schema(generator);
+        schema.insert("minProperties".to_owned(), 1.into());
+        schema
+    }
+}
+
+impl JsonSchema for BalanceRule {
+    fn schema_name() -> Cow<'static, str> {
+        "BalanceRule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<Word<Balance>>();
+        let hash = json!({
+            "type": "object",
+            "description": "A server by the hash of a header. Not supported yet: refused.",
+            "properties": { "hash": {} },
+            "additionalProperties": false,
+        });
+        json_schema!({ "anyOf": [word, hash] })
+    }
+}
+
+impl JsonSchema for Changes {
+    fn schema_name() -> Cow<'static, str> {
+        "Changes".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let version = generator.subschema_for::<VersionName>();
+        let endpoint = generator.subschema_for::<EndpointText>();
+        json_schema!({
+            "type": "array",
+            "items": { "anyOf": [
+                { "type": "string", "description": "Path of a file that holds one change." },
+                change(&version, &endpoint),
+            ] },
+        })
+    }
+}
+
+/// Operations on a value and what they are for; `use` and `at` name shapes and places.
+const OPS: [(&str, &str); 20] = [
+    ("rename", "Members get other names: {old: new}."),
+    ("move", "A value goes to another place: {from, to}."),
+    ("nest", "Members are collected into an object: {into, members, rest, always}."),
+    ("unnest", "The members of an object are spread: {from, members}."),
+    ("add", "The newer version has a member more: {path, value}."),
+    ("remove", "The newer version has a member less: {path, down}."),
+    ("convert", "The value changes its type: {path, from, to, on_error}."),
+    ("scale", "The number moves by powers of ten: {path, pow10}."),
+    ("map", "The value is looked up in a table: {path, pairs, up_else, down_else}."),
+    ("wrap", "The value becomes a list of one: {path, many, empty, if_null}."),
+    ("unwrap", "The list of one becomes its item: {path, many, empty}."),
+    ("split", "A text is cut into members: {from, into, sep}."),
+    ("merge", "Members are joined into a text: {from, into, sep}."),
+    ("elem_wrap", "List items become objects with one member: {path, key}."),
+    ("index", "A list of objects becomes a mapping by a member: {path, key}."),
+    ("drop_elems", "List items that the older version does not know are dropped: {path, by, keep}."),
+    ("jq", "A program of its own: {at, up, down, examples}."),
+    ("use", "The operations of a shape."),
+    ("at", "JSON pointer the operation is scoped to; [] is every item, {} every member."),
+    ("when", "Only where a member has one of these values: {path, in}."),
+];
+
+/// A change, loosely: `vergate check` knows more than a schema can say.
+fn change(version: &Schema, endpoint: &Schema) -> Json {
+    let mut op: serde_json::Map<String, Json> =
+        OPS.iter().map(|(name, doc)| ((*name).to_owned(), json!({ "description": doc }))).collect();
+    op.insert("strict".into(), json!({ "type": "boolean", "description": "A value that does not fit is an error." }));
+    op.insert("conflict".into(), json!({ "enum": ["error", "replace"], "description": "What a stray target does." }));
+    op.insert(
+        "lossy".into(),
+        json!({ "type": "object", "description": "Why data is lost: {up: reason, down: reason}." }),
+    );
+    let ops =
+        json!({ "type": "array", "items": { "type": "object", "properties": op, "additionalProperties": false } });
+    json!({
+        "type": "object",
+        "description": "How version `to` differs from version `from`; operations are written old to new and run both ways.",
+        "required": ["change", "from", "to"],
+        "additionalProperties": false,
+        "properties": {
+            "change": { "type": "string", "description": "Its name, unique within the API." },
+            "from": version,
+            "to": version,
+            "summary": { "type": "string", "description": "One sentence for people." },
+            "shapes": {
+                "type": "object",
+                "description": "Lists of operations by name, for `use`.",
+                "additionalProperties": ops,
+            },
+            "operations": {
+                "type": "array",
+                "description": "What happens to which endpoint; an empty list says the two versions do not differ.",
+                "items": {
+                    "type": "object",
+                    "required": ["match"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "match": endpoint,
+                        "to": endpoint,
+                        "since": version,
+                        "request": ops,
+                        "response": {
+                            "type": "object",
+                            "description": "Lists by exact status, class (`2xx`) or `default`.",
+                            "propertyNames": { "pattern": "^([1-5][0-9][0-9]|[1-5]xx|default)$" },
+                            "additionalProperties": ops,
+                        },
+                        "query": { "type": "array", "items": { "type": "object" } },
+                        "headers": { "type": ["array", "object"] },
+                        "status": { "type": "array", "items": { "type": "array", "minItems": 2, "maxItems": 2 } },
+                    },
+                },
+            },
+        },
+    })
+}
