@@ -171,7 +171,7 @@ impl Metrics {
     ///
     /// - `from`, `to`: the version asked for and the one the upstream speaks.
     /// - `direction`: `request` or `response`.
-    /// - `outcome`: `adapted`, `unchanged` or `failed`.
+    /// - `outcome`: `adapted`, `passed` (nothing to do), `narrowed` (newer members hidden), `refused` or `failed`.
     pub fn adaptations(&self, api: &str, from: &str, to: &str, direction: &str, outcome: &str) -> Counter {
         self.adaptations.handle([api, from, to, direction, outcome])
     }

@@ -16,5 +16,6 @@ pub mod series;
 pub use access_log::{AccessLog, Format};
 pub use cells::{Counter, Gauge, Histogram};
 pub use diagnostics::init;
-pub use metrics::Metrics;
+pub use metrics::{Metrics, NONE, server_label};
 pub use record::{Record, Target};
+pub use series::OTHER;
