@@ -1,9 +1,183 @@
 //! The data path. Its folders sort in the order a request meets them.
+//!
+//! [`handle`] is the whole journey. Stages are plain functions that know nothing of each other; what
+//! they need of the configuration was compiled into the [`snapshot`].
 
-pub mod deadline;
 pub mod downstream;
-pub mod flat_write;
 pub mod negotiation;
 pub mod policy;
 pub mod transform;
 pub mod upstream;
+
+pub mod connection;
+pub mod deadline;
+pub mod exchange;
+pub(crate) mod flat_write;
+pub mod handles;
+mod incoming;
+mod outgoing;
+mod refused;
+pub mod reply;
+pub mod snapshot;
+mod tunnel;
+pub mod worker;
+
+use std::rc::Rc;
+
+use http::{Method, Request, Response, header, request::Parts};
+use hyper::body::Incoming;
+
+use self::{
+    downstream::{admission, link::Link},
+    exchange::Exchange,
+    negotiation::{Chosen, Head},
+    policy::Verdict,
+    refused::Refused,
+    reply::{Handled, Reply, Source},
+    worker::Worker,
+};
+use crate::{headers, problem::Code};
+
+/// Answers one request.
+///
+/// Success, refusal and failure take the same way out: every answer names the version, its
+/// lifecycle and the request, and is counted and logged when its body ends.
+pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incoming>) -> Handled {
+    let mut exchange = Exchange::begin(worker, link, &request);
+    let answer = match journey(&mut exchange, request).await {
+        Ok(answer) => answer,
+        Err(refused) => refused.into_answer(&mut exchange),
+    };
+    Ok(announce(exchange, answer))
+}
+
+/// The request's way down and the answer's way up.
+async fn journey(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Response<Source>, Refused> {
+    admit(exchange)?;
+    let (parts, body) = request.into_parts();
+    // A copy of shared slices, so that the path can be read while the fields are edited.
+    let uri = parts.uri.clone();
+    let chosen = negotiate(exchange, &uri, &parts)?;
+    if let Some(redirect) = permit(exchange, &chosen, &uri)? {
+        return Ok(redirect);
+    }
+    let passage = outgoing::Passage::find(exchange, &chosen, &parts)?;
+    let request = outgoing::prepare(exchange, &passage, &chosen, parts, body).await?;
+    let answer = outgoing::send(exchange, &passage, request).await?;
+    incoming::respond(exchange, &passage, answer).await
+}
+
+/// Refused heads and the gateway's own limits.
+fn admit(exchange: &mut Exchange) -> Result<(), Refused> {
+    if let Some(refused) = exchange.link.take_refused() {
+        exchange.method = admission::method(&refused);
+        exchange.target = admission::target(&refused);
+        return Err(refused.error.into());
+    }
+    let loaded = &exchange.loaded;
+    let in_flight = exchange.worker.in_flight.value();
+    let crowded = in_flight > loaded.own_requests_max
+        && exchange.worker.shared.metrics.in_flight_total() > loaded.requests_max;
+    if crowded || exchange.link.over_limit {
+        return Err(Refused::because(Code::Overloaded, "The gateway is serving as many callers as it may. Try again later."));
+    }
+    if matches!(exchange.method, Method::TRACE | Method::CONNECT) {
+        return Err(Refused::because(Code::MethodUnsupported, "The gateway does not serve TRACE and CONNECT."));
+    }
+    Ok(())
+}
+
+/// Finds API, version and endpoint, and notes them in the exchange.
+fn negotiate<'u>(exchange: &mut Exchange, uri: &'u http::Uri, parts: &Parts) -> Result<Chosen<'u>, Refused> {
+    // An absolute-form target beats Host (RFC 9112 section 3.2.2).
+    let host = match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+    };
+    let head = Head { method: &parts.method, host, path: uri.path(), query: uri.query(), headers: &parts.headers };
+    let negotiator = &exchange.loaded.snapshot.negotiator;
+    match negotiator.negotiate(&head) {
+        Ok(chosen) => {
+            exchange.counted.api = Some(chosen.api);
+            exchange.counted.version = Some(chosen.version);
+            exchange.counted.endpoint = chosen.endpoint;
+            exchange.served = Some(chosen.version);
+            exchange.source = Some(chosen.source);
+            exchange.fallback = chosen.fallback;
+            if chosen.conflict {
+                let loaded = &exchange.loaded;
+                loaded.handles.conflict(chosen.api, &loaded.snapshot.config.apis[chosen.api].name);
+            }
+            Ok(chosen)
+        }
+        Err(refusal) => {
+            let refused = Refused::negotiation(&refusal, negotiator);
+            exchange.counted.api = refusal.api;
+            exchange.counted.version = refusal.version;
+            exchange.served = refusal.version;
+            Err(refused)
+        }
+    }
+}
+
+/// Serves, refuses or redirects, as the version's lifecycle says.
+///
+/// Consumers, rate limits and brownouts will decide here too.
+fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Result<Option<Response<Source>>, Refused> {
+    let loaded = Rc::clone(&exchange.loaded);
+    let entry = loaded.snapshot.version(chosen.api, chosen.version);
+    let policy = &entry.policy;
+    let captured = chosen.path_capture.clone();
+    let method = exchange.method.as_str();
+    let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
+    exchange.successor_path = policy.link_target(uri.path(), captured.as_ref(), &moved);
+    let gone = || {
+        let problem = policy.refusal().cloned();
+        Refused::new(problem.unwrap_or_else(|| crate::problem::Problem::new(Code::Internal, "The version has no policy.")))
+    };
+    match policy.verdict {
+        Verdict::Serve => Ok(None),
+        Verdict::Restricted | Verdict::Gone => Err(gone()),
+        Verdict::FallForward { successor } => {
+            exchange.served = Some(successor);
+            exchange.fallback = true;
+            Ok(None)
+        }
+        Verdict::Redirect => {
+            let captured = captured.filter(|_| chosen.named_by_path_alone);
+            let place = captured.and_then(|captured| policy.location(uri.path(), uri.query(), &captured, &moved));
+            let place = place.ok_or_else(gone)?;
+            let mut redirect = Response::new(Source::Empty);
+            *redirect.status_mut() = http::StatusCode::PERMANENT_REDIRECT;
+            redirect.headers_mut().insert(header::LOCATION, place);
+            Ok(Some(redirect))
+        }
+    }
+}
+
+/// Puts the gateway's own fields on an answer and hands its accounting to the body.
+fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<Reply> {
+    let (mut head, source) = answer.into_parts();
+    let snapshot = &exchange.loaded.snapshot;
+    if let Some(version) = exchange.counted_version() {
+        let announcement = &version.policy.announcement;
+        let successor = exchange.successor_path.as_deref();
+        if head.status == http::StatusCode::PERMANENT_REDIRECT && version.policy.verdict == Verdict::Redirect {
+            announcement.apply_brief(&mut head.headers, successor);
+        } else if !announcement.is_empty() {
+            announcement.apply(&mut head.headers, successor);
+        }
+    }
+    if let Some(api) = exchange.counted.api {
+        headers::merge_vary(&mut head.headers, &snapshot.apis[api].vary);
+        if let Some(served) = exchange.served {
+            head.headers.insert(headers::X_API_VERSION_USED, snapshot.version(api, served).used.clone());
+        }
+    }
+    if exchange.fallback {
+        head.headers.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
+    }
+    head.headers.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
+    exchange.answered(head.status.as_u16());
+    Response::from_parts(head, Reply::new(source, exchange))
+}

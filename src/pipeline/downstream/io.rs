@@ -319,7 +319,7 @@ impl AsyncRead for ClientIo {
                 self.hand_on(buf);
                 Poll::Ready(Ok(()))
             }
-            Mode::Head if self.link.is_busy() => self.poll_watch(cx),
+            Mode::Head if self.link.is_busy() || self.link.is_switching() => self.poll_watch(cx),
             Mode::Head => self.poll_head(cx, buf),
             Mode::Ended if self.link.is_busy() => Poll::Pending,
             Mode::Ended => Poll::Ready(Ok(())),

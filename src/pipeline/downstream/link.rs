@@ -2,12 +2,15 @@
 
 use std::{
     cell::{Cell, RefCell},
+    fmt,
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
     time::Duration,
 };
 
 use http::HeaderValue;
+use tokio::net::TcpStream;
 
 use super::head::{HeadError, HeadLimits};
 use crate::pipeline::deadline::Deadlines;
@@ -28,8 +31,22 @@ pub struct Link {
     busy: Cell<u32>,
     /// The head that was refused; taken by the exchange that stands for it.
     refused: RefCell<Option<RefusedHead>>,
+    /// What takes the socket over once a switch of protocols has been answered.
+    switch: Switch,
     /// The client's address as `X-Forwarded-For` and `Forwarded: for=` write it.
     pub(crate) address: ClientText,
+}
+
+/// Takes over the socket and what was read from it.
+pub type Takeover = Box<dyn FnOnce((TcpStream, Vec<u8>)) -> Pin<Box<dyn Future<Output = ()>>>>;
+
+#[derive(Default)]
+struct Switch(RefCell<Option<Takeover>>);
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Switch({})", self.0.borrow().is_some())
+    }
 }
 
 /// How long a client may take.
@@ -85,6 +102,7 @@ impl Link {
             timeouts,
             busy: Cell::new(0),
             refused: RefCell::default(),
+            switch: Switch::default(),
             address: ClientText { plain, node },
         }
     }
@@ -104,6 +122,20 @@ impl Link {
         self.busy.set(self.busy.get().saturating_sub(1));
     }
 
+    /// Once the current answer is sent, `takeover` gets the socket.
+    pub fn switch(&self, takeover: Takeover) {
+        *self.switch.0.borrow_mut() = Some(takeover);
+    }
+
+    /// Whether the connection is about to be taken over.
+    pub fn is_switching(&self) -> bool {
+        self.switch.0.borrow().is_some()
+    }
+
+    pub(crate) fn take_switch(&self) -> Option<Takeover> {
+        self.switch.0.borrow_mut().take()
+    }
+
     /// Remembers why the head at the front of `bytes` was refused.
     pub(crate) fn refuse(&self, error: HeadError, bytes: &[u8]) {
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -119,5 +151,38 @@ impl Link {
     /// The refused head that the current request stands for.
     pub fn take_refused(&self) -> Option<RefusedHead> {
         self.refused.borrow_mut().take()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A link from `peer` with generous limits.
+    pub(crate) fn link(peer: &str) -> Link {
+        let timeouts = LinkTimeouts {
+            request_header: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            write: Duration::from_secs(15),
+        };
+        let limits = HeadLimits { target_bytes: 8192, header_bytes: 32768, fields: 100 };
+        let peer = peer.parse().expect("an address with a port");
+        Link::new(peer, Rc::default(), false, Deadlines::new(), limits, timeouts)
+    }
+
+    #[test]
+    fn a_refused_head_keeps_its_method_and_path_without_what_was_wrong() {
+        for (head, method, path) in [
+            ("GET /a?token=x HTTP/1.1\r\nbad", Some("GET"), Some("/a")),
+            ("HEAD /a\u{1}b HTTP/1.1\r\n", Some("HEAD"), Some("/ab")),
+            ("\u{16}\u{3}\u{1}", None, None),
+            ("", None, None),
+        ] {
+            let link = link("127.0.0.1:1");
+            link.refuse(HeadError::Line, head.as_bytes());
+            let refused = link.take_refused().expect("just refused");
+            assert_eq!((refused.method.as_deref(), refused.path.as_deref()), (method, path), "{head:?}");
+            assert!(link.take_refused().is_none());
+        }
     }
 }

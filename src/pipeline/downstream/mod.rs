@@ -1,1 +1,8 @@
-//! The caller side: listeners, connections, limits and replies.
+//! The caller side: sockets, connections, the first check of a head, and who called.
+
+pub mod admission;
+pub mod forwarded;
+pub mod framing;
+pub mod head;
+pub mod io;
+pub mod link;

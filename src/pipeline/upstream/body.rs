@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::patience::Patience;
+use super::{patience::Patience, whole::Whole};
 use crate::pipeline::deadline::{Deadlines, Timer};
 
 /// What is sent upstream.
@@ -151,6 +151,17 @@ impl Upload {
                 self.take(frame)
             }
         }
+    }
+
+    /// Reads the rest; none if it did not arrive whole, see [`UploadState::failure`].
+    pub async fn collect(&mut self) -> Option<Bytes> {
+        let mut whole = Whole::default();
+        while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
+            if let Ok(data) = frame.ok()?.into_data() {
+                whole.push(data);
+            }
+        }
+        Some(whole.into_bytes())
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {

@@ -5,7 +5,6 @@ use std::{io, rc::Rc, task::Poll};
 
 use http::{HeaderMap, Method, Request, Response, Uri, uri::PathAndQuery};
 use hyper::body::Incoming;
-use prometheus::{IntCounter, IntGauge};
 
 use super::{
     balance::{Balancer, Load},
@@ -14,13 +13,15 @@ use super::{
     retry::{self, Budget, Progress},
     server::{ConnectError, ConnectOptions, Connection, ServerPool},
 };
-use crate::{domain::upstream::Upstream, pipeline::deadline::Deadlines, problem::Code};
+use crate::{domain::upstream::Upstream, pipeline::deadline::Deadlines, problem::Code, telemetry::{Counter, Gauge}};
 
 /// An upstream as one worker sees it under one snapshot.
 #[derive(Debug)]
 pub struct Group {
     /// The key under `upstreams:`.
     pub name: String,
+    /// How long an answer may take to begin.
+    pub response: std::time::Duration,
     servers: Vec<Member>,
     balancer: Balancer,
     budget: Budget,
@@ -28,7 +29,7 @@ pub struct Group {
     options: ConnectOptions,
     /// An idle connection older than this is not used, in milliseconds.
     pool_idle_ms: u64,
-    retries: IntCounter,
+    retries: Counter,
 }
 
 /// A server, its share, and the gauge that says whether it could be reached last.
@@ -37,7 +38,7 @@ pub struct Member {
     /// Its connections.
     pub pool: Rc<ServerPool>,
     /// 1 after a connection stood, 0 after one failed.
-    pub healthy: IntGauge,
+    pub healthy: Gauge,
 }
 
 /// An answer whose body may still be arriving.
@@ -117,10 +118,11 @@ pub struct Terms<'a> {
 
 impl Group {
     /// `servers`: in the upstream's order.
-    pub fn new(upstream: &Upstream, servers: Vec<Member>, write: std::time::Duration, header_bytes: usize, retries: IntCounter) -> Self {
+    pub fn new(upstream: &Upstream, servers: Vec<Member>, write: std::time::Duration, header_bytes: usize, retries: Counter) -> Self {
         let timeouts = upstream.timeouts;
         Self {
             name: upstream.name.clone(),
+            response: timeouts.response,
             servers,
             balancer: Balancer::new(upstream.balance),
             budget: Budget::new(upstream.retry_budget_percent),

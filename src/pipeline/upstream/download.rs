@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{client::Lease, patience::Patience};
+use super::{client::Lease, patience::Patience, whole::Whole};
 use crate::pipeline::deadline::Deadlines;
 
 /// A response body that is forwarded while it arrives.
@@ -89,26 +89,16 @@ impl Download {
 
     /// Collects the rest; none beyond `cap` bytes.
     pub async fn collect(&mut self, cap: usize) -> Result<Option<Bytes>, DownloadError> {
-        let mut whole: Vec<u8> = Vec::new();
-        let mut first: Option<Bytes> = None;
+        let mut whole = Whole::default();
         while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
             let Ok(data) = frame?.into_data() else { continue };
-            let so_far = first.as_ref().map_or(whole.len(), Bytes::len);
-            if so_far + data.len() > cap {
+            if whole.len() + data.len() > cap {
                 self.lease = None;
                 return Ok(None);
             }
-            // A body that arrives in one piece is not copied.
-            match first.take() {
-                None if whole.is_empty() => first = Some(data),
-                None => whole.extend_from_slice(&data),
-                Some(piece) => {
-                    whole.extend_from_slice(&piece);
-                    whole.extend_from_slice(&data);
-                }
-            }
+            whole.push(data);
         }
-        Ok(Some(first.unwrap_or_else(|| whole.into())))
+        Ok(Some(whole.into_bytes()))
     }
 
     fn return_at_end(&mut self) {

@@ -15,12 +15,22 @@ pub struct Protected(pub HeaderName);
 /// - Errors when a `Connection` line names a field that decides routing, framing or identity; the
 ///   headers are then left half-edited and the request has to be refused.
 pub fn remove(fields: &mut HeaderMap) -> Result<(), Protected> {
+    strip(fields, true)
+}
+
+/// The same for a response, where naming such a field does nothing: the field stays.
+pub fn remove_from_response(fields: &mut HeaderMap) {
+    // Without refusals there is no error.
+    let _ = strip(fields, false);
+}
+
+fn strip(fields: &mut HeaderMap, refuse: bool) -> Result<(), Protected> {
     let mut found = Found::default();
     for name in fields.keys() {
         found.see(name);
     }
     if found.connection {
-        remove_named(fields)?;
+        remove_named(fields, refuse)?;
         fields.remove(header::CONNECTION);
     }
     if found.others {
@@ -59,7 +69,7 @@ impl Found {
     }
 }
 
-fn remove_named(fields: &mut HeaderMap) -> Result<(), Protected> {
+fn remove_named(fields: &mut HeaderMap, refuse: bool) -> Result<(), Protected> {
     let mut named: Vec<HeaderName> = Vec::new();
     for line in fields.get_all(header::CONNECTION) {
         for option in line.as_bytes().split(|b| *b == b',') {
@@ -74,10 +84,11 @@ fn remove_named(fields: &mut HeaderMap) -> Result<(), Protected> {
         }
     }
     for name in named {
-        if is_protected(&name) && fields.contains_key(&name) {
-            return Err(Protected(name));
+        match is_protected(&name) {
+            true if refuse && fields.contains_key(&name) => return Err(Protected(name)),
+            true => {}
+            false => drop(fields.remove(name)),
         }
-        fields.remove(name);
     }
     Ok(())
 }

@@ -9,3 +9,4 @@ pub mod io;
 pub mod patience;
 pub mod retry;
 pub mod server;
+mod whole;

@@ -1,0 +1,185 @@
+//! One client connection, from the accept to the close.
+
+use std::{net::SocketAddr, pin::{Pin, pin}, rc::Rc, task::Poll, time::Duration};
+
+use bytes::Bytes;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::{
+    downstream::{
+        head::HeadLimits,
+        io::{ClientIo, Protocol},
+        link::{Link, LinkTimeouts},
+    },
+    handle,
+    worker::{Slot, Worker},
+};
+
+/// The parser's buffer: a head that passed our check always fits.
+const HEAD_BUFFER_BYTES_MIN: usize = 64 * 1024;
+/// How long a closed connection's remaining bytes are read, so that the last answer is not lost to a reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// HTTP/2 flow control (RELIABILITY section 4).
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+const STREAMS_MAX: u32 = 100;
+
+/// Serves a connection until it closes.
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let loaded = worker.loaded();
+    let config = &loaded.snapshot.config;
+    let Some(slot) = Slot::take(&worker.shared, config, peer.ip().to_canonical()) else { return };
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let limits = HeadLimits {
+        target_bytes: config.limits.request_target_bytes,
+        header_bytes: config.limits.request_header_bytes,
+        fields: config.limits.request_header_fields,
+    };
+    let timeouts = LinkTimeouts {
+        request_header: config.timeouts.request_header,
+        keep_alive: config.timeouts.keep_alive,
+        write: config.timeouts.write,
+    };
+    let draining = Rc::clone(&worker.draining);
+    let link = Link::new(peer, draining, slot.over_limit, Rc::clone(&worker.deadlines), limits, timeouts);
+    let link = Rc::new(link);
+    // An open connection must not keep a replaced snapshot alive.
+    drop(loaded);
+    worker.open.set(worker.open.get() + 1);
+    let _open = Open(Rc::clone(&worker));
+    let mut io = ClientIo::new(stream, Rc::clone(&link));
+    match io.protocol().await {
+        None => {}
+        Some(Protocol::Http1) => http1(worker, link, io).await,
+        Some(Protocol::Http2) => http2(worker, link, io).await,
+    }
+    drop(slot);
+}
+
+/// Counts an open connection of this worker.
+struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+async fn http1(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
+    let limits = link.head_limits;
+    let handler = {
+        let (worker, link) = (Rc::clone(&worker), Rc::clone(&link));
+        service_fn(move |request: Request<Incoming>| handle(Rc::clone(&worker), Rc::clone(&link), request))
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size((limits.header_bytes + limits.target_bytes + 1024).max(HEAD_BUFFER_BYTES_MIN));
+    if limits.fields > 100 {
+        // Beyond its default the parser allocates for every head.
+        builder.max_headers(limits.fields);
+    }
+    let mut connection = builder.serve_connection(TokioIo::new(io), handler);
+    let mut told = false;
+    let outcome = std::future::poll_fn(|cx| {
+        let mut connection = Pin::new(&mut connection);
+        if worker.draining.get() && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.poll(cx)
+    })
+    .await;
+    let parts = connection.into_parts();
+    let io = parts.io.into_inner();
+    match (outcome, link.take_switch()) {
+        (Ok(()), Some(takeover)) => takeover(with_rest(io, &parts.read_buf)).await,
+        _ => close(io).await,
+    }
+}
+
+/// The socket and everything read from it, in order.
+fn with_rest(io: ClientIo, read: &Bytes) -> (TcpStream, Vec<u8>) {
+    let (stream, stash) = io.into_parts();
+    (stream, [read.as_ref(), &stash].concat())
+}
+
+/// Closes so that the last answer arrives: a socket closed with unread bytes is reset.
+async fn close(io: ClientIo) {
+    let unread = io.has_unread();
+    let (mut stream, _) = io.into_parts();
+    if stream.shutdown().await.is_err() || !unread {
+        return;
+    }
+    let drained = async {
+        let mut sink = [0u8; 4096];
+        let mut left = LINGER_BYTES_MAX;
+        while let Ok(n @ 1..) = stream.read(&mut sink).await {
+            left = left.saturating_sub(n);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, drained).await;
+}
+
+async fn http2(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
+    let limits = link.head_limits;
+    let handler = {
+        let (worker, link) = (Rc::clone(&worker), Rc::clone(&link));
+        service_fn(move |request: Request<Incoming>| handle(Rc::clone(&worker), Rc::clone(&link), request))
+    };
+    let header_list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let connection = http2::Builder::new(Local)
+        .max_header_list_size(header_list)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
+        .serve_connection(TokioIo::new(io), handler);
+    let mut connection = pin!(connection);
+    let idle = super::deadline::Timer::new(&worker.deadlines);
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if link.is_busy() {
+            idle.disarm();
+        } else if !idle.is_armed() {
+            idle.arm(link.timeouts.keep_alive);
+        }
+        let over = idle.expired(cx) || worker.draining.get();
+        if over && !told {
+            // GOAWAY first; what is under way finishes.
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs HTTP/2 streams on this worker.
+#[derive(Clone, Copy, Debug)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async {
+            task.await;
+        });
+    }
+}

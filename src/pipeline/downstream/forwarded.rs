@@ -1,0 +1,179 @@
+//! Who called, through which proxies: `Forwarded`, `X-Forwarded-*` and `Via` (RFC 7239, RFC 9110
+//! section 7.6.3).
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use ipnet::IpNet;
+
+use super::link::Link;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Told by some proxies; what an untrusted peer says under it is as worthless.
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+
+/// Whether what `peer` says about earlier hops is kept.
+pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|network| network.contains(&peer))
+}
+
+/// Sets the fields for the upstream.
+///
+/// - `trusted`: the peer's own fields are appended to; else they are replaced.
+/// - `host`: as the client asked for it.
+pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&HeaderValue>) {
+    let mut forwarded = link.address.node.clone();
+    if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty()) {
+        forwarded.push_str(";host=");
+        quote(host, &mut forwarded);
+    }
+    forwarded.push_str(";proto=http");
+    // Addresses and hosts are visible ASCII by now.
+    let forwarded = HeaderValue::try_from(forwarded).unwrap_or(HTTP);
+    if trusted {
+        append(headers, header::FORWARDED, forwarded);
+        append(headers, X_FORWARDED_FOR, link.address.plain.clone());
+        headers.entry(X_FORWARDED_PROTO).or_insert(HTTP);
+        if let Some(host) = host {
+            headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
+        }
+        return;
+    }
+    headers.insert(header::FORWARDED, forwarded);
+    headers.insert(X_FORWARDED_FOR, link.address.plain.clone());
+    headers.insert(X_FORWARDED_PROTO, HTTP);
+    match host {
+        Some(host) => headers.insert(X_FORWARDED_HOST, host.clone()),
+        None => headers.remove(X_FORWARDED_HOST),
+    };
+    headers.remove(X_FORWARDED_PORT);
+}
+
+/// The address that called first, as far as trusted proxies tell: the rightmost entry of
+/// `X-Forwarded-For` that is no trusted proxy itself.
+pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
+    let mut client = peer.to_canonical();
+    if trusted.is_empty() || !is_trusted(client, trusted) {
+        return client;
+    }
+    let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let Ok(address) = entry.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !is_trusted(client, trusted) {
+            break;
+        }
+    }
+    client
+}
+
+/// Adds this hop to `Via`, naming the protocol the request came in.
+pub fn via(headers: &mut HeaderMap, version: Version) {
+    let hop = match version {
+        Version::HTTP_10 => HeaderValue::from_static("1.0 vergate"),
+        Version::HTTP_2 => HeaderValue::from_static("2 vergate"),
+        _ => HeaderValue::from_static("1.1 vergate"),
+    };
+    append(headers, header::VIA, hop);
+}
+
+/// Adds to a list field, in one line.
+fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, value);
+        return;
+    }
+    let lines = headers.get_all(&name).iter().map(HeaderValue::as_bytes).chain([value.as_bytes()]);
+    let joined = lines.collect::<Vec<_>>().join(&b", "[..]);
+    // Valid values joined by visible text are a valid value.
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(name, joined);
+    }
+}
+
+/// A token as it is, anything else as a quoted string (RFC 7239 section 4).
+fn quote(text: &str, out: &mut String) {
+    let token = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if token {
+        out.push_str(text);
+        return;
+    }
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::downstream::link::tests::link;
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    const SPOOFED: [(&str, &str); 5] = [
+        ("forwarded", "for=6.6.6.6"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "evil"),
+        ("x-forwarded-port", "1"),
+    ];
+
+    #[test]
+    fn what_an_untrusted_peer_says_is_replaced() {
+        let mut headers = map(&SPOOFED);
+        set(&mut headers, &link("192.0.2.1:5"), false, Some(&HeaderValue::from_static("api.example:8080")));
+        assert_eq!(
+            headers,
+            map(&[
+                ("forwarded", "for=192.0.2.1;host=\"api.example:8080\";proto=http"),
+                ("x-forwarded-for", "192.0.2.1"),
+                ("x-forwarded-proto", "http"),
+                ("x-forwarded-host", "api.example:8080"),
+            ])
+        );
+    }
+
+    #[test]
+    fn what_a_trusted_peer_says_is_kept_and_appended_to() {
+        let mut headers = map(&SPOOFED);
+        set(&mut headers, &link("[2001:db8::1]:5"), true, Some(&HeaderValue::from_static("a")));
+        assert_eq!(headers["forwarded"], "for=6.6.6.6, for=\"[2001:db8::1]\";host=a;proto=http");
+        assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 2001:db8::1");
+        assert_eq!(headers["x-forwarded-proto"], "https");
+        assert_eq!(headers["x-forwarded-host"], "evil");
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_no_trusted_proxy() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
+        let headers = map(&[("x-forwarded-for", "1.1.1.1, 2.2.2.2"), ("x-forwarded-for", "10.0.0.9")]);
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        assert_eq!(client(&headers, ip("10.0.0.1"), &trusted), ip("2.2.2.2"));
+        assert_eq!(client(&headers, ip("192.0.2.1"), &trusted), ip("192.0.2.1"));
+        assert_eq!(client(&map(&[]), ip("10.0.0.1"), &trusted), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn via_names_the_protocol_received_and_keeps_earlier_hops() {
+        let mut headers = map(&[("via", "1.0 old"), ("via", "1.1 edge")]);
+        via(&mut headers, Version::HTTP_2);
+        assert_eq!(headers["via"], "1.0 old, 1.1 edge, 2 vergate");
+        assert_eq!(headers.get_all("via").iter().count(), 1);
+    }
+}

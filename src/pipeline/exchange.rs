@@ -1,0 +1,238 @@
+//! What one request and its response carry along, and what is counted when they end.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Version, uri::PathAndQuery};
+
+use super::{
+    downstream::{forwarded, link::Link},
+    handles::{Adaptation, CountedAs},
+    snapshot::VersionEntry,
+    worker::{Loaded, Worker},
+};
+use crate::{
+    clock,
+    config::checked::LogRequests,
+    domain::lifecycle::Status,
+    headers::X_REQUEST_ID,
+    pipeline::negotiation::VersionSource,
+    problem::Code,
+    telemetry::Record,
+};
+
+/// One exchange. Dropping it counts and logs it, whatever became of it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
+    /// The snapshot it began with; it ends with the same.
+    pub loaded: Rc<Loaded>,
+    /// The connection it came on.
+    pub link: Rc<Link>,
+    /// As in `X-Request-Id`.
+    pub request_id: HeaderValue,
+    /// As sent.
+    pub method: Method,
+    /// As sent; none for a head that was refused without one.
+    pub target: Option<PathAndQuery>,
+    /// What it is counted under: the version asked for, also where another one answers.
+    pub counted: CountedAs,
+    /// Index of the version that answers, once known.
+    pub served: Option<usize>,
+    /// Where the version was named.
+    pub source: Option<VersionSource>,
+    /// `</v2.1/parse>` of the successor link, if the version announces one.
+    pub successor_path: Option<String>,
+    /// Another version than the one asked for answers.
+    pub fallback: bool,
+    /// Why the gateway itself answered.
+    pub code: Option<Code>,
+    /// Response body bytes so far.
+    pub bytes: u64,
+    /// How long the upstream took to answer.
+    pub upstream_time: Option<Duration>,
+    status: Option<u16>,
+    started: Instant,
+    client: std::net::IpAddr,
+    is_http2: bool,
+}
+
+/// A request that ended before its answer: the client left first.
+const CLIENT_LEFT: u16 = 499;
+
+/// Characters a client's own request id may have at most.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+impl Exchange {
+    /// Begins: counted as in flight from here on.
+    pub fn begin<B>(worker: Rc<Worker>, link: Rc<Link>, request: &Request<B>) -> Box<Self> {
+        let loaded = worker.loaded();
+        let trusted = &loaded.snapshot.config.trusted_proxies;
+        let client = forwarded::client(request.headers(), link.peer.ip(), trusted);
+        worker.in_flight.inc();
+        let is_http2 = request.version() == Version::HTTP_2;
+        if is_http2 {
+            link.head_handed_on();
+        }
+        Box::new(Self {
+            request_id: request_id(request.headers()),
+            method: request.method().clone(),
+            target: request.uri().path_and_query().cloned(),
+            counted: CountedAs::default(),
+            served: None,
+            source: None,
+            successor_path: None,
+            fallback: false,
+            code: None,
+            bytes: 0,
+            upstream_time: None,
+            status: None,
+            started: Instant::now(),
+            client,
+            is_http2,
+            worker,
+            loaded,
+            link,
+        })
+    }
+
+    /// The version asked for, compiled.
+    pub fn counted_version(&self) -> Option<&VersionEntry> {
+        Some(self.loaded.snapshot.version(self.counted.api?, self.counted.version?))
+    }
+
+    /// Whether the client speaks HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.is_http2
+    }
+
+    /// The response head is on its way.
+    pub fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// The upstream's response head arrived.
+    pub fn upstream_answered(&mut self, since: Instant) {
+        let took = since.elapsed();
+        self.upstream_time = Some(took);
+        self.loaded.handles.upstream(self.counted, took);
+    }
+
+    /// Counts what happened to a body.
+    pub fn adapted(&self, direction: &'static str, outcome: &'static str) {
+        self.loaded.handles.adaptation(self.counted, Adaptation { direction, outcome });
+    }
+
+    /// Tells operators why something failed; callers get a safe sentence instead.
+    pub fn note(&self, error: &dyn std::error::Error) {
+        let request_id = self.request_id.to_str().unwrap_or_default();
+        tracing::warn!(request_id, code = self.code.map(Code::as_str), error = %Causes(error), "exchange failed");
+    }
+
+    fn record(&self, status: u16, duration: Duration) -> Record {
+        Record {
+            unix_ms: clock::now_ms() - i64::try_from(duration.as_millis()).unwrap_or(0),
+            request_id: self.request_id.clone(),
+            client: self.client,
+            method: self.method.clone(),
+            path: self.target.clone(),
+            target: Some(self.loaded.handles.target(CountedAs { version: self.served.or(self.counted.version), ..self.counted })),
+            version_source: self.source.map(VersionSource::as_str),
+            phase: self.counted_version().and_then(|version| version.policy.standing.phase),
+            consumer: None,
+            status,
+            code: self.code,
+            duration,
+            upstream_duration: self.upstream_time,
+            bytes: self.bytes,
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.worker.in_flight.dec();
+        self.link.exchange_ended();
+        let panicked = std::thread::panicking();
+        let status = self.status.unwrap_or(if panicked { 500 } else { CLIENT_LEFT });
+        if panicked {
+            self.code = Some(Code::Internal);
+        }
+        let duration = self.started.elapsed();
+        let deprecated = self.counted_version().is_some_and(|version| version.policy.standing.status >= Status::Deprecated);
+        self.loaded.handles.response(self.counted, status, duration, deprecated);
+        let wanted = match self.loaded.snapshot.config.log.requests {
+            LogRequests::All => true,
+            LogRequests::Errors => status >= 400 || self.code.is_some(),
+            LogRequests::Off => false,
+        };
+        if wanted {
+            self.worker.shared.log.write(self.record(status, duration));
+        }
+    }
+}
+
+/// An error and everything behind it, in one line.
+struct Causes<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// The client's own id if it is at most 128 visible ASCII characters, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let own = headers.get(X_REQUEST_ID).filter(|id| {
+        let bytes = id.as_bytes();
+        (1..=REQUEST_ID_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    });
+    own.cloned().unwrap_or_else(new_id)
+}
+
+thread_local! {
+    static RANDOM: RefCell<fastrand::Rng> = RefCell::new(fastrand::Rng::new());
+}
+
+/// 32 hexadecimal digits, random.
+fn new_id() -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut random = RANDOM.with_borrow_mut(|random| random.u128(..));
+    let mut text = [0u8; 32];
+    for digit in &mut text {
+        *digit = DIGITS[(random & 15) as usize];
+        random >>= 4;
+    }
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_own_id_is_kept_if_it_is_short_and_visible() {
+        let id = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(value).expect("a value"));
+            request_id(&headers)
+        };
+        assert_eq!(id(b"abc-123"), "abc-123");
+        assert_eq!(id(&[b'x'; 128]).len(), 128);
+        for bad in [&b""[..], b"a b", b"\xff", &[b'x'; 129]] {
+            let made = id(bad);
+            assert_eq!(made.len(), 32, "{}", bad.escape_ascii());
+            assert_ne!(made, id(bad));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The upstream's answer as the client gets it.
+
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, response::Parts};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{
+    exchange::Exchange,
+    outgoing::Passage,
+    refused::Refused,
+    reply::Source,
+    transform::{self, TransformError, response::Treatment},
+    tunnel,
+    upstream::{
+        client::{Answer, Lease, UpstreamError},
+        download::{Download, DownloadError},
+        hop_by_hop,
+    },
+};
+use crate::{adaptation::{plan::OperationPlan, program::Program}, problem::Code};
+
+/// Edits the head, adapts the body where it has to be, or begins a tunnel.
+pub(super) async fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer) -> Result<Response<Source>, Refused> {
+    let Answer { response, lease } = answer;
+    let (mut head, body) = response.into_parts();
+    hop_by_hop::remove_from_response(&mut head.headers);
+    content_type_back(exchange, passage, &mut head.headers);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(switch(exchange, passage, head, lease));
+    }
+    if is_event_stream(&head.headers) {
+        passage.patience.release();
+    }
+    let Some(operation) = passage.operation() else {
+        return Ok(stream(exchange, passage, head, body, lease));
+    };
+    let treatment = transform::response::treatment(operation, &exchange.method, head.status, &mut head.headers);
+    match treatment.map_err(|error| fail(exchange, &error))? {
+        Treatment::Adapt(program) => adapt(exchange, passage, (operation, program), head, body, lease).await,
+        Treatment::Pass | Treatment::HeadOnly => {
+            if operation.response(head.status.as_u16()).is_some() {
+                exchange.adapted("response", "passed");
+            }
+            Ok(stream(exchange, passage, head, body, lease))
+        }
+    }
+}
+
+fn stream(exchange: &Exchange, passage: &Passage, mut head: Parts, body: Incoming, lease: Lease) -> Response<Source> {
+    // A length the framing did not go by would end the client's answer in the wrong place.
+    let framed = body.size_hint().exact().is_some();
+    if !framed && exchange.method != Method::HEAD {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    let download = Download::new(body, lease, Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
+    let source = if download.is_end_stream() { Source::Empty } else { Source::Stream(Box::new(download)) };
+    Response::from_parts(head, source)
+}
+
+async fn adapt(
+    exchange: &mut Exchange,
+    passage: &Passage,
+    (_, program): (&OperationPlan, &Program),
+    mut head: Parts,
+    body: Incoming,
+    lease: Lease,
+) -> Result<Response<Source>, Refused> {
+    let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
+    let too_large = || TransformError::too_large(transform::Side::Response);
+    if body.size_hint().lower() > cap as u64 {
+        return Err(fail(exchange, &too_large()));
+    }
+    let mut download =
+        Download::new(body, lease, Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
+    let whole = match download.collect(cap).await {
+        Ok(Some(whole)) => whole,
+        Ok(None) => return Err(fail(exchange, &too_large())),
+        Err(error) => return Err(truncated(exchange, passage, error)),
+    };
+    head.headers.remove(header::TRAILER);
+    match transform::response::body(program, &mut head.headers, &whole).map_err(|error| fail(exchange, &error))? {
+        Some(adapted) => {
+            exchange.adapted("response", if adapted.narrowed { "narrowed" } else { "adapted" });
+            Ok(Response::from_parts(head, Source::Full(adapted.body)))
+        }
+        None => {
+            exchange.adapted("response", "passed");
+            Ok(Response::from_parts(head, Source::Full(whole)))
+        }
+    }
+}
+
+/// The upstream broke off within a body that was being read whole: the client has seen nothing of it.
+fn truncated(exchange: &mut Exchange, passage: &Passage, error: DownloadError) -> Refused {
+    exchange.adapted("response", "failed");
+    let server = passage.group.name.clone();
+    let error = match error {
+        DownloadError::Broken(source) => UpstreamError::Reset { server, source },
+        DownloadError::Stalled => UpstreamError::Timeout { server },
+    };
+    exchange.code = Some(error.code());
+    exchange.note(&error);
+    Refused::upstream(&error, &passage.group.name)
+}
+
+fn fail(exchange: &mut Exchange, error: &TransformError) -> Refused {
+    exchange.adapted("response", "failed");
+    exchange.code = Some(Code::AdaptationResponseFailed);
+    exchange.note(error);
+    Refused::adaptation(error)
+}
+
+/// A vendor media type names the version the client asked for, in the client's spelling.
+fn content_type_back(exchange: &Exchange, passage: &Passage, headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        return;
+    }
+    let snapshot = &exchange.loaded.snapshot;
+    let text = match &passage.media_type {
+        Some(text) => text.as_str(),
+        None => snapshot.config.apis[passage.api].versions[passage.version].name.as_str(),
+    };
+    snapshot.negotiator.content_type_back(passage.api, text, headers);
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const NAME: &[u8] = b"text/event-stream";
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME))
+    })
+}
+
+/// 101: from here on bytes pass in both directions, once the client's connection has sent the head.
+fn switch(exchange: &Exchange, passage: &Passage, mut head: Parts, lease: Lease) -> Response<Source> {
+    head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = &passage.upgrade {
+        head.headers.entry(header::UPGRADE).or_insert_with(|| protocol.clone());
+    }
+    let idle = exchange.loaded.snapshot.config.timeouts.tunnel_idle;
+    let deadlines = Rc::clone(&exchange.worker.deadlines);
+    exchange.link.switch(Box::new(move |client| Box::pin(tunnel::run(client, lease, deadlines, idle))));
+    Response::from_parts(head, Source::Empty)
+}

@@ -1,0 +1,323 @@
+//! The request as the upstream gets it.
+
+use std::{rc::Rc, time::Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{
+    downstream::forwarded,
+    exchange::Exchange,
+    negotiation::Chosen,
+    refused::Refused,
+    snapshot::Snapshot,
+    transform::{self, TransformError, request::BodyTreatment},
+    upstream::{
+        body::{Gate, Upload, UploadFailure, UploadState, UpstreamBody},
+        client::{Answer, Group, Terms, UpstreamError},
+        hop_by_hop,
+        patience::Patience,
+    },
+    worker::Loaded,
+};
+use crate::{
+    adaptation::plan::{Lookup, OperationPlan},
+    headers,
+    problem::Code,
+};
+
+/// Which version answers, where, and how its calls are adapted.
+pub(super) struct Passage {
+    loaded: Rc<Loaded>,
+    pub(super) api: usize,
+    pub(super) version: usize,
+    path: String,
+    /// Version text the client used in `Accept`.
+    pub(super) media_type: Option<String>,
+    pub(super) group: Rc<Group>,
+    pub(super) patience: Rc<Patience>,
+    /// What the client asks to switch to, for upgrades.
+    pub(super) upgrade: Option<HeaderValue>,
+    pub(super) method: Method,
+}
+
+/// A request ready to be sent.
+pub(super) struct Prepared {
+    request: Request<UpstreamBody>,
+    upload: Option<Rc<UploadState>>,
+}
+
+impl Passage {
+    /// Errors where the client's version does not have the operation.
+    pub(super) fn find(exchange: &mut Exchange, chosen: &Chosen<'_>, parts: &Parts) -> Result<Self, Refused> {
+        let loaded = Rc::clone(&exchange.loaded);
+        let snapshot = &loaded.snapshot;
+        let served = exchange.served.unwrap_or(chosen.version);
+        let entry = snapshot.version(chosen.api, served);
+        let group = Rc::clone(&loaded.groups[entry.upstream]);
+        let timeouts = &snapshot.config.timeouts;
+        let patience = Patience::new(&exchange.worker.deadlines, timeouts.request, group.response, timeouts.response_idle);
+        let passage = Self {
+            api: chosen.api,
+            version: served,
+            path: if entry.plan.is_some() { chosen.unversioned_path.clone().into_owned() } else { String::new() },
+            media_type: chosen.media_type_text.map(|text| text.to_string()),
+            group,
+            patience,
+            upgrade: upgrade(parts),
+            method: exchange.method.clone(),
+            loaded: Rc::clone(&loaded),
+        };
+        if matches!(passage.lookup(), Lookup::Unknown) {
+            let detail = "The version asked for does not have this endpoint; it came with a newer one.";
+            return Err(Refused::because(Code::EndpointUnknown, detail));
+        }
+        Ok(passage)
+    }
+
+    /// The snapshot the exchange began with.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.loaded.snapshot
+    }
+
+    /// How the operation is adapted, if it is.
+    pub(super) fn operation(&self) -> Option<&OperationPlan> {
+        match self.lookup() {
+            Lookup::Operation(operation) => Some(operation),
+            Lookup::Untouched | Lookup::Unknown => None,
+        }
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        match &self.loaded.snapshot.version(self.api, self.version).plan {
+            Some(plan) => plan.operation(self.method.as_str(), &self.path),
+            None => Lookup::Untouched,
+        }
+    }
+}
+
+/// Edits the head for the upstream and gets the body ready, adapted where it has to be.
+pub(super) async fn prepare(
+    exchange: &mut Exchange,
+    passage: &Passage,
+    chosen: &Chosen<'_>,
+    mut parts: Parts,
+    body: Incoming,
+) -> Result<Prepared, Refused> {
+    let limits = &exchange.loaded.snapshot.config.limits;
+    if body.size_hint().lower() > limits.request_body_bytes {
+        return Err(Refused::because(Code::BodyTooLarge, "The request body is larger than this gateway accepts."));
+    }
+    let mut uri = target(passage, chosen, &mut parts.method)?;
+    edit_fields(exchange, passage, &mut parts)?;
+    let mut adapted = None;
+    if let Some(operation) = passage.operation() {
+        uri = with_query(operation, uri)?;
+        let empty = body.is_end_stream();
+        let treatment = transform::request::body_treatment(operation, &exchange.method, &parts.headers, empty);
+        let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
+        transform::request::head(operation, &exchange.method, &mut parts.headers);
+        if treatment == BodyTreatment::Adapt {
+            return adapt(exchange, passage, operation, parts, uri, body).await;
+        }
+        adapted = operation.request().map(|_| "passed");
+    }
+    if let Some(outcome) = adapted {
+        exchange.adapted("request", outcome);
+    }
+    Ok(stream(exchange, passage, parts, uri, body))
+}
+
+/// Forwards the body as it comes.
+fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, uri: Uri, body: Incoming) -> Prepared {
+    let limits = &exchange.loaded.snapshot.config.limits;
+    let deadlines = &exchange.worker.deadlines;
+    if body.is_end_stream() {
+        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None };
+    }
+    let expects = expects_continue(&parts.headers, parts.version);
+    let (gate, open) = match expects {
+        true => {
+            let (gate, open) = Gate::new(deadlines);
+            (Some(gate), Some(open))
+        }
+        false => (None, None),
+    };
+    let idle = exchange.loaded.snapshot.config.timeouts.request_body;
+    let (upload, state) =
+        Upload::new(body, limits.request_body_bytes, idle, deadlines, Rc::clone(&passage.patience), gate);
+    let mut request = assemble(parts, uri, UpstreamBody::Stream(upload));
+    if let Some(open) = open {
+        hyper::ext::on_informational(&mut request, move |interim| {
+            if interim.status() == http::StatusCode::CONTINUE {
+                open();
+            }
+        });
+    }
+    Prepared { request, upload: Some(state) }
+}
+
+/// Reads the body whole, adapts it, and forwards the result. Reading it answers `Expect` locally.
+async fn adapt(
+    exchange: &Exchange,
+    passage: &Passage,
+    operation: &OperationPlan,
+    mut parts: Parts,
+    uri: Uri,
+    body: Incoming,
+) -> Result<Prepared, Refused> {
+    let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
+    let idle = exchange.loaded.snapshot.config.timeouts.request_body;
+    if body.size_hint().lower() > cap as u64 {
+        return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
+    }
+    let patience = Rc::clone(&passage.patience);
+    let (mut upload, state) = Upload::new(body, cap as u64, idle, &exchange.worker.deadlines, patience, None);
+    let whole = upload.collect().await;
+    let Some(whole) = whole else {
+        let failure = state.failure().unwrap_or(UploadFailure::Broken);
+        return Err(match failure {
+            UploadFailure::TooLarge => refuse(exchange, &TransformError::too_large(transform::Side::Request)),
+            other => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
+        });
+    };
+    parts.headers.remove(header::EXPECT);
+    parts.headers.remove(header::TRAILER);
+    let adapted = transform::request::body(operation, &exchange.method, &mut parts.headers, &whole)
+        .map_err(|error| refuse(exchange, &error))?;
+    exchange.adapted("request", match &adapted {
+        None => "passed",
+        Some(adapted) if adapted.narrowed => "narrowed",
+        Some(_) => "adapted",
+    });
+    let body = adapted.map_or(whole, |adapted| adapted.body);
+    Ok(Prepared { request: assemble(parts, uri, full(body)), upload: None })
+}
+
+fn full(body: Bytes) -> UpstreamBody {
+    if body.is_empty() { UpstreamBody::Empty } else { UpstreamBody::Full(Some(body)) }
+}
+
+fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
+    exchange.adapted("request", "refused");
+    Refused::adaptation(error)
+}
+
+/// Sends the request and waits for the head of the answer.
+pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: Prepared) -> Result<Answer, Refused> {
+    let since = Instant::now();
+    let terms = Terms {
+        deadlines: &exchange.worker.deadlines,
+        patience: &passage.patience,
+        upload: prepared.upload.as_deref(),
+        upgrade: passage.upgrade.is_some(),
+    };
+    match passage.group.send(prepared.request, terms).await {
+        Ok(answer) => {
+            exchange.upstream_answered(since);
+            Ok(answer)
+        }
+        Err(error) => {
+            exchange.code = Some(error.code());
+            exchange.note(&error);
+            Err(Refused::upstream(&error, &passage.group.name))
+        }
+    }
+}
+
+fn assemble(parts: Parts, uri: Uri, body: UpstreamBody) -> Request<UpstreamBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = parts.headers;
+    request
+}
+
+/// The path to forward, without a server's base path.
+fn target(passage: &Passage, chosen: &Chosen<'_>, method: &mut Method) -> Result<Uri, Refused> {
+    let moved = passage.operation().and_then(|operation| operation.target(&passage.path));
+    let path = match &moved {
+        None => chosen.path.as_ref(),
+        Some((to_method, path)) => {
+            if let Some(to) = to_method {
+                *method = (*to).clone();
+            }
+            let api = &passage.snapshot().config.apis[passage.api];
+            let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(path) } else { path };
+            if stripped.is_empty() { "/" } else { stripped }
+        }
+    };
+    let joined = match chosen.query.as_deref() {
+        Some(query) => PathAndQuery::try_from([path, "?", query].concat()),
+        None => PathAndQuery::try_from(path),
+    };
+    joined.map(Uri::from).map_err(|_| Refused::because(Code::RequestInvalid, "The request target is not a valid path."))
+}
+
+fn with_query(operation: &OperationPlan, uri: Uri) -> Result<Uri, Refused> {
+    let Some(query) = uri.query() else {
+        let added = operation.query("");
+        if added.is_empty() {
+            return Ok(uri);
+        }
+        return rebuilt([uri.path(), "?", &added].concat());
+    };
+    match operation.query(query) {
+        std::borrow::Cow::Borrowed(_) => Ok(uri),
+        std::borrow::Cow::Owned(query) if query.is_empty() => rebuilt(uri.path().to_owned()),
+        std::borrow::Cow::Owned(query) => rebuilt([uri.path(), "?", &query].concat()),
+    }
+}
+
+fn rebuilt(target: String) -> Result<Uri, Refused> {
+    let target = PathAndQuery::try_from(target).map(Uri::from);
+    target.map_err(|_| Refused::because(Code::RequestInvalid, "The request target is not a valid path."))
+}
+
+/// Removes what belongs to the client's connection, adds what the upstream has to know.
+fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Result<(), Refused> {
+    let snapshot = passage.snapshot();
+    let fields = &mut parts.headers;
+    hop_by_hop::remove(fields)?;
+    if let Some(protocol) = &passage.upgrade {
+        fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.insert(header::UPGRADE, protocol.clone());
+    }
+    for name in headers::GATEWAY_ONLY {
+        fields.remove(name);
+    }
+    let entry = snapshot.version(passage.api, passage.version);
+    snapshot.negotiator.set_version_header(passage.api, &entry.speaks, fields);
+    if fields.contains_key(header::ACCEPT) {
+        let speaks = entry.speaks.to_str().unwrap_or_default();
+        snapshot.negotiator.rewrite_accept(passage.api, passage.version, speaks, fields);
+    }
+    // An absolute-form target or HTTP/2 names the host in the URI.
+    if let Some(authority) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        fields.insert(header::HOST, authority);
+    }
+    let host = fields.get(header::HOST).cloned();
+    let trusted = forwarded::is_trusted(exchange.link.peer.ip(), &snapshot.config.trusted_proxies);
+    forwarded::set(fields, &exchange.link, trusted, host.as_ref());
+    forwarded::via(fields, parts.version);
+    fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
+    Ok(())
+}
+
+/// Whether the client waits to be told to send its body (RFC 9110 section 10.1.1).
+fn expects_continue(fields: &HeaderMap, version: Version) -> bool {
+    let expects = fields.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    expects && version == Version::HTTP_11
+}
+
+/// The protocol a request asks to switch to, unless it is one the gateway does not tunnel.
+fn upgrade(parts: &Parts) -> Option<HeaderValue> {
+    let protocol = parts.headers.get(header::UPGRADE).filter(|_| parts.version == Version::HTTP_11)?;
+    let lines = parts.headers.get_all(header::CONNECTION);
+    let mut options = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    let asks = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+    // HTTP/2 over an upgrade is obsolete (RFC 9113 section 3.1) and would pass unchecked.
+    (asks && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| protocol.clone())
+}

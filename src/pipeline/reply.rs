@@ -1,0 +1,106 @@
+//! The response body the client gets, and the accounting that ends with it.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{
+    exchange::Exchange,
+    upstream::download::{Download, DownloadError},
+};
+use crate::problem::Code;
+
+/// Where the bytes come from.
+#[derive(Debug)]
+pub enum Source {
+    /// No content.
+    Empty,
+    /// A complete body: a problem, or an adapted answer.
+    Full(Bytes),
+    /// The upstream's answer as it comes.
+    Stream(Box<Download>),
+}
+
+/// A response body. Dropping it ends the exchange: that is when it is counted and logged.
+#[derive(Debug)]
+pub struct Reply {
+    source: Source,
+    exchange: Option<Box<Exchange>>,
+}
+
+impl Reply {
+    /// - `exchange`: counted when the body ends, however it ends.
+    pub fn new(source: Source, exchange: Box<Exchange>) -> Self {
+        let mut reply = Self { source, exchange: Some(exchange) };
+        if reply.is_end_stream() {
+            reply.exchange = None;
+        }
+        reply
+    }
+
+    fn sent(&mut self, length: usize) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.bytes += length as u64;
+        }
+    }
+
+    fn broken(&mut self, error: &DownloadError) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.code = Some(match error {
+                DownloadError::Broken(_) => Code::UpstreamReset,
+                DownloadError::Stalled => Code::UpstreamTimeout,
+            });
+            exchange.note(error);
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = DownloadError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, DownloadError>>> {
+        let this = &mut *self;
+        let frame = match &mut this.source {
+            Source::Empty => None,
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
+            }
+            Source::Stream(download) => match download.poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(frame) => frame,
+            },
+        };
+        match &frame {
+            Some(Ok(frame)) => this.sent(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(error)) => this.broken(error),
+            None => this.exchange = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Stream(download) => download.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stream(download) => download.size_hint(),
+        }
+    }
+}
+
+/// A handler that cannot fail: every error is an answer.
+pub type Handled = Result<http::Response<Reply>, Infallible>;

@@ -1,0 +1,127 @@
+//! Everything a request needs, compiled when the configuration loads; immutable.
+//!
+//! A snapshot is compiled for an instant: which versions are stable, deprecated or gone is settled in
+//! it. When the next phase of any version begins ([`Snapshot::turns_at`]), another one takes its place.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::{
+    negotiation::Negotiator,
+    policy::{self, Policy},
+};
+use crate::{
+    adaptation::{change::{Change, Direction}, plan::Plan, walk},
+    config::Config,
+    domain::{api::{Api, Version}, endpoint::Endpoint, time::UtcTime},
+    headers::VaryNames,
+};
+
+/// The compiled configuration of one instant.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What it was compiled from.
+    pub config: Arc<Config>,
+    /// The instant it was compiled for.
+    pub at: UtcTime,
+    /// When the standing of some version changes next.
+    pub turns_at: Option<UtcTime>,
+    /// Finds API, version and endpoint.
+    pub negotiator: Negotiator,
+    /// By API index.
+    pub apis: Vec<ApiEntry>,
+}
+
+/// One API, compiled.
+#[derive(Debug)]
+pub struct ApiEntry {
+    /// What `Vary` gains.
+    pub vary: VaryNames,
+    /// By version index.
+    pub versions: Vec<VersionEntry>,
+}
+
+/// One version of an API, compiled.
+#[derive(Debug)]
+pub struct VersionEntry {
+    /// Whether it is served, and what is said about it.
+    pub policy: Policy,
+    /// `X-API-Version-Used`.
+    pub used: HeaderValue,
+    /// The version its upstream speaks, as the upstream is told.
+    pub speaks: HeaderValue,
+    /// Index into the configuration's upstreams.
+    pub upstream: usize,
+    /// How its calls differ from what the upstream speaks; none where no change has operations.
+    pub plan: Option<Plan>,
+    /// How its paths differ from the newest stable version's, for the successor link.
+    pub to_successor: Option<Plan>,
+}
+
+impl Snapshot {
+    /// Compiles `config` for the instant `now`.
+    pub fn compile(config: Arc<Config>, now: UtcTime) -> Self {
+        let negotiator = Negotiator::compile(&config.apis, now);
+        let apis = config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, &negotiator, index, api, now));
+        let apis = apis.collect();
+        let versions = config.apis.iter().flat_map(|api| &api.versions);
+        let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(now)).min();
+        Self { at: now, turns_at, negotiator, apis, config }
+    }
+
+    /// The entry of a version.
+    pub fn version(&self, api: usize, version: usize) -> &VersionEntry {
+        &self.apis[api].versions[version]
+    }
+
+    /// The endpoints of a version: its own list, or the API's.
+    pub fn endpoints(&self, api: usize, version: usize) -> &[Endpoint] {
+        endpoints(&self.config.apis[api], version)
+    }
+}
+
+/// The endpoints of a version: its own list, or the API's.
+pub fn endpoints(api: &Api, version: usize) -> &[Endpoint] {
+    api.versions[version].endpoints.as_deref().unwrap_or(&api.endpoints)
+}
+
+fn compile_api(config: &Config, negotiator: &Negotiator, index: usize, api: &Api, now: UtcTime) -> ApiEntry {
+    let changes = &config.changes[index];
+    let policies = policy::compile(api, now);
+    let entry = |(version, policy): (&Version, Policy)| VersionEntry {
+        used: name(version),
+        speaks: name(&api.versions[version.service.speaks]),
+        upstream: version.service.upstream,
+        plan: plan(version, &version.service.chain, changes),
+        to_successor: policy.successor.and_then(|to| to_successor(version, &api.versions[to], changes)),
+        policy,
+    };
+    ApiEntry {
+        vary: VaryNames::new(negotiator.vary(index).iter().cloned()),
+        versions: api.versions.iter().zip(policies).map(entry).collect(),
+    }
+}
+
+fn name(version: &Version) -> HeaderValue {
+    // Only letters, digits, dots and hyphens make a version.
+    HeaderValue::from_str(version.name.as_str()).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+}
+
+fn plan(version: &Version, chain: &[usize], changes: &[Change]) -> Option<Plan> {
+    let mut at = &version.name;
+    let mut walk = Vec::with_capacity(chain.len());
+    for index in chain {
+        let change = &changes[*index];
+        let up = change.from == *at;
+        at = if up { &change.to } else { &change.from };
+        walk.push((change, if up { Direction::Up } else { Direction::Down }));
+    }
+    let plan = Plan::compile(&walk, &version.name);
+    (!plan.is_empty()).then_some(plan)
+}
+
+fn to_successor(version: &Version, successor: &Version, changes: &[Change]) -> Option<Plan> {
+    let plan = Plan::compile(&walk::between(changes, &version.name, &successor.name)?, &version.name);
+    (!plan.is_empty()).then_some(plan)
+}

@@ -1,0 +1,208 @@
+//! One worker: a thread with its own runtime, listeners, deadlines and upstream connections.
+//!
+//! Workers share nothing on a request's path but the immutable snapshot and the counters of limits.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    net::IpAddr,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    deadline::Deadlines,
+    handles::Handles,
+    snapshot::Snapshot,
+    upstream::{
+        client::{Group, Member},
+        server::ServerPool,
+    },
+};
+use crate::{
+    config::Config,
+    domain::upstream::{Server, Upstream},
+    telemetry::{AccessLog, Gauge, Metrics},
+};
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The access log.
+    pub log: AccessLog,
+    /// Descriptors this process may use.
+    pub descriptors: usize,
+    /// How many workers there are.
+    pub workers: usize,
+    /// Client connections open on all workers.
+    connections: AtomicUsize,
+    /// Client connections by address; kept only while `limits.connections_per_client` is set.
+    by_client: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Descriptors kept free for the admin port, files and probes (RELIABILITY risk 21).
+const RESERVE: usize = 64;
+
+impl Shared {
+    /// - `descriptors`: the process's limit.
+    pub fn new(metrics: Arc<Metrics>, log: AccessLog, descriptors: usize, workers: usize) -> Self {
+        Self { metrics, log, descriptors, workers, connections: AtomicUsize::new(0), by_client: Mutex::default() }
+    }
+
+    /// Most requests served at once: as configured, or what upstreams may use of the descriptors.
+    pub fn requests_max(&self, config: &Config) -> usize {
+        config.limits.requests_in_flight.unwrap_or_else(|| (self.descriptors.saturating_sub(RESERVE) / 2).max(1))
+    }
+
+    /// Most client connections: as configured, or what upstreams and the reserve leave of the descriptors.
+    pub fn connections_max(&self, config: &Config) -> usize {
+        let usable = self.descriptors.saturating_sub(RESERVE);
+        config.limits.connections.unwrap_or(usable - usable / 2).max(1)
+    }
+}
+
+/// A client connection counted against the limits, until dropped.
+#[derive(Debug)]
+pub struct Slot {
+    shared: Arc<Shared>,
+    client: Option<IpAddr>,
+    /// Whether this connection is beyond a limit: to be told so, not served.
+    pub over_limit: bool,
+}
+
+impl Slot {
+    /// Counts a connection from `client`; none when there are so many beyond the limit that this one
+    /// cannot even be told.
+    pub fn take(shared: &Arc<Shared>, config: &Config, client: IpAddr) -> Option<Self> {
+        let max = shared.connections_max(config);
+        let open = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut slot = Self { shared: Arc::clone(shared), client: None, over_limit: open > max };
+        if open > max + RESERVE {
+            return None;
+        }
+        if let Some(per_client) = config.limits.connections_per_client {
+            let mut by_client = shared.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = by_client.entry(client).or_default();
+            *count += 1;
+            slot.over_limit |= *count > per_client;
+            slot.client = Some(client);
+        }
+        Some(slot)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(client) = self.client {
+            let mut by_client = self.shared.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(count) = by_client.get_mut(&client) {
+                *count -= 1;
+                if *count == 0 {
+                    by_client.remove(&client);
+                }
+            }
+        }
+    }
+}
+
+/// One worker's state. Everything in it lives on the worker's thread.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Deadlines of connections and exchanges.
+    pub deadlines: Rc<Deadlines>,
+    /// Set once when the gateway begins to drain.
+    pub draining: Rc<Cell<bool>>,
+    /// Requests being served by this worker.
+    pub in_flight: Gauge,
+    loaded: RefCell<Rc<Loaded>>,
+    /// Pools by server, kept across reloads while a snapshot names the server.
+    pools: RefCell<HashMap<Server, Rc<ServerPool>>>,
+    /// Client connections open on this worker.
+    pub open: Cell<usize>,
+}
+
+/// A snapshot in use by one worker.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The compiled configuration.
+    pub snapshot: Arc<Snapshot>,
+    /// By upstream index.
+    pub groups: Vec<Rc<Group>>,
+    /// This worker's metric cells.
+    pub handles: Handles,
+    /// Most requests this worker serves without looking at the others.
+    pub own_requests_max: i64,
+    /// Most requests all workers serve.
+    pub requests_max: i64,
+}
+
+impl Worker {
+    /// A worker that begins with `snapshot`.
+    pub fn new(shared: Arc<Shared>, snapshot: Arc<Snapshot>) -> Rc<Self> {
+        let in_flight = shared.metrics.in_flight();
+        let pools = RefCell::default();
+        let loaded = RefCell::new(Rc::new(load(&shared, snapshot, &pools)));
+        Rc::new(Self {
+            shared,
+            deadlines: Deadlines::new(),
+            draining: Rc::default(),
+            in_flight,
+            loaded,
+            pools,
+            open: Cell::new(0),
+        })
+    }
+
+    /// The snapshot in use; hold it for the whole exchange.
+    pub fn loaded(&self) -> Rc<Loaded> {
+        Rc::clone(&self.loaded.borrow())
+    }
+
+    /// Uses `snapshot` from the next request on. Pools of servers that are still named survive.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        let next = Rc::new(load(&self.shared, snapshot, &self.pools));
+        *self.loaded.borrow_mut() = next;
+    }
+
+    /// Closes upstream connections that were idle too long; call about once a second.
+    pub fn sweep(&self) {
+        let loaded = self.loaded();
+        loaded.groups.iter().for_each(|group| group.sweep(self.deadlines.now()));
+    }
+
+    /// Begins to drain: connections finish what they serve and close.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.deadlines.wake_all();
+    }
+}
+
+fn load(shared: &Arc<Shared>, snapshot: Arc<Snapshot>, pools: &RefCell<HashMap<Server, Rc<ServerPool>>>) -> Loaded {
+    let config = &snapshot.config;
+    let mut before = pools.take();
+    let mut kept: HashMap<Server, Rc<ServerPool>> = HashMap::new();
+    let mut group = |upstream: &Upstream| {
+        let mut member = |server: &Server| {
+            let fresh = || before.remove(server).unwrap_or_else(|| ServerPool::new(server.clone()));
+            let pool = Rc::clone(kept.entry(server.clone()).or_insert_with(fresh));
+            let healthy = shared.metrics.upstream_healthy(&upstream.name, &pool.name);
+            Member { pool, healthy }
+        };
+        let members = upstream.servers.iter().map(&mut member).collect();
+        let retries = shared.metrics.upstream_retries(&upstream.name);
+        Rc::new(Group::new(upstream, members, config.timeouts.write, config.limits.response_header_bytes, retries))
+    };
+    let groups = config.upstreams.iter().map(&mut group).collect();
+    pools.replace(kept);
+    let requests_max = i64::try_from(shared.requests_max(config)).unwrap_or(i64::MAX);
+    let own_requests_max = requests_max / i64::try_from(shared.workers.max(1)).unwrap_or(1);
+    Loaded { handles: Handles::new(Arc::clone(&shared.metrics), &snapshot), groups, own_requests_max, requests_max, snapshot }
+}
