@@ -21,6 +21,7 @@ pub mod telemetry;
 pub mod pipeline;
 pub mod admin;
 pub mod reload;
+pub mod crew;
 pub mod drain;
 pub mod app;
 pub mod cli;

@@ -210,6 +210,18 @@ pub enum LoadError {
     Findings(Vec<Finding>),
 }
 
+impl LoadError {
+    /// What `check` would list.
+    pub fn into_findings(self) -> Vec<Finding> {
+        match self {
+            Self::Findings(findings) => findings,
+            Self::Unreadable(file, error) => {
+                vec![Finding::of_file(file, "unreadable", format!("cannot be read: {error}"))]
+            }
+        }
+    }
+}
+
 /// What reading a configuration has given.
 #[derive(Debug)]
 pub struct Outcome {

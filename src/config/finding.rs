@@ -82,6 +82,12 @@ impl Finding {
         Self::new(Severity::Warning, place, code, message.into(), help.into())
     }
 
+    /// An error about a file as a whole.
+    pub fn of_file(file: PathBuf, code: &'static str, message: impl Into<String>) -> Self {
+        let place = Place { file: file.as_path().into(), line: 0, col: 0 };
+        Self::error(&place, code, message, "")
+    }
+
     /// Names the API it is about.
     #[must_use]
     pub fn in_api(mut self, api: &str) -> Self {

@@ -1,6 +1,12 @@
 //! One client connection, from the accept to the close.
 
-use std::{net::SocketAddr, pin::{Pin, pin}, rc::Rc, task::Poll, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::Request;

@@ -38,12 +38,7 @@ const NEVER: u64 = u64::MAX;
 impl Deadlines {
     /// An empty set.
     pub fn new() -> Rc<Self> {
-        Rc::new(Self {
-            entries: RefCell::default(),
-            start: Instant::now(),
-            now: Cell::new(0),
-            next: Cell::new(NEVER),
-        })
+        Rc::new(Self { entries: RefCell::default(), start: Instant::now(), now: Cell::new(0), next: Cell::new(NEVER) })
     }
 
     /// Milliseconds since the worker started, as of the last tick.
@@ -74,7 +69,8 @@ impl Deadlines {
 
     /// Wakes every waiter, so that each looks at what has changed (a drain).
     pub fn wake_all(&self) {
-        let wakers: Vec<Waker> = self.entries.borrow_mut().iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
+        let wakers: Vec<Waker> =
+            self.entries.borrow_mut().iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 

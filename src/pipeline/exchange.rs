@@ -15,13 +15,8 @@ use super::{
     worker::{Loaded, Worker},
 };
 use crate::{
-    clock,
-    config::checked::LogRequests,
-    domain::lifecycle::Status,
-    headers::X_REQUEST_ID,
-    pipeline::negotiation::VersionSource,
-    problem::Code,
-    telemetry::Record,
+    clock, config::checked::LogRequests, domain::lifecycle::Status, headers::X_REQUEST_ID,
+    pipeline::negotiation::VersionSource, problem::Code, telemetry::Record,
 };
 
 /// One exchange. Dropping it counts and logs it, whatever became of it.
@@ -140,7 +135,9 @@ impl Exchange {
             client: self.client,
             method: self.method.clone(),
             path: self.target.clone(),
-            target: Some(self.loaded.handles.target(CountedAs { version: self.served.or(self.counted.version), ..self.counted })),
+            target: Some(
+                self.loaded.handles.target(CountedAs { version: self.served.or(self.counted.version), ..self.counted }),
+            ),
             version_source: self.source.map(VersionSource::as_str),
             phase: self.counted_version().and_then(|version| version.policy.standing.phase),
             consumer: None,
@@ -163,7 +160,8 @@ impl Drop for Exchange {
             self.code = Some(Code::Internal);
         }
         let duration = self.started.elapsed();
-        let deprecated = self.counted_version().is_some_and(|version| version.policy.standing.status >= Status::Deprecated);
+        let deprecated =
+            self.counted_version().is_some_and(|version| version.policy.standing.status >= Status::Deprecated);
         self.loaded.handles.response(self.counted, status, duration, deprecated);
         let wanted = match self.loaded.snapshot.config.log.requests {
             LogRequests::All => true,

@@ -18,7 +18,11 @@ thread_local! {
 }
 
 /// Writes small vectors in one flat `send`, which costs about a microsecond less than `writev`.
-pub(crate) fn poll_write_flat(stream: &mut TcpStream, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+pub(crate) fn poll_write_flat(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
     let total: usize = slices.iter().map(|slice| slice.len()).sum();
     match slices {
         [only] => Pin::new(stream).poll_write(cx, only),
@@ -30,4 +34,3 @@ pub(crate) fn poll_write_flat(stream: &mut TcpStream, cx: &mut Context<'_>, slic
         _ => Pin::new(stream).poll_write_vectored(cx, slices),
     }
 }
-

@@ -19,10 +19,17 @@ use super::{
         hop_by_hop,
     },
 };
-use crate::{adaptation::{plan::OperationPlan, program::Program}, problem::Code};
+use crate::{
+    adaptation::{plan::OperationPlan, program::Program},
+    problem::Code,
+};
 
 /// Edits the head, adapts the body where it has to be, or begins a tunnel.
-pub(super) async fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer) -> Result<Response<Source>, Refused> {
+pub(super) async fn respond(
+    exchange: &mut Exchange,
+    passage: &Passage,
+    answer: Answer,
+) -> Result<Response<Source>, Refused> {
     let Answer { response, lease } = answer;
     let (mut head, body) = response.into_parts();
     hop_by_hop::remove_from_response(&mut head.headers);
@@ -72,8 +79,7 @@ async fn adapt(
     if body.size_hint().lower() > cap as u64 {
         return Err(fail(exchange, &too_large()));
     }
-    let mut download =
-        Download::new(body, lease, Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
+    let mut download = Download::new(body, lease, Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
     let whole = match download.collect(cap).await {
         Ok(Some(whole)) => whole,
         Ok(None) => return Err(fail(exchange, &too_large())),
@@ -127,9 +133,9 @@ fn content_type_back(exchange: &Exchange, passage: &Passage, headers: &mut Heade
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
     const NAME: &[u8] = b"text/event-stream";
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-        value.as_bytes().get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME))
-    })
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
 }
 
 /// 101: from here on bytes pass in both directions, once the client's connection has sent the head.

@@ -31,7 +31,7 @@ use self::{
     downstream::{admission, link::Link},
     exchange::Exchange,
     negotiation::{Chosen, Head},
-    policy::Verdict,
+    policy::{Captured, Verdict},
     refused::Refused,
     reply::{Handled, Reply, Source},
     worker::Worker,
@@ -76,10 +76,13 @@ fn admit(exchange: &mut Exchange) -> Result<(), Refused> {
     }
     let loaded = &exchange.loaded;
     let in_flight = exchange.worker.in_flight.value();
-    let crowded = in_flight > loaded.own_requests_max
-        && exchange.worker.shared.metrics.in_flight_total() > loaded.requests_max;
+    let crowded =
+        in_flight > loaded.own_requests_max && exchange.worker.shared.metrics.in_flight_total() > loaded.requests_max;
     if crowded || exchange.link.over_limit {
-        return Err(Refused::because(Code::Overloaded, "The gateway is serving as many callers as it may. Try again later."));
+        return Err(Refused::because(
+            Code::Overloaded,
+            "The gateway is serving as many callers as it may. Try again later.",
+        ));
     }
     if matches!(exchange.method, Method::TRACE | Method::CONNECT) {
         return Err(Refused::because(Code::MethodUnsupported, "The gateway does not serve TRACE and CONNECT."));
@@ -127,13 +130,15 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
     let loaded = Rc::clone(&exchange.loaded);
     let entry = loaded.snapshot.version(chosen.api, chosen.version);
     let policy = &entry.policy;
-    let captured = chosen.path_capture.clone();
+    let captured = chosen.path_capture.clone().map(|range| Captured { source: 0, range });
     let method = exchange.method.as_str();
     let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
     exchange.successor_path = policy.link_target(uri.path(), captured.as_ref(), &moved);
     let gone = || {
         let problem = policy.refusal().cloned();
-        Refused::new(problem.unwrap_or_else(|| crate::problem::Problem::new(Code::Internal, "The version has no policy.")))
+        Refused::new(
+            problem.unwrap_or_else(|| crate::problem::Problem::new(Code::Internal, "The version has no policy.")),
+        )
     };
     match policy.verdict {
         Verdict::Serve => Ok(None),

@@ -58,7 +58,8 @@ impl Passage {
         let entry = snapshot.version(chosen.api, served);
         let group = Rc::clone(&loaded.groups[entry.upstream]);
         let timeouts = &snapshot.config.timeouts;
-        let patience = Patience::new(&exchange.worker.deadlines, timeouts.request, group.response, timeouts.response_idle);
+        let patience =
+            Patience::new(&exchange.worker.deadlines, timeouts.request, group.response, timeouts.response_idle);
         let passage = Self {
             api: chosen.api,
             version: served,
@@ -187,11 +188,14 @@ async fn adapt(
     parts.headers.remove(header::TRAILER);
     let adapted = transform::request::body(operation, &exchange.method, &mut parts.headers, &whole)
         .map_err(|error| refuse(exchange, &error))?;
-    exchange.adapted("request", match &adapted {
-        None => "passed",
-        Some(adapted) if adapted.narrowed => "narrowed",
-        Some(_) => "adapted",
-    });
+    exchange.adapted(
+        "request",
+        match &adapted {
+            None => "passed",
+            Some(adapted) if adapted.narrowed => "narrowed",
+            Some(_) => "adapted",
+        },
+    );
     let body = adapted.map_or(whole, |adapted| adapted.body);
     Ok(Prepared { request: assemble(parts, uri, full(body)), upload: None })
 }
@@ -308,7 +312,8 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
 
 /// Whether the client waits to be told to send its body (RFC 9110 section 10.1.1).
 fn expects_continue(fields: &HeaderMap, version: Version) -> bool {
-    let expects = fields.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let expects =
+        fields.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     expects && version == Version::HTTP_11
 }
 

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
 
 use super::{
-    downstream::head::HeadError, exchange::Exchange, negotiation, reply::Source, transform::TransformError,
+    downstream::head::HeadError,
+    exchange::Exchange,
+    negotiation,
+    reply::Source,
+    transform::TransformError,
     upstream::{client::UpstreamError, hop_by_hop::Protected},
 };
 use crate::problem::{Code, Problem};
@@ -23,7 +27,9 @@ impl Refused {
     /// A refusal without fields of its own.
     pub fn new(problem: Problem) -> Self {
         let retry = match problem.code {
-            Code::Overloaded | Code::Draining | Code::UpstreamOverloaded | Code::UpstreamUnavailable => Some(RETRY_AFTER),
+            Code::Overloaded | Code::Draining | Code::UpstreamOverloaded | Code::UpstreamUnavailable => {
+                Some(RETRY_AFTER)
+            }
             _ => None,
         };
         match retry {
@@ -54,7 +60,9 @@ impl Refused {
             Code::UpstreamUnreachable => format!("The upstream {upstream} cannot be reached. Try again later."),
             Code::UpstreamTimeout => format!("The upstream {upstream} did not answer in time. Try again later."),
             Code::UpstreamReset => format!("The upstream {upstream} closed the connection before it answered."),
-            Code::UpstreamInvalidResponse => format!("The upstream {upstream} answered with something that is not valid HTTP."),
+            Code::UpstreamInvalidResponse => {
+                format!("The upstream {upstream} answered with something that is not valid HTTP.")
+            }
             Code::BodyTooLarge => "The request body is larger than this gateway accepts.".to_owned(),
             Code::RequestTimeout => "The request body stopped arriving before its end.".to_owned(),
             _ => "The request body did not arrive as its head announced.".to_owned(),

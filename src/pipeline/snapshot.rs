@@ -12,9 +12,17 @@ use super::{
     policy::{self, Policy},
 };
 use crate::{
-    adaptation::{change::{Change, Direction}, plan::Plan, walk},
+    adaptation::{
+        change::{Change, Direction},
+        plan::Plan,
+        walk,
+    },
     config::Config,
-    domain::{api::{Api, Version}, endpoint::Endpoint, time::UtcTime},
+    domain::{
+        api::{Api, Version},
+        endpoint::Endpoint,
+        time::UtcTime,
+    },
     headers::VaryNames,
 };
 
@@ -63,7 +71,8 @@ impl Snapshot {
     /// Compiles `config` for the instant `now`.
     pub fn compile(config: Arc<Config>, now: UtcTime) -> Self {
         let negotiator = Negotiator::compile(&config.apis, now);
-        let apis = config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, &negotiator, index, api, now));
+        let apis =
+            config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, &negotiator, index, api, now));
         let apis = apis.collect();
         let versions = config.apis.iter().flat_map(|api| &api.versions);
         let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(now)).min();

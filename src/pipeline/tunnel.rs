@@ -26,9 +26,11 @@ use super::{
 pub(super) async fn run((client, sent): (TcpStream, Vec<u8>), lease: Lease, deadlines: Rc<Deadlines>, idle: Duration) {
     let Some((server, early)) = lease.switched().await else { return };
     let moved = Rc::new(Cell::new(deadlines.now()));
-    let mut client = Watched { inner: client, first: sent.into(), deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };
+    let mut client =
+        Watched { inner: client, first: sent.into(), deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };
     // What the server sent right behind its 101 goes first.
-    let mut server = Watched { inner: server, first: early, deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };
+    let mut server =
+        Watched { inner: server, first: early, deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };
     let timer = Timer::new(&deadlines);
     timer.arm(idle);
     let mut passing = Box::pin(tokio::io::copy_bidirectional(&mut client, &mut server));

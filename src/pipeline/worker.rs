@@ -204,5 +204,11 @@ fn load(shared: &Arc<Shared>, snapshot: Arc<Snapshot>, pools: &RefCell<HashMap<S
     pools.replace(kept);
     let requests_max = i64::try_from(shared.requests_max(config)).unwrap_or(i64::MAX);
     let own_requests_max = requests_max / i64::try_from(shared.workers.max(1)).unwrap_or(1);
-    Loaded { handles: Handles::new(Arc::clone(&shared.metrics), &snapshot), groups, own_requests_max, requests_max, snapshot }
+    Loaded {
+        handles: Handles::new(Arc::clone(&shared.metrics), &snapshot),
+        groups,
+        own_requests_max,
+        requests_max,
+        snapshot,
+    }
 }

@@ -114,7 +114,9 @@ impl Chunks {
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => Ok(State::SizeStart),
             (State::TrailerStart, b'\r') => Ok(State::EndLf),
-            (State::TrailerStart | State::Trailer, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => self.spend(State::Trailer),
+            (State::TrailerStart | State::Trailer, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => {
+                self.spend(State::Trailer)
+            }
             (State::Trailer, b'\r') => Ok(State::TrailerLf),
             (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
             (State::EndLf, b'\n') => Ok(State::Done),

@@ -175,7 +175,9 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
     match protocol {
         b"HTTP/1.1" => Ok(false),
         b"HTTP/1.0" => Ok(true),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => Err(HeadError::Version),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+            Err(HeadError::Version)
+        }
         _ => Err(HeadError::RequestLine),
     }
 }
@@ -262,15 +264,15 @@ fn is_token(byte: u8) -> bool {
 /// What a request target may hold: RFC 3986, and the few more that clients send unescaped.
 /// `\` passes here and is refused by name when the version is resolved.
 fn is_target(byte: u8) -> bool {
-    const TABLE: [bool; 256] = table(
-        b"!$%&'()*+,-./:;=?@[]_~|{}\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    );
+    const TABLE: [bool; 256] =
+        table(b"!$%&'()*+,-./:;=?@[]_~|{}\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     TABLE[usize::from(byte)]
 }
 
 /// `uri-host [ ":" port ]`, loosely: no separators that could smuggle a path or user.
 fn is_host(byte: u8) -> bool {
-    const TABLE: [bool; 256] = table(b"!$%&'()*+,-.:;=[]_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    const TABLE: [bool; 256] =
+        table(b"!$%&'()*+,-.:;=[]_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     TABLE[usize::from(byte)]
 }
 
@@ -345,7 +347,10 @@ mod tests {
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", ContentLength),
             ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", TransferEncoding),
             ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", TransferEncoding),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                TransferEncoding,
+            ),
             ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", TransferEncoding),
             ("\u{16}\u{3}\u{1}", RequestLine),
         ] {

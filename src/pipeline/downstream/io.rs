@@ -81,7 +81,15 @@ impl ClientIo {
     pub fn new(stream: TcpStream, link: Rc<Link>) -> Self {
         let read_timer = Timer::new(&link.deadlines);
         read_timer.arm(link.timeouts.request_header);
-        Self { stream, link, stash: Vec::new(), mode: Mode::Head, waiting: Waiting::Head, read_timer, write_timer: None }
+        Self {
+            stream,
+            link,
+            stash: Vec::new(),
+            mode: Mode::Head,
+            waiting: Waiting::Head,
+            read_timer,
+            write_timer: None,
+        }
     }
 
     /// Waits for the first bytes and says which protocol they begin.
@@ -198,7 +206,11 @@ impl ClientIo {
         let waiting = if self.stash.is_empty() { Waiting::Idle } else { Waiting::Head };
         // The first head's time runs from the accept; later ones' from their first byte.
         if self.waiting == Waiting::No || (self.waiting == Waiting::Idle && waiting == Waiting::Head) {
-            let time = if waiting == Waiting::Idle { self.link.timeouts.keep_alive } else { self.link.timeouts.request_header };
+            let time = if waiting == Waiting::Idle {
+                self.link.timeouts.keep_alive
+            } else {
+                self.link.timeouts.request_header
+            };
             self.read_timer.arm(time);
             self.waiting = waiting;
         }
@@ -333,7 +345,11 @@ impl AsyncWrite for ClientIo {
         self.stalled(cx, outcome)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let outcome = poll_write_flat(&mut self.stream, cx, slices);
         self.stalled(cx, outcome)
     }

@@ -140,10 +140,15 @@ impl Link {
     pub(crate) fn refuse(&self, error: HeadError, bytes: &[u8]) {
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let mut words = line.split(|b| *b == b' ');
-        let method = words.next().filter(|word| !word.is_empty() && word.len() <= 32 && word.iter().all(u8::is_ascii_uppercase));
-        let path = words.next().and_then(|target| target.split(|b| *b == b'?').next()).filter(|path| path.first() == Some(&b'/'));
+        let method =
+            words.next().filter(|word| !word.is_empty() && word.len() <= 32 && word.iter().all(u8::is_ascii_uppercase));
+        let path = words
+            .next()
+            .and_then(|target| target.split(|b| *b == b'?').next())
+            .filter(|path| path.first() == Some(&b'/'));
         // Bounded, and without the bytes that made the head bad.
-        let text = |bytes: &[u8]| bytes.iter().take(256).filter(|b| b.is_ascii_graphic()).map(|b| char::from(*b)).collect();
+        let text =
+            |bytes: &[u8]| bytes.iter().take(256).filter(|b| b.is_ascii_graphic()).map(|b| char::from(*b)).collect();
         *self.refused.borrow_mut() =
             Some(RefusedHead { error, method: method.map(text), path: method.and(path).map(text) });
     }

@@ -1,8 +1,9 @@
 //! The caller side: sockets, connections, the first check of a head, and who called.
 
+pub mod listener;
+pub mod io;
+pub mod head;
+pub mod framing;
+pub mod link;
 pub mod admission;
 pub mod forwarded;
-pub mod framing;
-pub mod head;
-pub mod io;
-pub mod link;

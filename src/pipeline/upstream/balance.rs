@@ -47,7 +47,12 @@ impl Balancer {
     }
 
     /// Two at random by weight; the one with fewer requests for its weight wins.
-    fn least_requests<C: Iterator<Item = usize>>(&self, n: usize, candidates: impl Fn() -> C, loads: &impl Fn(usize) -> Load) -> usize {
+    fn least_requests<C: Iterator<Item = usize>>(
+        &self,
+        n: usize,
+        candidates: impl Fn() -> C,
+        loads: &impl Fn(usize) -> Load,
+    ) -> usize {
         let (first, second) = if n == 2 {
             let mut both = candidates();
             (both.next().unwrap_or(0), both.next().unwrap_or(0))

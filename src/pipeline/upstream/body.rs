@@ -172,7 +172,10 @@ impl Upload {
         if self.timer.expired(cx) { self.fail(UploadFailure::Stalled) } else { Poll::Pending }
     }
 
-    fn take(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    fn take(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, hyper::Error>>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match frame {
             None => {
                 self.patience.sent();

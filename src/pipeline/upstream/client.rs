@@ -13,7 +13,12 @@ use super::{
     retry::{self, Budget, Progress},
     server::{ConnectError, ConnectOptions, Connection, ServerPool},
 };
-use crate::{domain::upstream::Upstream, pipeline::deadline::Deadlines, problem::Code, telemetry::{Counter, Gauge}};
+use crate::{
+    domain::upstream::Upstream,
+    pipeline::deadline::Deadlines,
+    problem::Code,
+    telemetry::{Counter, Gauge},
+};
 
 /// An upstream as one worker sees it under one snapshot.
 #[derive(Debug)]
@@ -118,7 +123,13 @@ pub struct Terms<'a> {
 
 impl Group {
     /// `servers`: in the upstream's order.
-    pub fn new(upstream: &Upstream, servers: Vec<Member>, write: std::time::Duration, header_bytes: usize, retries: Counter) -> Self {
+    pub fn new(
+        upstream: &Upstream,
+        servers: Vec<Member>,
+        write: std::time::Duration,
+        header_bytes: usize,
+        retries: Counter,
+    ) -> Self {
         let timeouts = upstream.timeouts;
         Self {
             name: upstream.name.clone(),
@@ -162,7 +173,9 @@ impl Group {
                 Err(Failure::Lost(error @ UpstreamError::Reset { .. })) => {
                     let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
                     match spare {
-                        Some(again) if retry::allowed(progress, again.method(), true) && self.may_retry(&mut retries) => {
+                        Some(again)
+                            if retry::allowed(progress, again.method(), true) && self.may_retry(&mut retries) =>
+                        {
                             tried |= 1 << index.min(63);
                             request = again;
                         }

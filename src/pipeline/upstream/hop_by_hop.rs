@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn fields_that_decide_routing_or_identity_cannot_be_named() {
-        for name in ["host", "content-length", "cookie", "authorization", "x-api-version", "x-api-key", "x-forwarded-for"] {
+        for name in
+            ["host", "content-length", "cookie", "authorization", "x-api-version", "x-api-key", "x-forwarded-for"]
+        {
             let mut map = fields(&[("connection", name), (name, "1")]);
             assert_eq!(remove(&mut map), Err(Protected(HeaderName::from_static(name))));
         }

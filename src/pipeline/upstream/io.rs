@@ -66,7 +66,11 @@ impl AsyncWrite for UpstreamIo {
         self.stalled(cx, outcome)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let outcome = poll_write_flat(&mut self.stream, cx, slices);
         self.stalled(cx, outcome)
     }

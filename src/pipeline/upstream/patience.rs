@@ -1,11 +1,6 @@
 //! How long one exchange with an upstream may take.
 
-use std::{
-    cell::Cell,
-    rc::Rc,
-    task::Context,
-    time::Duration,
-};
+use std::{cell::Cell, rc::Rc, task::Context, time::Duration};
 
 use crate::pipeline::deadline::{Deadlines, TICK, Timer};
 

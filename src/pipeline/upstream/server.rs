@@ -117,7 +117,11 @@ impl ServerPool {
     }
 
     /// Opens a connection and drives it on this worker.
-    pub async fn connect(&self, deadlines: &Rc<Deadlines>, options: ConnectOptions) -> Result<Connection, ConnectError> {
+    pub async fn connect(
+        &self,
+        deadlines: &Rc<Deadlines>,
+        options: ConnectOptions,
+    ) -> Result<Connection, ConnectError> {
         let opening = async {
             match self.address {
                 Some(address) => TcpStream::connect(address).await,
@@ -143,7 +147,10 @@ impl ServerPool {
 }
 
 /// Runs a connection to its end; after a switch of protocols the socket goes to whoever waits for it.
-async fn drive(mut connection: http1::Connection<TokioIo<UpstreamIo>, UpstreamBody>, hand_over: oneshot::Sender<(UpstreamIo, Bytes)>) {
+async fn drive(
+    mut connection: http1::Connection<TokioIo<UpstreamIo>, UpstreamBody>,
+    hand_over: oneshot::Sender<(UpstreamIo, Bytes)>,
+) {
     // Failures reach the exchange through its response; nobody waits for them here.
     if std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await.is_ok() && !hand_over.is_closed() {
         let parts = connection.into_parts();
