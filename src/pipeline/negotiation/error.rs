@@ -1,10 +1,7 @@
 //! Why a request cannot be given an API, a version or an endpoint, and how the caller is told.
 
 use super::Negotiator;
-use crate::{
-    domain::version::VersionText,
-    problem::{Code, NamedBy, Problem},
-};
+use crate::problem::{Code, NamedBy, Problem};
 
 /// A request that is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +15,7 @@ pub struct Refusal {
 }
 
 /// What is wrong with a request. Values are bounded and safe to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NegotiationError {
     /// A raw `\` in the target, or a path that is not absolute.
     #[error("the request target must be an absolute path and must not hold a raw backslash; write it as %5C")]
@@ -43,9 +40,9 @@ pub enum NegotiationError {
         /// Where they stand.
         by: NamedBy,
         /// One of them, as written.
-        first: VersionText,
+        first: Box<str>,
         /// Another, as written.
-        second: VersionText,
+        second: Box<str>,
     },
     /// A version that does not exist.
     #[error("{} names version {text}, which does not exist", place(*.by))]
@@ -53,7 +50,7 @@ pub enum NegotiationError {
         /// Where it stands; decides the status.
         by: NamedBy,
         /// What was asked for, as written.
-        text: VersionText,
+        text: Box<str>,
     },
     /// `on_conflict: reject`: a source of lower priority does not mean the same version.
     #[error("{} names version {asked}, but {} names {other}; name one version", place(*.by), place(*.below))]
@@ -61,11 +58,11 @@ pub enum NegotiationError {
         /// The source that decided.
         by: NamedBy,
         /// What it says.
-        asked: VersionText,
+        asked: Box<str>,
         /// The source below.
         below: NamedBy,
         /// What that one says.
-        other: VersionText,
+        other: Box<str>,
     },
     /// Nothing is named and nothing is meant by default.
     #[error("the request names no version and the API has no default; name one")]

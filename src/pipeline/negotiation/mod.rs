@@ -8,9 +8,22 @@
 //!
 //! Pure: no clock, no connection, no file. Nothing is allocated for ordinary requests.
 
+mod decide;
+mod endpoints;
 mod error;
+mod expression;
+#[cfg(test)]
+mod fixture;
+mod host;
 pub mod media_type;
+mod path_view;
+mod reader;
+mod route;
+mod selector;
 pub mod signals;
+mod strip;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::{borrow::Cow, ops::Range};
@@ -19,8 +32,17 @@ use http::{HeaderMap, HeaderName, Method};
 
 pub use self::error::{NegotiationError, Refusal};
 pub use self::trace::{Finding, Step, Trace};
-use self::trace::{Observer as _, Recorder, Silent};
-use crate::domain::{api::Api, time::UtcTime, version::VersionText};
+use self::{
+    decide::decide,
+    host::Hosts,
+    route::Candidates,
+    selector::Resolver,
+    trace::{Recorder, Silent},
+};
+use crate::{
+    domain::{api::Api, time::UtcTime, version::VersionText},
+    headers::VaryNames,
+};
 
 /// Everything that finds API, version and endpoint of a request, compiled for one snapshot.
 ///
@@ -28,7 +50,9 @@ use crate::domain::{api::Api, time::UtcTime, version::VersionText};
 /// [`crate::domain::lifecycle::Lifecycle::next_turn`] of any version has come.
 #[derive(Debug)]
 pub struct Negotiator {
-    apis: usize,
+    hosts: Hosts,
+    candidates: Vec<Candidates>,
+    resolvers: Vec<Resolver>,
 }
 
 /// The parts of a request head that decide.
@@ -68,8 +92,8 @@ pub struct Chosen<'h> {
     pub unversioned_path: Cow<'h, str>,
     /// Index into the version's endpoint list (its own, or the API's); none counts as `other`.
     pub endpoint: Option<usize>,
-    /// The version text (without a `v`) within [`Head::path`], where a path source matched.
-    pub path_capture: Option<Range<usize>>,
+    /// Where the path holds the version, where a path source matched.
+    pub path_capture: Option<PathCapture>,
     /// The path named the version and no other source was present.
     pub named_by_path_alone: bool,
     /// The version text the client used in `Accept` for this version, for [`media_type::content_type_back`].
@@ -78,6 +102,15 @@ pub struct Chosen<'h> {
     pub fallback: bool,
     /// A source below names a different served version (`vergate_version_conflicts_total`).
     pub conflict: bool,
+}
+
+/// Where a path holds a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathCapture {
+    /// Index into the API's sources.
+    pub source: usize,
+    /// The bytes of [`Head::path`] that the expression captured, with a `v` if it captured one.
+    pub range: Range<usize>,
 }
 
 /// Where the chosen version was named.
@@ -111,58 +144,56 @@ impl VersionSource {
 impl Negotiator {
     /// Compiles the lookups of all `apis` with the statuses their versions have at `now`.
     pub fn compile(apis: &[Api], now: UtcTime) -> Self {
-        let _ = now;
-        Self { apis: apis.len() }
+        let (hosts, candidates) = route::compile(apis);
+        let resolvers = apis.iter().map(|api| Resolver::compile(api, now)).collect();
+        Self { hosts, candidates, resolvers }
     }
 
     /// Decides what the request means.
     ///
     /// Errors name what the caller has to change; [`NegotiationError::code`] has the status.
     pub fn negotiate<'h>(&self, head: &Head<'h, '_>) -> Result<Chosen<'h>, Refusal> {
-        self.decide(head, &mut Silent)
+        decide(self, head, &mut Silent)
     }
 
     /// The same decision with every step recorded.
     pub fn trace<'h>(&self, head: &Head<'h, '_>) -> Trace<'h> {
         let mut recorder = Recorder::default();
-        let outcome = self.decide(head, &mut recorder);
+        let outcome = decide(self, head, &mut recorder);
         Trace { steps: recorder.steps, outcome }
     }
 
-    fn decide<'h>(&self, head: &Head<'h, '_>, observer: &mut impl trace::Observer) -> Result<Chosen<'h>, Refusal> {
-        observer.step(|| Step::Host { host: head.host.map(str::to_owned), candidates: self.apis, named: false });
-        Err(Refusal { error: NegotiationError::RouteUnknown, api: None, version: None })
-    }
-
     /// The request header fields that select the version of `api`, for `Vary`.
-    pub fn vary(&self, api: usize) -> &[HeaderName] {
-        let _ = api;
-        &[]
+    pub fn vary(&self, api: usize) -> &VaryNames {
+        &self.resolvers[api].vary
     }
 
     /// The field that tells an upstream of `api` its version: the first header source, else `X-API-Version`.
     pub fn version_header(&self, api: usize) -> &HeaderName {
-        let _ = api;
-        &http::header::ACCEPT
+        &self.resolvers[api].version_header
     }
 
     /// The served versions of `api`, ascending, without restricted and sunset ones.
     pub fn supported_versions(&self, api: usize) -> &[String] {
-        let _ = api;
-        &[]
+        &self.resolvers[api].supported
     }
 
     /// The newest version of `api` that is stable, pre-releases aside.
     pub fn latest_stable(&self, api: usize) -> Option<usize> {
-        let _ = api;
-        None
+        self.resolvers[api].latest_stable
     }
 
     /// Index into the endpoint list of a version other than the chosen one (fall-forward).
     ///
     /// - `path`: absolute, version off, API prefix on, as [`Chosen::unversioned_path`].
-    pub fn endpoint(&self, api: usize, version: usize, method: &Method, path: &str) -> Option<usize> {
-        let _ = (api, version, method, path);
-        None
+    /// - Errors with [`NegotiationError::EndpointUnknown`] where the API rejects unlisted endpoints.
+    pub fn endpoint(
+        &self,
+        api: usize,
+        version: usize,
+        method: &Method,
+        path: &str,
+    ) -> Result<Option<usize>, NegotiationError> {
+        self.resolvers[api].endpoint(version, method, path)
     }
 }

@@ -1,18 +1,95 @@
-//! The one version an upstream sees, and the fields a cache has to look at.
+//! The one version an upstream sees in header fields (CONTRACT section 3, rule 10).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Negotiator;
+use super::{
+    Negotiator,
+    selector::{Place, Source},
+};
+use crate::headers::{GATEWAY_ONLY, X_API_VERSION};
 
 impl Negotiator {
-    /// Removes every version field the client sent (also spelled with `_`, which many backends read
-    /// as `-`) and names the version the upstream speaks in [`Negotiator::version_header`].
+    /// Removes every version field the client sent and names the version the upstream speaks in
+    /// [`Negotiator::version_header`].
+    ///
+    /// Names are also recognised with `_` for `-`: many backends read both as one.
     pub fn set_version_header(&self, api: usize, speaks: &HeaderValue, headers: &mut HeaderMap) {
-        headers.insert(self.version_header(api).clone(), speaks.clone());
+        let resolver = &self.resolvers[api];
+        let is_foreign = |name: &HeaderName| {
+            let name = name.as_str();
+            let claims = resolver.version_fields.iter().any(|own| same_to_a_backend(name, own.as_str()));
+            // `X-API-Version-…` is the gateway's to say.
+            claims || name.get(..PREFIX.len()).is_some_and(|head| same_to_a_backend(head, PREFIX))
+        };
+        while let Some(name) = headers.keys().find(|name| is_foreign(name)).cloned() {
+            headers.remove(name);
+        }
+        headers.insert(resolver.version_header.clone(), speaks.clone());
     }
 }
 
-/// Adds `names` to `Vary`, each once; `*` is left alone (RFC 9110 section 12.5.5).
-pub fn merge_vary(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let _ = (headers, names);
+const PREFIX: &str = "x-api-version-";
+
+/// The fields under which a client may name a version, or claim what only the gateway says.
+pub(super) fn version_fields(sources: &[Source]) -> Vec<HeaderName> {
+    let named = sources.iter().filter_map(|source| match &source.place {
+        Place::Header(name) => Some(name.clone()),
+        Place::Path(_) | Place::Query(_) | Place::Accept(_) => None,
+    });
+    named.chain([X_API_VERSION]).chain(GATEWAY_ONLY).collect()
+}
+
+fn same_to_a_backend(sent: &str, own: &str) -> bool {
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    sent.len() == own.len() && sent.bytes().zip(own.bytes()).all(|(a, b)| folded(a) == folded(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::negotiation::fixture::{api, now};
+
+    fn seen_upstream(negotiator: &Negotiator, sent: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        negotiator.set_version_header(0, &HeaderValue::from_static("1.5"), &mut headers);
+        let text = |value: &HeaderValue| value.to_str().expect("ASCII").to_owned();
+        let mut seen: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        seen.sort();
+        seen
+    }
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_upstream_sees_the_version_it_speaks_and_no_other() {
+        let negotiator = Negotiator::compile(&[api("qp").usual_sources().build()], now());
+        let sent = [
+            ("x-api-version", "1.0"),
+            ("x-api-version", "1.0.0"),
+            ("x_api_version", "2.0"),
+            ("x-api-version-used", "2.0"),
+            ("x-api-version-fallback", "true"),
+            ("x_api-version_used", "2.0"),
+            ("x-api-version-hint", "2.0"),
+            ("x-api-deprecated", "true"),
+            ("x-api-versions", "kept"),
+            ("accept", "*/*"),
+        ];
+        let seen = [("accept", "*/*"), ("x-api-version", "1.5"), ("x-api-versions", "kept")];
+        assert_eq!(seen_upstream(&negotiator, &sent), pairs(&seen));
+    }
+
+    #[test]
+    fn the_field_is_the_first_header_source_and_every_source_is_removed() {
+        let one = api("qp").header("x-chatdb-version").header("x-other").build();
+        let negotiator = Negotiator::compile(&[one, api("none").path("/x").build()], now());
+        let sent = [("x-other", "1"), ("x-api-version", "2"), ("x-chatdb-version", "1")];
+        assert_eq!(seen_upstream(&negotiator, &sent), pairs(&[("x-chatdb-version", "1.5")]));
+        assert_eq!(negotiator.version_header(1), "x-api-version");
+    }
 }
