@@ -1,0 +1,135 @@
+use crate::support::{Gateway, Upstream, eventually, fill, plain};
+use serde_json::Value;
+
+#[test]
+fn one_json_line_per_request_with_every_field() {
+    let up = Upstream::named("main");
+    let yaml = fill(
+        r#"
+versioning: {resolve: [{header: X-API-Version}, {query: version}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    endpoints: ['GET /items/{id}']
+    versions: {"1.0": {deprecated: 2020-06-01, sunset: 2098-06-01, current_phase: warning, upstream: main}, "2.0": {upstream: main}}
+"#,
+        &[("up", &up.url())],
+    );
+    let gateway = Gateway::start(&yaml);
+    gateway.get(
+        "/items/7?secret=1&version=1.0",
+        &["X-Request-Id: one", "Authorization: Bearer token-secret", "X-API-Key: key-secret", "Cookie: cookie-secret"],
+    );
+    let line = gateway.log_line(|l| l["request_id"] == "one");
+    assert_eq!(line["client"], "127.0.0.1");
+    assert_eq!(line["method"], "GET");
+    assert_eq!(line["path"], "/items/7");
+    assert_eq!(line["api"], "shop");
+    assert_eq!(line["version"], "1.0");
+    assert_eq!(line["version_source"], "query");
+    assert_eq!(line["phase"], "warning");
+    assert_eq!(line["endpoint"], "GET /items/{id}");
+    assert_eq!(line["upstream"], "main");
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["bytes"], 4);
+    assert!(line["duration_ms"].as_f64().is_some_and(|ms| (0.0..10_000.0).contains(&ms)), "{line}");
+    assert!(line["upstream_ms"].as_f64().is_some(), "{line}");
+    assert!(line["time"].as_str().is_some_and(|t| t.parse::<jiff::Timestamp>().is_ok()), "{line}");
+    for field in ["consumer", "code"] {
+        assert!(line.get(field).is_none_or(|v| v.is_null() || v == "" || v == "anonymous"), "{line}");
+    }
+    let all = gateway.stdout().join("\n");
+    assert!(!all.contains("secret"), "{all}");
+    assert_eq!(gateway.stdout().len(), 1);
+}
+
+#[test]
+fn refusals_are_logged_with_their_code() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&plain(&up.url()));
+    gateway.get("/items", &["X-API-Version: 9", "X-Request-Id: two"]);
+    let line = gateway.log_line(|l| l["request_id"] == "two");
+    assert_eq!(line["status"], 400);
+    assert_eq!(line["code"], "version_unknown");
+    assert_eq!(line["api"], "shop");
+    assert_eq!(line["version_source"], "header");
+    gateway.get("/items", &["X-Request-Id: three"]);
+    let line = gateway.log_line(|l| l["request_id"] == "three");
+    assert_eq!(line["version"], "1.0");
+    assert_eq!(line["version_source"], "default");
+}
+
+#[test]
+fn hostile_text_cannot_forge_a_line() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&plain(&up.url()));
+    gateway.get("/items/%0a%7B%22status%22:999%7D\"\\\u{1b}", &["X-Request-Id: evil\"id\\"]);
+    gateway.get("/items", &["X-Request-Id: last"]);
+    gateway.log_line(|l| l["request_id"] == "last");
+    for line in gateway.stdout() {
+        let parsed: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert_ne!(parsed["status"], 999);
+        assert!(!line.bytes().any(|b| b < 0x20), "{line:?}");
+    }
+}
+
+#[test]
+fn errors_only_off_and_text() {
+    let up = Upstream::named("main");
+    let start = |log: &str| Gateway::start(&format!("log: {log}\n{}", plain(&up.url())));
+    let ask = |gateway: &Gateway| {
+        gateway.get("/items", &["X-Request-Id: fine"]);
+        gateway.get("/items", &["X-API-Version: 9", "X-Request-Id: refused"]);
+    };
+    let errors = start("{requests: errors}");
+    ask(&errors);
+    errors.log_line(|l| l["request_id"] == "refused");
+    assert!(!errors.stdout().join("").contains("fine"));
+
+    let text = start("{format: text}");
+    ask(&text);
+    eventually("two lines of text", || (text.stdout().len() == 2).then_some(()));
+    let line = &text.stdout()[0];
+    assert!(serde_json::from_str::<Value>(line).is_err(), "{line}");
+    assert!(line.contains("GET") && line.contains("/items") && line.contains("200"), "{line}");
+
+    let off = start("{requests: off}");
+    ask(&off);
+    drop(text);
+    // What would have been written is written by the time a drained process has gone.
+    let mut off = off;
+    off.signal(rustix::process::Signal::TERM);
+    off.wait();
+    assert_eq!(off.stdout(), [""; 0]);
+}
+
+#[test]
+fn a_client_that_left_is_logged_as_499() {
+    let gate = crate::support::Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |a| {
+        held.wait();
+        a.reply(200, &[], "")
+    });
+    let gateway = Gateway::start(&plain(&up.url()));
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\nX-Request-Id: left\r\n\r\n");
+    up.wait(1);
+    drop(client);
+    let line = gateway.log_line(|l| l["request_id"] == "left");
+    assert_eq!(line["status"], 499);
+    gate.open();
+}
+
+#[test]
+fn the_last_lines_are_written_before_the_process_ends() {
+    let up = Upstream::named("main");
+    let mut gateway = Gateway::start(&plain(&up.url()));
+    for _ in 0..50 {
+        gateway.get("/items", &[]);
+    }
+    gateway.signal(rustix::process::Signal::TERM);
+    assert!(gateway.wait().success());
+    eventually("fifty lines", || (gateway.stdout().len() == 50).then_some(()));
+}

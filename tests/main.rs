@@ -1,0 +1,50 @@
+//! The whole gateway, driven from outside: one binary, one module per promise.
+//!
+//! Every test starts the real program on free ports, talks to it in bytes, and asserts what a caller, a backend or an
+//! operator can see. `scripts/test` installs the programs some of them need (nginx, Prometheus, Python).
+
+// Tests may unwrap: a panic is how they speak.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod support;
+
+/// One line per request on stdout and nothing else (section 8).
+mod access_log;
+/// Bodies, headers, paths and statuses between versions, through the running gateway.
+mod adaptation;
+/// The admin port and what protects it (section 7).
+mod admin;
+/// Verbs, their output and exit codes (section 1), and the errors of `check` (section 2).
+mod cli;
+/// The README's first command and the answers it promises.
+mod demo;
+/// Graceful ends.
+mod drain;
+/// Bytes no honest client sends; afterwards the gateway still serves.
+mod hostile;
+/// Deprecation and sunset on every response (section 5).
+mod lifecycle;
+/// Every limit of section 2 and its problem.
+mod limits;
+/// What is counted and how it is labelled (section 6).
+mod metrics;
+/// Which version a request gets, and what is taken off before it is forwarded (section 3).
+mod negotiation;
+/// Time passes while the gateway runs.
+mod phases;
+/// The table of section 4, code by code.
+mod problems;
+/// Prometheus itself scrapes the gateway and runs the dashboard's queries.
+mod prometheus;
+/// RFC 9110 and 9112 between client and backend.
+mod proxying;
+/// nginx and Python's http.server behind the gateway.
+mod real_servers;
+/// A new file while traffic flows.
+mod reload;
+/// Which API a request belongs to (section 2).
+mod routing;
+/// Every timeout of section 2 and its problem.
+mod timeouts;
+/// Several servers, dead ones, slow ones, retries.
+mod upstreams;

@@ -1,0 +1,261 @@
+use crate::support::{Gateway, TempDir, Upstream, eventually, fill, gateway, load::Load, plain, upstream::Gate};
+use std::time::Duration;
+
+const YAML: &str = r#"
+versioning: {resolve: [{header: X-API-Version}]}
+upstreams: {main: <up>}
+apis: {shop: {path: /, endpoints: [GET /items], versions: {"<version>": {upstream: main}}}}
+"#;
+
+fn yaml(up: &Upstream, version: &str) -> String {
+    fill(YAML, &[("up", &up.url()), ("version", version)])
+}
+
+#[track_caller]
+fn serves(gateway: &Gateway, version: &str) {
+    eventually(&format!("version {version} is served"), || {
+        (gateway.get("/items", &[]).used().as_deref() == Some(version)).then_some(())
+    });
+}
+
+#[test]
+fn sighup_reloads() {
+    // The watcher would notice the new file too: an environment variable changes nothing on disk, a signal does.
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let before = gateway.metrics().sum("vergate_config_last_reload_success_timestamp_seconds", &[]);
+    std::thread::sleep(Duration::from_millis(1100));
+    gateway.signal(rustix::process::Signal::HUP);
+    eventually("a reload is recorded", || {
+        (gateway.metrics().sum("vergate_config_last_reload_success_timestamp_seconds", &[]) > before).then_some(())
+    });
+    gateway.rewrite(&yaml(&up, "2.0"));
+    gateway.signal(rustix::process::Signal::HUP);
+    serves(&gateway, "2.0");
+}
+
+#[test]
+fn the_admin_call_reloads_before_it_answers() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    for version in ["2.0", "3.0", "4.0"] {
+        gateway.reload(&yaml(&up, version));
+        assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some(version));
+    }
+}
+
+#[test]
+fn a_file_renamed_over_the_old_one_is_noticed() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    for version in ["2.0", "3.0"] {
+        gateway.rewrite(&yaml(&up, version));
+        serves(&gateway, version);
+    }
+}
+
+#[test]
+fn a_file_written_in_place_is_noticed() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let ports = format!("listen: {}\nadmin: {{listen: {}}}\n", gateway.addr(), gateway.admin);
+    gateway.dir().write("gateway.yaml", &format!("{ports}{}", yaml(&up, "2.0")));
+    serves(&gateway, "2.0");
+}
+
+#[test]
+fn a_symlink_swapped_as_kubernetes_does_is_noticed() {
+    // gateway.yaml -> ..data/gateway.yaml, ..data -> ..one; an update makes ..two and renames ..data over.
+    let up = Upstream::named("main");
+    let dir = TempDir::new();
+    let place = |name: &str, version: &str, ports: &str| {
+        std::fs::create_dir(dir.path(name)).unwrap();
+        dir.write(&format!("{name}/gateway.yaml"), &format!("{ports}{}", yaml(&up, version)));
+        std::os::unix::fs::symlink(name, dir.path("..data.tmp")).unwrap();
+        std::fs::rename(dir.path("..data.tmp"), dir.path("..data")).unwrap();
+    };
+    place("..one", "1.0", "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\n");
+    std::os::unix::fs::symlink("..data/gateway.yaml", dir.path("gateway.yaml")).unwrap();
+    let file = dir.path("gateway.yaml");
+    let base = dir.path("");
+    let gateway = Gateway::start_on(dir, &file, |_| {});
+    serves(&gateway, "1.0");
+    let ports = format!("listen: {}\nadmin: {{listen: {}}}\n", gateway.addr(), gateway.admin);
+    for (name, version) in [("..two", "2.0"), ("..three", "3.0")] {
+        std::fs::create_dir(base.join(name)).unwrap();
+        std::fs::write(base.join(name).join("gateway.yaml"), format!("{ports}{}", yaml(&up, version))).unwrap();
+        std::os::unix::fs::symlink(name, base.join("..data.tmp")).unwrap();
+        std::fs::rename(base.join("..data.tmp"), base.join("..data")).unwrap();
+        serves(&gateway, version);
+    }
+}
+
+#[test]
+fn files_that_the_configuration_reads_are_watched_too() {
+    let up = Upstream::named("main");
+    let dir = TempDir::new();
+    std::fs::create_dir(dir.path("changes")).unwrap();
+    dir.write(
+        "changes/one.yaml",
+        "{change: one, from: \"1\", to: \"2\", operations: [{match: GET /items, to: GET /one}]}",
+    );
+    let text = fill(
+        r#"
+versioning: {resolve: [{header: X-API-Version}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    endpoints: [GET /items]
+    versions: {"1": {}, "2": {upstream: main, endpoints: [GET /one, GET /two]}}
+    changes: [changes/one.yaml]
+"#,
+        &[("up", &up.url())],
+    );
+    let gateway = Gateway::start_in(dir, &text, |_| {});
+    let target = || {
+        assert_eq!(gateway.get("/items", &["X-API-Version: 1"]).status, 200);
+        up.last().target
+    };
+    assert_eq!(target(), "/one");
+    gateway.dir().write(
+        "changes/one.yaml.new",
+        "{change: one, from: \"1\", to: \"2\", operations: [{match: GET /items, to: GET /two}]}",
+    );
+    std::fs::rename(gateway.dir().path("changes/one.yaml.new"), gateway.dir().path("changes/one.yaml")).unwrap();
+    eventually("the new change is in force", || (target() == "/two").then_some(()));
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_shows() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    gateway.rewrite("apis: {shop: {nonsense: 1}}");
+    eventually("the failed reload shows", || {
+        (gateway.metrics().sum("vergate_config_last_reload_successful", &[]) == 0.0).then_some(())
+    });
+    assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.0"));
+    assert!(gateway.stderr().contains("nonsense"), "{}", gateway.stderr());
+    gateway.rewrite(&yaml(&up, "2.0"));
+    serves(&gateway, "2.0");
+    assert_eq!(gateway.metrics().sum("vergate_config_last_reload_successful", &[]), 1.0);
+}
+
+#[test]
+fn no_request_fails_while_files_are_swapped_under_load() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let load = Load::start(gateway.addr(), 8, "GET /items HTTP/1.1\r\nHost: h\r\n\r\n".to_owned());
+    load.more(200);
+    for n in 0..20 {
+        gateway.reload(&yaml(&up, if n % 2 == 0 { "2.0" } else { "1.0" }));
+        load.more(40);
+    }
+    assert!(load.done() > 1000);
+    assert_eq!(load.failures(), [""; 0]);
+}
+
+#[test]
+fn open_connections_survive_and_serve_the_new_file() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&format!("workers: 1\n{}", yaml(&up, "1.0")));
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.read().used().as_deref(), Some("1.0"));
+    gateway.reload(&format!("workers: 1\n{}", yaml(&up, "2.0")));
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.read().used().as_deref(), Some("2.0"));
+    assert_eq!(up.connections(), 1, "an upstream that did not change keeps its connections");
+}
+
+#[test]
+fn a_request_in_flight_finishes_on_the_old_file() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let old = Upstream::new(move |a| {
+        held.wait();
+        a.reply(200, &[], "old")
+    });
+    let new = Upstream::named("new");
+    let gateway = Gateway::start(&yaml(&old, "1.0"));
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    old.wait(1);
+    gateway.reload(&yaml(&new, "2.0"));
+    assert_eq!(gateway.get("/items", &[]).text(), "new");
+    gate.open();
+    let answer = client.read();
+    assert_eq!((answer.text().as_str(), answer.used().as_deref()), ("old", Some("1.0")));
+}
+
+#[test]
+fn a_tunnel_survives_reloads() {
+    let up = Upstream::new(|a| {
+        a.raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        let mut byte = [0];
+        while std::io::Read::read_exact(a.stream(), &mut byte).is_ok() {
+            a.raw(byte);
+        }
+        crate::support::Then::Close
+    });
+    let other = Upstream::named("other");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(client.read_head().unwrap().unwrap().status, 101);
+    for version in ["2.0", "3.0"] {
+        gateway.reload(&yaml(&other, version));
+        client.write("x");
+        assert_eq!(client.read_bytes(1), b"x");
+    }
+}
+
+#[test]
+fn new_listeners_open_and_old_ones_drain() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let mut kept = gateway.client();
+    kept.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(kept.read().status, 200);
+    let port = crate::support::tools::free_port();
+    let text = format!("listen: 127.0.0.1:{port}\nadmin: {{listen: {}}}\n{}", gateway.admin, yaml(&up, "2.0"));
+    gateway.reload(&text);
+    let new = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let answer = gateway::exchange(new, "GET /items HTTP/1.1\r\n", b"");
+    assert_eq!(answer.used().as_deref(), Some("2.0"));
+    // What is open on the old one is still served, or told to close; new connections are not taken.
+    if kept.try_write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n").is_ok()
+        && let Ok(Some(answer)) = kept.try_read(false)
+    {
+        assert_eq!(answer.status, 200);
+    }
+    eventually("the old listener closes", || std::net::TcpStream::connect(gateway.addr()).is_err().then_some(()));
+}
+
+#[test]
+fn an_address_that_cannot_be_bound_makes_the_file_bad() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text =
+        format!("listen: {}\nadmin: {{listen: {}}}\n{}", taken.local_addr().unwrap(), gateway.admin, yaml(&up, "2.0"));
+    gateway.rewrite(&text);
+    gateway.admin_call("POST", "/api/v1/reload", &[]).problem(422, "config_invalid");
+    assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.0"));
+}
+
+#[test]
+fn expansion_reads_files_and_the_environment() {
+    let up = Upstream::named("main");
+    let dir = TempDir::new();
+    dir.write("upstream.txt", &format!("{}\n", up.url()));
+    let text = plain("'${file:upstream.txt}'").replace("\"1.0\"", "\"${NOT_SET_ANYWHERE:-1.5}\"");
+    // Keys are not values: only the server is expanded.
+    let text =
+        text.replace("\"${NOT_SET_ANYWHERE:-1.5}\"", "\"1.5\"").replace("path: /,", "path: '${SHOP_PATH:?set it}',");
+    let gateway = Gateway::start_in(dir, &text, |command| {
+        command.env("SHOP_PATH", "/items");
+    });
+    assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.5"));
+    gateway.get("/other", &[]).problem(404, "route_unknown");
+}

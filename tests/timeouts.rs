@@ -1,0 +1,276 @@
+use crate::support::{
+    Gateway, Then, Upstream, plain,
+    upstream::{Deaf, Gate},
+};
+use std::time::{Duration, Instant};
+
+/// A deadline is met when the answer comes after it and well before the next longer one.
+#[track_caller]
+fn within(started: Instant, at_least_ms: u64, below_ms: u64) {
+    let took = started.elapsed();
+    assert!(took >= Duration::from_millis(at_least_ms), "too early: {took:?}");
+    assert!(took < Duration::from_millis(below_ms), "too late: {took:?}");
+}
+
+fn start(timeouts: &str, url: &str) -> Gateway {
+    Gateway::start(&format!("timeouts: {{{timeouts}}}\n{}", plain(url)))
+}
+
+#[test]
+fn response_is_the_time_to_the_first_byte() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |_| {
+        held.wait();
+        Then::Close
+    });
+    let gateway = start("response: 400ms", &up.url());
+    let started = Instant::now();
+    let answer = gateway.get("/items", &[]);
+    answer.problem(504, "upstream_timeout");
+    assert_eq!(answer.used().as_deref(), Some("1.0"));
+    within(started, 400, 5000);
+    assert_eq!(up.requests().len(), 1, "a timeout is not retried");
+    gate.open();
+}
+
+#[test]
+fn interim_answers_do_not_reset_the_response_deadline() {
+    let up = Upstream::new(|a| {
+        while a.raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n") {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Then::Close
+    });
+    let gateway = start("response: 500ms", &up.url());
+    let started = Instant::now();
+    let answer = gateway.get("/items", &[]);
+    // A flood of them may also be refused as nonsense.
+    assert!(matches!(answer.status, 504 | 502), "{}", answer.text());
+    within(started, 100, 5000);
+}
+
+#[test]
+fn an_upstreams_own_timeouts_override() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |_| {
+        held.wait();
+        Then::Close
+    });
+    let yaml = plain(&up.url()).replace("servers:", "timeouts: {response: 300ms}, servers:");
+    let gateway = Gateway::start(&format!("timeouts: {{response: 30s}}\n{yaml}"));
+    let started = Instant::now();
+    gateway.get("/items", &[]).problem(504, "upstream_timeout");
+    within(started, 300, 5000);
+    gate.open();
+}
+
+#[test]
+fn response_idle_ends_an_answer_that_stalls() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |a| {
+        a.raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
+        held.wait();
+        Then::Close
+    });
+    let gateway = start("response_idle: 400ms", &up.url());
+    let mut client = gateway.client();
+    let started = Instant::now();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    match client.try_read(false) {
+        Ok(Some(answer)) => assert_eq!(answer.status, 504, "a stalled answer is not a whole one: {answer:?}"),
+        Ok(None) | Err(_) => {}
+    }
+    within(started, 400, 5000);
+    gate.open();
+}
+
+#[test]
+fn an_answer_that_trickles_outlives_response_idle() {
+    let up = Upstream::new(|a| {
+        a.raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
+        for _ in 0..8 {
+            std::thread::sleep(Duration::from_millis(150));
+            a.raw("x");
+        }
+        Then::Keep
+    });
+    let gateway = start("response_idle: 600ms, response: 600ms", &up.url());
+    let answer = gateway.get("/items", &[]);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "xxxxxxxx"));
+}
+
+#[test]
+fn request_bounds_the_whole_exchange() {
+    let up = Upstream::new(|a| {
+        a.raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while a.raw("1\r\nx\r\n") {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Then::Close
+    });
+    let gateway = start("request: 700ms", &up.url());
+    let mut client = gateway.client();
+    let started = Instant::now();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(!matches!(client.try_read(false), Ok(Some(_))), "the answer never ended and is passed off as whole");
+    within(started, 700, 5000);
+}
+
+#[test]
+fn request_before_an_answer_is_504() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |_| {
+        held.wait();
+        Then::Close
+    });
+    let gateway = start("request: 500ms, response: 30s", &up.url());
+    let started = Instant::now();
+    gateway.get("/items", &[]).problem(504, "upstream_timeout");
+    within(started, 500, 5000);
+    gate.open();
+}
+
+#[test]
+fn event_streams_outlive_request() {
+    let up = Upstream::new(|a| {
+        a.raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(120));
+            a.raw("7\r\ndata:1\n\r\n");
+        }
+        a.raw("0\r\n\r\n");
+        Then::Keep
+    });
+    let gateway = start("request: 500ms", &up.url());
+    let answer = gateway.get("/items", &[]);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.text(), "data:1\n".repeat(10));
+}
+
+#[test]
+fn a_connect_that_times_out_is_504() {
+    let deaf = Deaf::new();
+    let gateway = start("connect: 400ms, response: 30s", &deaf.url());
+    let started = Instant::now();
+    gateway.get("/items", &[]).problem(504, "upstream_timeout");
+    within(started, 400, 5000);
+}
+
+#[test]
+fn a_head_that_does_not_come_is_408() {
+    let up = Upstream::named("main");
+    let gateway = start("request_header: 500ms", &up.url());
+    let mut client = gateway.client();
+    let started = Instant::now();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\nX-Slow:");
+    let answer = client.read();
+    answer.problem(408, "request_timeout");
+    within(started, 500, 5000);
+    assert_eq!(client.read_to_close(), b"", "and the connection is closed");
+}
+
+#[test]
+fn the_head_deadline_is_total_not_idle() {
+    let up = Upstream::named("main");
+    let gateway = start("request_header: 700ms", &up.url());
+    let mut client = gateway.client();
+    let started = Instant::now();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n");
+    // A byte now and then does not buy more time.
+    while started.elapsed() < Duration::from_millis(3000) {
+        if client.try_write("X: y\r\n").is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let said = String::from_utf8_lossy(&client.read_to_close()).into_owned();
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{said}");
+    assert_eq!(up.requests().len(), 0);
+}
+
+#[test]
+fn a_connection_on_which_nothing_was_asked_is_closed_without_an_answer() {
+    let up = Upstream::named("main");
+    let gateway = start("request_header: 500ms, keep_alive: 500ms", &up.url());
+    let mut client = gateway.client();
+    assert_eq!(client.read_to_close(), b"");
+}
+
+#[test]
+fn keep_alive_bounds_the_idle_time_between_requests_and_the_head_deadline_does_not() {
+    let up = Upstream::named("main");
+    let gateway = start("request_header: 300ms, keep_alive: 1200ms", &up.url());
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    std::thread::sleep(Duration::from_millis(600));
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.read().status, 200, "the head deadline does not run while idle");
+    let started = Instant::now();
+    assert_eq!(client.read_to_close(), b"");
+    within(started, 1000, 6000);
+}
+
+#[test]
+fn a_body_that_stalls_is_408() {
+    let up = Upstream::streaming(|a| {
+        a.until_closed();
+        Then::Close
+    });
+    let gateway = start("request_body: 500ms", &up.url());
+    let mut client = gateway.client();
+    let started = Instant::now();
+    client.write("POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123");
+    let answer = client.read();
+    answer.problem(408, "request_timeout");
+    within(started, 500, 5000);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_is_dropped() {
+    let ended = Gate::default();
+    let seen = ended.clone();
+    let up = Upstream::new(move |a| {
+        a.raw("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+        let block = vec![7; 1 << 20];
+        while a.raw(&block) {}
+        seen.open();
+        Then::Close
+    });
+    let gateway = start("write: 700ms", &up.url());
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.read_head().unwrap().unwrap();
+    let started = Instant::now();
+    ended.wait();
+    within(started, 300, 10_000);
+}
+
+#[test]
+fn a_tunnel_ends_after_its_idle_time_and_not_before() {
+    let up = Upstream::new(|a| {
+        a.raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        let mut byte = [0];
+        while std::io::Read::read_exact(a.stream(), &mut byte).is_ok() {
+            a.raw(byte);
+        }
+        Then::Close
+    });
+    // `request` does not bind tunnels.
+    let gateway = start("tunnel_idle: 800ms, request: 500ms, keep_alive: 400ms, response_idle: 400ms", &up.url());
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(client.read_head().unwrap().unwrap().status, 101);
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(300));
+        client.write("x");
+        assert_eq!(client.read_bytes(1), b"x");
+    }
+    let started = Instant::now();
+    assert_eq!(client.read_to_close(), b"");
+    within(started, 700, 6000);
+}
