@@ -1,0 +1,42 @@
+# Plain cargo lines, so nobody needs `just`: copy one and run it.
+
+# gateway.yaml with built-in sample backends
+run:
+    cargo run --release -- demo
+
+# every error and warning of a configuration
+check-config FILE:
+    cargo run --release -- check -c {{FILE}}
+
+# all tests, with the programs they need installed
+test *ARGS:
+    scripts/test {{ARGS}}
+
+# formatting and lints
+lint:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# the documentation; warnings are errors
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# benches of the hot stages
+bench *ARGS:
+    cargo bench {{ARGS}}
+
+# one fuzz target, e.g. `just fuzz resolver -- -max_total_time=60`
+fuzz TARGET *ARGS:
+    cd fuzz && cargo fuzz run -s none {{TARGET}} {{ARGS}}
+
+# licences, bans and sources of the dependencies
+audit:
+    scripts/audit
+
+# known vulnerabilities; downloads the advisory database
+advisories:
+    cargo deny check advisories
+
+# what CI runs, and nothing else
+verify:
+    .ci/run
