@@ -79,9 +79,8 @@ fn response_idle_ends_an_answer_that_stalls() {
     let mut client = gateway.client();
     let started = Instant::now();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
-    match client.try_read(false) {
-        Ok(Some(answer)) => assert_eq!(answer.status, 504, "a stalled answer is not a whole one: {answer:?}"),
-        Ok(None) | Err(_) => {}
+    if let Ok(Some(answer)) = client.try_read(false) {
+        assert_eq!(answer.status, 504, "a stalled answer is not a whole one: {answer:?}");
     }
     within(started, 400, 5000);
     gate.open();

@@ -116,10 +116,6 @@ impl Client {
         bytes
     }
 
-    pub(crate) fn reader(&mut self) -> &mut BufReader<TcpStream> {
-        &mut self.reader
-    }
-
     /// Everything until the gateway closes; a reset counts as closing.
     pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

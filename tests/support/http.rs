@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Head {
     pub(crate) line: String,
-    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) fields: Fields,
     pub(crate) raw: String,
 }
 
@@ -49,8 +49,11 @@ pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
     Ok(Some(Head { line, fields, raw }))
 }
 
+/// Names and values of field lines, in order.
+pub(crate) type Fields = Vec<(String, String)>;
+
 /// Chunks to their end: the body and the trailers.
-pub(crate) fn read_chunked(from: &mut impl BufRead) -> io::Result<(Vec<u8>, Vec<(String, String)>)> {
+pub(crate) fn read_chunked(from: &mut impl BufRead) -> io::Result<(Vec<u8>, Fields)> {
     let mut body = Vec::new();
     loop {
         let size = line(from)?;
@@ -92,7 +95,7 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) head: Head,
     pub(crate) body: Vec<u8>,
-    pub(crate) trailers: Vec<(String, String)>,
+    pub(crate) trailers: Fields,
 }
 
 impl Response {

@@ -14,7 +14,7 @@ pub(crate) mod upstream;
 pub(crate) use client::Client;
 pub(crate) use gateway::{Gateway, vergate};
 pub(crate) use http::Response;
-pub(crate) use upstream::{Answer, Gate, Then, Upstream};
+pub(crate) use upstream::{Gate, Then, Upstream};
 
 use std::{
     path::PathBuf,
