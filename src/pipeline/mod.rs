@@ -130,7 +130,8 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
     let loaded = Rc::clone(&exchange.loaded);
     let entry = loaded.snapshot.version(chosen.api, chosen.version);
     let policy = &entry.policy;
-    let captured = chosen.path_capture.clone().map(|range| Captured { source: 0, range });
+    let captured = chosen.path_capture.as_ref();
+    let captured = captured.map(|at| Captured { source: at.source, range: at.range.clone() });
     let method = exchange.method.as_str();
     let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
     exchange.successor_path = policy.link_target(uri.path(), captured.as_ref(), &moved);
@@ -174,7 +175,7 @@ fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<R
         }
     }
     if let Some(api) = exchange.counted.api {
-        headers::merge_vary(&mut head.headers, &snapshot.apis[api].vary);
+        headers::merge_vary(&mut head.headers, snapshot.negotiator.vary(api));
         if let Some(served) = exchange.served {
             head.headers.insert(headers::X_API_VERSION_USED, snapshot.version(api, served).used.clone());
         }

@@ -23,7 +23,6 @@ use crate::{
         endpoint::Endpoint,
         time::UtcTime,
     },
-    headers::VaryNames,
 };
 
 /// The compiled configuration of one instant.
@@ -44,8 +43,6 @@ pub struct Snapshot {
 /// One API, compiled.
 #[derive(Debug)]
 pub struct ApiEntry {
-    /// What `Vary` gains.
-    pub vary: VaryNames,
     /// By version index.
     pub versions: Vec<VersionEntry>,
 }
@@ -72,7 +69,7 @@ impl Snapshot {
     pub fn compile(config: Arc<Config>, now: UtcTime) -> Self {
         let negotiator = Negotiator::compile(&config.apis, now);
         let apis =
-            config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, &negotiator, index, api, now));
+            config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, index, api, now));
         let apis = apis.collect();
         let versions = config.apis.iter().flat_map(|api| &api.versions);
         let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(now)).min();
@@ -95,7 +92,7 @@ pub fn endpoints(api: &Api, version: usize) -> &[Endpoint] {
     api.versions[version].endpoints.as_deref().unwrap_or(&api.endpoints)
 }
 
-fn compile_api(config: &Config, negotiator: &Negotiator, index: usize, api: &Api, now: UtcTime) -> ApiEntry {
+fn compile_api(config: &Config, index: usize, api: &Api, now: UtcTime) -> ApiEntry {
     let changes = &config.changes[index];
     let policies = policy::compile(api, now);
     let entry = |(version, policy): (&Version, Policy)| VersionEntry {
@@ -106,10 +103,7 @@ fn compile_api(config: &Config, negotiator: &Negotiator, index: usize, api: &Api
         to_successor: policy.successor.and_then(|to| to_successor(version, &api.versions[to], changes)),
         policy,
     };
-    ApiEntry {
-        vary: VaryNames::new(negotiator.vary(index).iter().cloned()),
-        versions: api.versions.iter().zip(policies).map(entry).collect(),
-    }
+    ApiEntry { versions: api.versions.iter().zip(policies).map(entry).collect() }
 }
 
 fn name(version: &Version) -> HeaderValue {

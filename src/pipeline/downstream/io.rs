@@ -150,7 +150,8 @@ impl ClientIo {
         if self.stash.is_empty() && ready!(self.poll_fill(cx))? == 0 {
             return Poll::Ready(Ok(()));
         }
-        // The parser asks again when it wants the next head.
+        // The socket has said what it had to say: the end of the exchange wakes the parser.
+        self.link.hold(cx.waker());
         Poll::Pending
     }
 

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
+    task::Waker,
     time::Duration,
 };
 
@@ -29,6 +30,8 @@ pub struct Link {
     pub(crate) timeouts: LinkTimeouts,
     /// Heads handed to the parser, less exchanges that ended.
     busy: Cell<u32>,
+    /// Waits for the exchange to end, because the client has sent its next request already.
+    held: RefCell<Option<Waker>>,
     /// The head that was refused; taken by the exchange that stands for it.
     refused: RefCell<Option<RefusedHead>>,
     /// What takes the socket over once a switch of protocols has been answered.
@@ -101,6 +104,7 @@ impl Link {
             head_limits,
             timeouts,
             busy: Cell::new(0),
+            held: RefCell::default(),
             refused: RefCell::default(),
             switch: Switch::default(),
             address: ClientText { plain, node },
@@ -120,6 +124,14 @@ impl Link {
     /// An exchange ended; the next head may be handed on.
     pub fn exchange_ended(&self) {
         self.busy.set(self.busy.get().saturating_sub(1));
+        if let Some(parser) = self.held.borrow_mut().take() {
+            parser.wake();
+        }
+    }
+
+    /// Bytes of the next request are held back until the exchange ends; `parser` is woken then.
+    pub(crate) fn hold(&self, parser: &Waker) {
+        *self.held.borrow_mut() = Some(parser.clone());
     }
 
     /// Once the current answer is sent, `takeover` gets the socket.
