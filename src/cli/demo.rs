@@ -1,12 +1,144 @@
-//! `vergate demo`.
+//! `vergate demo`: the gateway on the example configuration, in front of built-in sample backends.
 
-use std::process::ExitCode;
+mod backends;
+mod calls;
 
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+use self::{backends::Backends, calls::Call};
 use super::DemoArgs;
+use crate::{
+    app::{self, Addresses, Launch},
+    clock,
+    config::checked::{self, LoadError, Loaded, LogRequests, Outcome},
+    domain::time::UtcTime,
+};
 
-/// Does what `vergate demo` asks for.
+/// The shipped `gateway.yaml`, so that the demo needs no file.
+const EXAMPLE: &str = include_str!("../../gateway.yaml");
+
+/// Runs until it is interrupted; with `--once` calls itself and ends: 0 if every answer is right, else 1.
 pub fn run(args: &DemoArgs) -> ExitCode {
-    let _ = args;
-    eprintln!("vergate demo: not built yet");
-    ExitCode::FAILURE
+    let backends = match Backends::start() {
+        Ok(backends) => backends,
+        Err(error) => {
+            eprintln!("vergate demo: the sample backends cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let quiet = args.once;
+    let load = move |now: UtcTime| example(&backends, quiet, now);
+    let loaded = match load(clock::now()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            for finding in error.into_findings() {
+                eprintln!("{finding}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = if args.once { once(loaded, Box::new(load), args.json) } else { serve(loaded, Box::new(load)) };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("vergate demo: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(loaded: Loaded, load: app::Load) -> Result<ExitCode, app::StartError> {
+    let ready = |addresses: &Addresses| {
+        println!("Vergate is listening on {}, its admin port on {}.", addresses.data[0], addresses.admin);
+        println!("Behind it are four sample backends. Query Parser 1.0 has none: 1.5 answers, adapted.\n\nTry, in another terminal:");
+        for call in calls::all(addresses) {
+            println!("\n# {}\n{}", call.about, call.curl());
+        }
+        println!("\nStop with Ctrl-C. The log of requests follows.\n");
+    };
+    app::run(Launch { loaded, load, ready: Box::new(ready), stop: None })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the gateway on a thread of its own, calls it, and stops it again.
+fn once(loaded: Loaded, load: app::Load, json: bool) -> Result<ExitCode, app::StartError> {
+    let (ready, opened) = mpsc::channel::<Addresses>();
+    let (stop, stopped) = oneshot::channel();
+    let caller = thread::Builder::new().name("demo-caller".into()).spawn(move || {
+        // The gateway never came up: its own error says why.
+        let Ok(addresses) = opened.recv() else { return false };
+        let right = show(&calls::all(&addresses), json);
+        let _ = stop.send(());
+        right
+    })?;
+    let ready = move |addresses: &Addresses| drop(ready.send(addresses.clone()));
+    app::run(Launch { loaded, load, ready: Box::new(ready), stop: Some(stopped) })?;
+    Ok(if caller.join().unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes the calls and prints what came back; returns whether all of it was as it should be.
+fn show(calls: &[Call], json: bool) -> bool {
+    let mut right = true;
+    let mut answers = Vec::new();
+    for call in calls {
+        let answer = call.send();
+        let wrong = match &answer {
+            Ok(answer) => call.wrong(answer),
+            Err(error) => Some(format!("no answer: {error}")),
+        };
+        right &= wrong.is_none();
+        if json {
+            let answer = answer.ok();
+            answers.push(serde_json::json!({
+                "about": call.about,
+                "curl": call.curl(),
+                "status": answer.as_ref().map(|answer| answer.status),
+                "headers": answer.as_ref().map(|answer| answer.lines[1..].to_vec()),
+                "body": answer.as_ref().map(|answer| answer.body.clone()),
+                "wrong": wrong,
+            }));
+            continue;
+        }
+        println!("# {}\n$ {}", call.about, call.curl());
+        if let Ok(answer) = answer {
+            println!("{}\n", call.excerpt(&answer));
+        }
+        if let Some(wrong) = wrong {
+            println!("WRONG: {wrong}\n");
+        }
+    }
+    if json {
+        println!("{}", serde_json::Value::from(answers));
+    }
+    right
+}
+
+/// The example configuration with the sample backends in the place of its upstreams.
+fn example(backends: &Backends, quiet: bool, now: UtcTime) -> Result<Loaded, LoadError> {
+    let env = |name: &str| backends.url(name);
+    let Outcome { config, findings, .. } = checked::read(EXAMPLE, Path::new("gateway.yaml"), &env, now);
+    let Some(mut config) = config else { return Err(LoadError::Findings(findings)) };
+    // There is no file on disk to watch.
+    config.files.clear();
+    for address in config.listeners.iter_mut().chain([&mut config.admin.listen]) {
+        *address = free(*address);
+    }
+    if quiet {
+        config.log.requests = LogRequests::Off;
+    }
+    Ok(Loaded { config, warnings: findings })
+}
+
+/// The address itself, or one with a free port if somebody has it.
+fn free(address: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => SocketAddr::new(address.ip(), 0),
+        _ => address,
+    }
 }
