@@ -17,9 +17,9 @@ pub mod program;
 pub mod walk;
 // mod route;
 mod scalar;
-// mod scan;
-// mod steps;
-// mod tree;
+mod scan;
+mod steps;
+mod tree;
 
 pub use change::{Change, Direction};
 pub use error::{AdaptationError, Reason};

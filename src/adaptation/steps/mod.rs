@@ -1,0 +1,290 @@
+//! The steps of a program: ops in the direction they run, and how a step finds its places.
+//!
+//! - `member`: rename, set, delete;
+//! - `relocate`: move;
+//! - `group`: nest and its inverse;
+//! - `value`: convert, map, wrap and its inverse.
+
+mod compile;
+mod describe;
+mod group;
+mod member;
+mod relocate;
+mod value;
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    error::{AdaptationError, Reason},
+    literal::Literal,
+    op::{Conflict, Many, Otherwise, Rest, ScalarType},
+    pointer::{Name, Pointer, Segment, escape},
+    program::Mode,
+    scalar::{self, Key},
+    scan::Touch,
+    tree::{Node, Object},
+};
+
+/// One op of one change, in the direction it runs.
+#[derive(Debug)]
+pub(super) struct Step {
+    change: Arc<str>,
+    op: &'static str,
+    strict: bool,
+    conflict: Option<Conflict>,
+    /// Where the action works.
+    at: Pointer,
+    action: Action,
+}
+
+/// What a step does at its place.
+#[derive(Debug)]
+enum Action {
+    /// Looks at a member's name only: the op has nothing to do in this direction.
+    Look,
+    /// Gives members of an object other names.
+    Rename(Vec<(Name, Name)>),
+    /// Moves a value between two places below an object.
+    Move { from: Vec<Name>, to: Vec<Name> },
+    /// Puts members of an object into an object of their own.
+    Collect { into: Name, members: Vec<(Name, Name)>, merges: bool, always: bool },
+    /// Takes such an object apart.
+    Scatter { from: Name, members: Vec<(Name, Name)>, rest: Rest, mismatch_is_error: bool },
+    /// Writes a member of an object; only where absent, or in any case.
+    Set { name: Name, value: Literal, only_absent: bool, replaces_null: bool },
+    /// Deletes the value itself.
+    Delete { narrows: bool },
+    /// Changes a scalar's type.
+    Convert { from: ScalarType, to: ScalarType, otherwise: Otherwise },
+    /// Changes a scalar's value.
+    Map { pairs: Vec<(Key, Literal)>, otherwise: Otherwise },
+    /// Makes an array of the value.
+    Wrap { null_is_empty: bool },
+    /// Makes a value of the array.
+    Unwrap { many: Many, empty_is_null: bool },
+}
+
+/// One run of a program over one body.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) mode: Mode,
+    /// Whether data was hidden that the receiving version does not know.
+    pub(super) narrowed: bool,
+}
+
+/// What an action did to the value it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Same,
+    Changed,
+    /// The value has to go; its parent takes it out.
+    Remove,
+}
+
+/// Why and where an action refuses a body. The pointer grows on the way back to the root.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    reason: Reason,
+    pointer: String,
+}
+
+impl Fault {
+    fn here(reason: Reason) -> Self {
+        Self { reason, pointer: String::new() }
+    }
+
+    fn of(reason: Reason, name: &Name) -> Self {
+        Self::here(reason).under(name.as_str())
+    }
+
+    fn under(mut self, segment: &str) -> Self {
+        self.pointer = format!("/{}{}", escape(segment), self.pointer);
+        self
+    }
+}
+
+impl Step {
+    /// Runs over a whole body; says whether something changed.
+    pub(super) fn run<'a>(&'a self, root: &mut Node<'a>, run: &mut Run) -> Result<bool, AdaptationError> {
+        let mut act = |node: &mut Node<'a>| self.act(node, run);
+        match visit(root, self.at.segments(), self.strict, &mut act) {
+            Ok(outcome) => Ok(outcome == Outcome::Changed),
+            Err(Fault { reason, pointer }) => Err(AdaptationError {
+                change: Some(self.change.clone()),
+                op: Some(self.op),
+                pointer: Some(pointer),
+                reason,
+            }),
+        }
+    }
+
+    /// Names what the step will look into.
+    pub(super) fn touch(&self, touch: &mut Touch) {
+        let place = touch.reach(self.at.segments());
+        match &self.action {
+            Action::Rename(_) | Action::Collect { .. } | Action::Set { .. } => place.open_object(),
+            Action::Scatter { from, .. } => place.reach(&[Segment::Name(from.clone())]).open_object(),
+            Action::Move { from, to } => {
+                for path in [from, to] {
+                    let segments: Vec<_> = path.iter().cloned().map(Segment::Name).collect();
+                    place.reach(&segments);
+                }
+            }
+            Action::Unwrap { .. } => place.open_array(),
+            Action::Look
+            | Action::Delete { .. }
+            | Action::Convert { .. }
+            | Action::Map { .. }
+            | Action::Wrap { .. } => {}
+        }
+    }
+
+    fn act<'a>(&'a self, node: &mut Node<'a>, run: &mut Run) -> Result<Outcome, Fault> {
+        match &self.action {
+            Action::Look => Ok(Outcome::Same),
+            Action::Delete { narrows } => {
+                run.narrowed |= narrows;
+                Ok(Outcome::Remove)
+            }
+            Action::Convert { from, to, otherwise } => value::convert(node, *from, *to, otherwise, self.strict),
+            Action::Map { pairs, otherwise } => value::map(node, pairs, otherwise, self.strict),
+            Action::Wrap { null_is_empty } => Ok(value::wrap(node, *null_is_empty && run.mode == Mode::Whole)),
+            Action::Unwrap { many, empty_is_null } => value::unwrap(node, *many, *empty_is_null, self.strict),
+            Action::Move { from, to } => relocate::relocate(node, from, to, self.refuses(), self.strict),
+            Action::Rename(_) | Action::Collect { .. } | Action::Scatter { .. } | Action::Set { .. } => {
+                match open(node, self.strict)? {
+                    Some(object) => self.act_on_members(object, run),
+                    None => Ok(Outcome::Same),
+                }
+            }
+        }
+    }
+
+    fn act_on_members<'a>(&'a self, object: &mut Object<'a>, run: &mut Run) -> Result<Outcome, Fault> {
+        match &self.action {
+            Action::Rename(pairs) => member::rename(object, pairs, self.refuses()),
+            Action::Collect { into, members, merges, always } => {
+                let always = *always && run.mode == Mode::Whole;
+                group::collect(
+                    object,
+                    into,
+                    members,
+                    group::Collect { merges: *merges, always, refuses: self.refuses() },
+                )
+            }
+            Action::Scatter { from, members, rest, mismatch_is_error } => {
+                let rule = group::Scatter {
+                    rest: *rest,
+                    mismatch_is_error: *mismatch_is_error || self.strict,
+                    refuses: self.refuses(),
+                };
+                group::scatter(object, from, members, rule, &mut run.narrowed)
+            }
+            Action::Set { name, value, only_absent, replaces_null } => {
+                let rule =
+                    member::Set { only_absent: *only_absent, replaces_null: *replaces_null, conflict: self.conflict };
+                member::set(object, name, value, rule, run.mode)
+            }
+            _ => Ok(Outcome::Same),
+        }
+    }
+
+    /// Whether a member that stands where the step writes is an error.
+    fn refuses(&self) -> bool {
+        self.conflict == Some(Conflict::Error)
+    }
+}
+
+/// Runs `act` at every place that `path` names below `node`. Recurses over the path only.
+fn visit<'a>(
+    node: &mut Node<'a>,
+    path: &[Segment],
+    strict: bool,
+    act: &mut dyn FnMut(&mut Node<'a>) -> Result<Outcome, Fault>,
+) -> Result<Outcome, Fault> {
+    let Some((segment, rest)) = path.split_first() else { return act(node) };
+    match segment {
+        Segment::Name(name) => {
+            let Some(object) = open(node, strict)? else { return Ok(Outcome::Same) };
+            let Some(index) = find(object, name)? else { return Ok(Outcome::Same) };
+            let outcome = visit(&mut object.members[index].value, rest, strict, act)
+                .map_err(|fault| fault.under(name.as_str()))?;
+            Ok(settle(object, index, outcome))
+        }
+        Segment::Values => {
+            let Some(object) = open(node, strict)? else { return Ok(Outcome::Same) };
+            refuse_repeated(object)?;
+            let mut changed = false;
+            // Backwards, so that taking one out does not move those still to come.
+            for index in (0..object.members.len()).rev() {
+                let member = &mut object.members[index];
+                let key = member.key;
+                let outcome =
+                    visit(&mut member.value, rest, strict, act).map_err(|fault| fault.under(&readable(key)))?;
+                changed |= settle(object, index, outcome) == Outcome::Changed;
+            }
+            Ok(if changed { Outcome::Changed } else { Outcome::Same })
+        }
+        Segment::Each => each(node, rest, strict, act),
+    }
+}
+
+fn each<'a>(
+    node: &mut Node<'a>,
+    rest: &[Segment],
+    strict: bool,
+    act: &mut dyn FnMut(&mut Node<'a>) -> Result<Outcome, Fault>,
+) -> Result<Outcome, Fault> {
+    let misfit = strict && !node.is_null();
+    let Some(array) = node.array() else {
+        return if misfit { Err(Fault::here(Reason::Shape)) } else { Ok(Outcome::Same) };
+    };
+    let mut changed = false;
+    for (index, item) in array.items.iter_mut().enumerate() {
+        // No step deletes elements: such ops are refused when changes are read.
+        let outcome = visit(item, rest, strict, act).map_err(|fault| fault.under(&index.to_string()))?;
+        changed |= outcome == Outcome::Changed;
+    }
+    if changed {
+        array.text = None;
+    }
+    Ok(if changed { Outcome::Changed } else { Outcome::Same })
+}
+
+/// Lets an object know what became of one of its members.
+fn settle(object: &mut Object<'_>, index: usize, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Same => return Outcome::Same,
+        Outcome::Changed => object.text = None,
+        Outcome::Remove => drop(object.take(index)),
+    }
+    Outcome::Changed
+}
+
+/// Opens an object. Null counts as absent; another value is passed by, or refused where `strict`.
+fn open<'n, 'a>(node: &'n mut Node<'a>, strict: bool) -> Result<Option<&'n mut Object<'a>>, Fault> {
+    let misfit = strict && !node.is_null();
+    match node.object() {
+        None if misfit => Err(Fault::here(Reason::Shape)),
+        object => Ok(object),
+    }
+}
+
+fn find(object: &Object<'_>, name: &Name) -> Result<Option<usize>, Fault> {
+    object.find(name).map_err(|_| Fault::of(Reason::DuplicateMember, name))
+}
+
+/// Every key of a map counts as touched.
+fn refuse_repeated(object: &Object<'_>) -> Result<(), Fault> {
+    let mut keys = HashSet::with_capacity(object.members.len());
+    for member in &object.members {
+        if !keys.insert(scalar::unquote(member.key).unwrap_or_default()) {
+            return Err(Fault::here(Reason::DuplicateMember).under(&readable(member.key)));
+        }
+    }
+    Ok(())
+}
+
+fn readable(key: &[u8]) -> String {
+    String::from_utf8_lossy(&scalar::unquote(key).unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,153 @@
+//! A body while it is adapted: slices of its text, opened only where a step has to look inside.
+
+use super::{pointer::Name, scalar, scan};
+
+/// A JSON value.
+#[derive(Clone, Debug)]
+pub(super) enum Node<'a> {
+    /// Valid JSON text without surrounding whitespace: a slice of the body or of the program.
+    Text(&'a [u8]),
+    /// Valid JSON text that a step made.
+    Made(Vec<u8>),
+    /// An object that was opened.
+    Object(Object<'a>),
+    /// An array that was opened.
+    Array(Array<'a>),
+}
+
+/// An object that was opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Object<'a> {
+    /// The text it was opened from, as long as nothing in it changed.
+    pub(super) text: Option<&'a [u8]>,
+    /// In document order; names may repeat.
+    pub(super) members: Vec<Member<'a>>,
+}
+
+/// A member of an opened object.
+#[derive(Clone, Debug)]
+pub(super) struct Member<'a> {
+    /// The name as JSON text, quotes included.
+    pub(super) key: &'a [u8],
+    /// The value.
+    pub(super) value: Node<'a>,
+}
+
+/// An array that was opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Array<'a> {
+    /// The text it was opened from, as long as nothing in it changed.
+    pub(super) text: Option<&'a [u8]>,
+    /// In order.
+    pub(super) items: Vec<Node<'a>>,
+}
+
+/// A name that occurs twice where a step looks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Duplicate;
+
+impl<'a> Node<'a> {
+    /// The text of a value that was not opened.
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Made(text) => Some(text),
+            Self::Object(_) | Self::Array(_) => None,
+        }
+    }
+
+    /// Whether this is `null`.
+    pub(super) fn is_null(&self) -> bool {
+        self.text() == Some(b"null")
+    }
+
+    /// Whether this is an array, opened or not.
+    pub(super) fn is_array(&self) -> bool {
+        matches!(self, Self::Array(_)) || self.text().is_some_and(|text| text.first() == Some(&b'['))
+    }
+
+    /// Opens an object; none for other values.
+    pub(super) fn object(&mut self) -> Option<&mut Object<'a>> {
+        if let Self::Text(text @ [b'{', ..]) = *self {
+            *self = scan::open(text)?;
+        }
+        if let Self::Object(object) = self { Some(object) } else { None }
+    }
+
+    /// Opens an array; none for other values.
+    pub(super) fn array(&mut self) -> Option<&mut Array<'a>> {
+        if let Self::Text(text @ [b'[', ..]) = *self {
+            *self = scan::open(text)?;
+        }
+        if let Self::Array(array) = self { Some(array) } else { None }
+    }
+
+    /// Writes the value as JSON: what did not change as it came, all else without whitespace.
+    ///
+    /// Recurses over opened values only, and those are as deep as the program's pointers.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => out.extend_from_slice(text),
+            Self::Made(text) => out.extend_from_slice(text),
+            Self::Object(Object { text: Some(text), .. }) | Self::Array(Array { text: Some(text), .. }) => {
+                out.extend_from_slice(text);
+            }
+            Self::Object(object) => {
+                out.push(b'{');
+                for (index, member) in object.members.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(member.key);
+                    out.push(b':');
+                    member.value.write(out);
+                }
+                out.push(b'}');
+            }
+            Self::Array(array) => {
+                out.push(b'[');
+                for (index, item) in array.items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    item.write(out);
+                }
+                out.push(b']');
+            }
+        }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Where the member `name` stands; refuses a second one.
+    pub(super) fn find(&self, name: &Name) -> Result<Option<usize>, Duplicate> {
+        let mut found = None;
+        for (index, member) in self.members.iter().enumerate() {
+            if is_named(member.key, name) && found.replace(index).is_some() {
+                return Err(Duplicate);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes the member at `index` out.
+    pub(super) fn take(&mut self, index: usize) -> Node<'a> {
+        self.text = None;
+        self.members.remove(index).value
+    }
+
+    /// Adds a member at the end.
+    pub(super) fn push(&mut self, name: &'a Name, value: Node<'a>) {
+        self.text = None;
+        self.members.push(Member { key: name.json(), value });
+    }
+}
+
+/// Whether the JSON text `key` says `name`: escapes count as what they mean, and nothing else does.
+pub(super) fn is_named(key: &[u8], name: &Name) -> bool {
+    // A text without escapes is as long as the name; one with escapes is longer.
+    key == name.json()
+        || (key.len() > name.as_str().len() + 2
+            && memchr::memchr(b'\\', key).is_some()
+            && scalar::unquote(key).is_some_and(|text| *text == *name.as_str().as_bytes()))
+}
