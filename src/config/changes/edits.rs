@@ -1,0 +1,192 @@
+//! Lists of edits: one op an entry, groups under `at:`, and shapes that are used by name.
+
+use std::collections::HashMap;
+
+use super::{ops, reader::Reader};
+use crate::{
+    adaptation::{
+        op::{Conflict, Edit, List, Lossy, Op},
+        pointer::{Pointer, Segment},
+    },
+    config::{finding::Place, tree::Node},
+};
+
+/// Ops that are part of the language but not of this release.
+const LATER: [&str; 7] = ["scale", "split", "merge", "elem_wrap", "index", "drop_elems", "jq"];
+/// What may stand beside an op.
+const BESIDE: [&str; 5] = ["at", "strict", "conflict", "lossy", "when"];
+
+/// The `shapes:` of a change, read when they are first used.
+pub(super) struct Shapes<'n> {
+    shapes: HashMap<&'n str, Shape<'n>>,
+}
+
+enum Shape<'n> {
+    Unread(&'n Node),
+    /// Being read: using it now would never end.
+    Reading,
+    Read(Vec<Placed>),
+}
+
+/// An edit, and where it stands for the findings of those who use it.
+#[derive(Clone)]
+struct Placed {
+    place: Place,
+    edit: Edit,
+}
+
+impl<'n> Shapes<'n> {
+    /// Reads all shapes, used or not, so that all findings come at once.
+    pub(super) fn read(node: Option<&'n Node>, reader: &mut Reader<'_>) -> Self {
+        let mut shapes = Self { shapes: HashMap::new() };
+        let Some(node) = node.filter(|node| !node.is_null()) else { return shapes };
+        let Some(members) = node.map() else {
+            let message = format!("shapes is {}, not a mapping from names to lists", node.kind());
+            reader.error(node, "wrong-type", message, "write shapes: {Name: [...]}");
+            return shapes;
+        };
+        for (key, list) in members {
+            shapes.shapes.insert(key.text().unwrap_or_default(), Shape::Unread(list));
+        }
+        for (key, _) in members {
+            shapes.shape(key.text().unwrap_or_default(), reader);
+        }
+        shapes
+    }
+
+    /// Reads a list of an operation.
+    pub(super) fn list(&mut self, node: &Node, what: &str, reader: &mut Reader<'_>) -> Vec<Edit> {
+        let placed = self.entries(node, what, reader);
+        placed.iter().for_each(|placed| refuse_deleted_elements(placed, reader));
+        placed.into_iter().map(|placed| placed.edit).collect()
+    }
+
+    fn entries(&mut self, node: &Node, what: &str, reader: &mut Reader<'_>) -> Vec<Placed> {
+        if node.is_null() {
+            return Vec::new();
+        }
+        let items = reader.items(node, what, "write each op as `- op: ...`").unwrap_or_default();
+        items.iter().flat_map(|entry| self.entry(entry, reader)).collect()
+    }
+
+    fn entry(&mut self, node: &Node, reader: &mut Reader<'_>) -> Vec<Placed> {
+        let known: Vec<&str> = ops::KNOWN.iter().chain(&LATER).chain(&BESIDE).chain(&["use", "ops"]).copied().collect();
+        let Some(members) = node.map() else {
+            reader.error(
+                node,
+                "wrong-type",
+                format!("an op is a mapping, not {}", node.kind()),
+                "write `- rename: {a: b}`",
+            );
+            return Vec::new();
+        };
+        let mut verbs = Vec::new();
+        for (key, value) in members {
+            match key.text().unwrap_or_default() {
+                "when" => reader.unsupported(key, "when"),
+                text if BESIDE.contains(&text) => {}
+                text if LATER.contains(&text) => {
+                    reader.unsupported(key, &format!("the op {text}"));
+                    verbs.push(None);
+                }
+                text if known.contains(&text) => verbs.push(Some((text, value))),
+                text => {
+                    reader.unknown(key, "unknown-op", &format!("there is no op {text:?}"), text, &known);
+                    verbs.push(None);
+                }
+            }
+        }
+        let at = node.get("at").map_or(Some(Pointer::default()), |at| reader.pointer(at, "at"));
+        let strict = reader.flag(node, "strict");
+        let conflict = reader.word(node, "conflict", &[("error", Conflict::Error), ("replace", Conflict::Replace)]);
+        let lossy = node.get("lossy").map(|lossy| read_lossy(lossy, reader)).unwrap_or_default();
+        let [verb] = verbs[..] else {
+            let message = if verbs.is_empty() { "an entry without an op" } else { "several ops in one entry" };
+            reader.error(node, "one-op", message, "write one op an entry; their order is the order they run in");
+            return Vec::new();
+        };
+        let (Some((verb, value)), Some(at)) = (verb, at) else { return Vec::new() };
+        let inner = match verb {
+            "use" => self.used(value, reader),
+            "ops" => self.entries(value, "ops", reader),
+            _ => match ops::read(verb, value, reader) {
+                Some(op) => {
+                    let edit =
+                        Edit { at: Pointer::default(), op, strict: false, conflict: None, lossy: Lossy::default() };
+                    vec![Placed { place: value.place.clone(), edit }]
+                }
+                None => Vec::new(),
+            },
+        };
+        let scoped = |Placed { place, edit }: Placed| {
+            // What is found wrong with a shape at this place is wrong here, not in the shape.
+            let place = if verb == "use" { value.place.clone() } else { place };
+            let lossy = if edit.lossy == Lossy::default() { lossy.clone() } else { edit.lossy };
+            let (strict, conflict) = (edit.strict || strict, edit.conflict.or(conflict));
+            Placed { place, edit: Edit { at: at.join(&edit.at), op: edit.op, strict, conflict, lossy } }
+        };
+        inner.into_iter().map(scoped).collect()
+    }
+
+    fn used(&mut self, node: &Node, reader: &mut Reader<'_>) -> Vec<Placed> {
+        let Some(name) = reader.text(node, "use", "the name of a shape") else { return Vec::new() };
+        match self.shapes.get(name.as_str()) {
+            None => {
+                let known: Vec<&str> = self.shapes.keys().copied().collect();
+                reader.unknown(node, "unknown-shape", &format!("there is no shape {name:?}"), &name, &known);
+                Vec::new()
+            }
+            Some(Shape::Reading) => {
+                let message = format!("the shape {name:?} uses itself");
+                reader.error(node, "circular-shape", message, "take one `use:` out of the circle");
+                Vec::new()
+            }
+            Some(_) => self.shape(&name, reader),
+        }
+    }
+
+    fn shape(&mut self, name: &str, reader: &mut Reader<'_>) -> Vec<Placed> {
+        let list = match self.shapes.get_mut(name) {
+            Some(Shape::Read(edits)) => return edits.clone(),
+            Some(shape @ Shape::Unread(_)) => std::mem::replace(shape, Shape::Reading),
+            Some(Shape::Reading) | None => return Vec::new(),
+        };
+        let Shape::Unread(list) = list else { return Vec::new() };
+        let edits = self.entries(list, "a shape", reader);
+        if let Some(shape) = self.shapes.get_mut(name) {
+            *shape = Shape::Read(edits.clone());
+        }
+        edits
+    }
+}
+
+/// Reads a list that uses no shape.
+#[cfg(test)]
+pub(crate) fn read_list(node: &Node, findings: &mut Vec<crate::config::finding::Finding>) -> Vec<Edit> {
+    let mut reader = Reader::new(findings);
+    let mut shapes = Shapes { shapes: HashMap::new() };
+    shapes.list(node, "ops", &mut reader)
+}
+
+fn read_lossy(node: &Node, reader: &mut Reader<'_>) -> Lossy {
+    if reader.members(node, "lossy", &["up", "down"]).is_none() {
+        return Lossy::default();
+    }
+    let mut reason = |key| node.get(key).and_then(|node| reader.text(node, key, "the reason, for the changelog"));
+    Lossy { up: reason("up"), down: reason("down") }
+}
+
+/// An array's elements keep their places: no op may take one out, nor the whole body away.
+fn refuse_deleted_elements(placed: &Placed, reader: &mut Reader<'_>) {
+    let (Op::Wrap(List { path, empty_is_null: false, .. }) | Op::Unwrap(List { path, empty_is_null: false, .. })) =
+        &placed.edit.op
+    else {
+        return;
+    };
+    let full = placed.edit.at.join(path);
+    if let None | Some(Segment::Each) = full.segments().last() {
+        let node = Node { place: placed.place.clone(), value: crate::config::tree::Value::List(Vec::new()) };
+        let message = format!("an empty array at \"{full}\" would become absent, and only members of an object can be");
+        reader.error(&node, "deletes-element", message, "write empty: null");
+    }
+}
