@@ -14,8 +14,7 @@ pub mod fields;
 pub mod error;
 pub mod plan;
 pub mod program;
-pub mod walk;
-// mod route;
+mod route;
 mod scalar;
 mod scan;
 mod steps;
@@ -25,3 +24,6 @@ pub use change::{Change, Direction};
 pub use error::{AdaptationError, Reason};
 pub use plan::{Lookup, OperationPlan, Plan};
 pub use program::{Adapted, Mode, Program};
+
+#[cfg(test)]
+mod vectors;

@@ -1,23 +1,35 @@
 //! What a chain of changes does between a client's version and the upstream's, compiled at load.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use http::{HeaderMap, Method};
 
 use super::{
-    change::{Change, Direction},
+    change::{Change, Direction, StatusKey},
+    fields::{HeaderEdit, QueryEdit, edit_headers, edit_query},
+    op::Edit,
     program::Program,
+    route::{self, Hop, Template},
 };
 use crate::domain::version::ApiVersion;
 
 /// One chain, by operation.
 #[derive(Debug, Default)]
 pub struct Plan {
-    operations: Vec<OperationPlan>,
+    /// More specific templates first.
+    entries: Vec<(Template, Fate)>,
+}
+
+/// What becomes of an operation.
+#[derive(Debug)]
+enum Fate {
+    Untouched,
+    Unknown,
+    Operation(Box<OperationPlan>),
 }
 
 /// What a plan knows of a request.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Lookup<'a> {
     /// The chain does nothing to it.
     Untouched,
@@ -34,27 +46,40 @@ impl Plan {
     ///   the direction its requests take.
     /// - `client`: the client's version; operations that came `since` a newer one are unknown to it.
     pub fn compile(walk: &[(&Change, Direction)], client: &ApiVersion) -> Self {
-        let _ = (walk, client);
-        Self::default()
+        let compile = |entry: Template| {
+            let fate = OperationPlan::compile(&entry, walk, client);
+            (entry, fate)
+        };
+        let mut entries: Vec<_> = route::entries(walk).into_iter().map(compile).collect();
+        if entries.iter().all(|(_, fate)| matches!(fate, Fate::Untouched)) {
+            entries.clear();
+        }
+        entries.sort_by_key(|(entry, _)| entry.rank());
+        Self { entries }
     }
 
     /// Whether there is nothing to look up.
     pub fn is_empty(&self) -> bool {
-        self.operations.is_empty()
+        self.entries.is_empty()
     }
 
     /// What happens to a request of the client's version.
     ///
     /// - `method`: HEAD counts as GET.
-    /// - `path`: without version and query, with the API's prefix.
+    /// - `path`: without version and query, with the API's prefix; percent-encoded or not.
     pub fn operation(&self, method: &str, path: &str) -> Lookup<'_> {
-        let _ = (method, path);
-        Lookup::Untouched
+        let find = |method: &str| self.entries.iter().find(|(entry, _)| entry.method == method && entry.fits(path));
+        let found = find(method).or_else(|| if method == "HEAD" { find("GET") } else { None });
+        match found {
+            None | Some((_, Fate::Untouched)) => Lookup::Untouched,
+            Some((_, Fate::Unknown)) => Lookup::Unknown,
+            Some((_, Fate::Operation(operation))) => Lookup::Operation(operation),
+        }
     }
 
     /// The path at the other end of the chain; none where it stays the same.
     ///
-    /// Parameters and arguments as in [`Plan::operation`].
+    /// Parameters as in [`Plan::operation`].
     pub fn path(&self, method: &str, path: &str) -> Option<String> {
         match self.operation(method, path) {
             Lookup::Operation(operation) => operation.target(path).map(|(_, path)| path),
@@ -66,7 +91,14 @@ impl Plan {
 /// What a chain does to one operation.
 #[derive(Debug)]
 pub struct OperationPlan {
+    from: Template,
+    /// Method (none: as sent) and path at the upstream, where they differ.
+    target: Option<(Option<Method>, Template)>,
+    query: Vec<QueryEdit>,
+    request_headers: Vec<HeaderEdit>,
+    response_headers: Vec<HeaderEdit>,
     request: Option<Program>,
+    responses: Responses,
     fingerprint: u32,
 }
 
@@ -78,39 +110,179 @@ impl OperationPlan {
 
     /// For response bodies of this status, as the newer version sends it; none: they are not parsed.
     pub fn response(&self, status: u16) -> Option<&Program> {
-        let _ = status;
-        None
+        self.responses.program(status)
     }
 
     /// Whether some response is adapted: then `Accept-Encoding`, `Range` and entity tags change.
     pub fn adapts_responses(&self) -> bool {
-        false
+        !self.responses.is_empty()
     }
 
     /// CRC-32 over all response lists of the chain; shown in entity tags as 8 hex digits.
+    ///
+    /// It changes when any of those lists changes, and only then; 0 where there are none.
     pub fn fingerprint(&self) -> u32 {
         self.fingerprint
     }
 
     /// The upstream's method (none: as sent) and path, parameters as the raw text between slashes;
     /// none where neither changes.
+    ///
+    /// - `path`: as it was looked up.
     pub fn target(&self, path: &str) -> Option<(Option<&Method>, String)> {
-        let _ = path;
-        None
+        let (method, template) = self.target.as_ref()?;
+        let slash = path.len() > 1 && path.ends_with('/');
+        Some((method.as_ref(), template.fill(&self.from.bind(path)?, slash)))
     }
 
     /// The upstream's query, without `?`; untouched pairs keep their order and percent text.
+    ///
+    /// - Returns an empty text where nothing is left: the `?` goes too.
     pub fn query<'q>(&self, raw: &'q str) -> Cow<'q, str> {
-        Cow::Borrowed(raw)
+        edit_query(&self.query, raw)
     }
 
     /// Edits the header fields of a request.
     pub fn request_headers(&self, headers: &mut HeaderMap) {
-        let _ = headers;
+        edit_headers(&self.request_headers, headers);
     }
 
     /// Edits the header fields of a response.
     pub fn response_headers(&self, headers: &mut HeaderMap) {
-        let _ = headers;
+        edit_headers(&self.response_headers, headers);
+    }
+
+    fn compile(entry: &Template, walk: &[(&Change, Direction)], client: &ApiVersion) -> Fate {
+        let (hops, end) = route::follow(entry, walk);
+        let newer = |hop: &Hop<'_>| hop.operation.since.as_ref().is_some_and(|since| since > client);
+        if hops.iter().flatten().any(newer) {
+            return Fate::Unknown;
+        }
+        let steps: Vec<(&str, Hop<'_>)> =
+            walk.iter().zip(&hops).filter_map(|((change, _), hop)| Some((change.name.as_str(), (*hop)?))).collect();
+        let request =
+            Program::fuse(steps.iter().map(|(name, hop)| (*name, hop.operation.request.as_slice(), hop.direction)));
+        let target = (end != *entry).then(|| {
+            let method = (end.method != entry.method).then(|| Method::from_bytes(end.method.as_bytes()).ok());
+            (method.flatten(), end)
+        });
+        let plan = Self {
+            from: entry.clone(),
+            target,
+            query: steps
+                .iter()
+                .flat_map(|(_, hop)| ordered(&hop.operation.query, hop.direction))
+                .filter_map(|(op, direction)| op.toward(direction))
+                .collect(),
+            request_headers: steps
+                .iter()
+                .flat_map(|(_, hop)| ordered(&hop.operation.request_headers, hop.direction))
+                .filter_map(|(op, direction)| op.toward(direction))
+                .collect(),
+            response_headers: steps
+                .iter()
+                .rev()
+                .flat_map(|(_, hop)| ordered(&hop.operation.response_headers, hop.direction.reverse()))
+                .filter_map(|(op, direction)| op.toward(direction))
+                .collect(),
+            request,
+            responses: Responses::compile(&steps),
+            fingerprint: fingerprint(&steps),
+        };
+        if plan.is_idle() { Fate::Untouched } else { Fate::Operation(Box::new(plan)) }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.target.is_none()
+            && self.query.is_empty()
+            && self.request_headers.is_empty()
+            && self.response_headers.is_empty()
+            && self.request.is_none()
+            && self.responses.is_empty()
     }
 }
+
+/// A list in the order its direction runs it.
+fn ordered<T>(list: &[T], direction: Direction) -> impl Iterator<Item = (&T, Direction)> {
+    let count = list.len();
+    let place = move |index: usize| if direction == Direction::Up { index } else { count - 1 - index };
+    (0..count).map(move |index| (&list[place(index)], direction))
+}
+
+/// The programs of responses, by status.
+#[derive(Debug)]
+struct Responses {
+    /// Statuses that some change names.
+    exact: Vec<(u16, Option<Program>)>,
+    /// 1xx to 5xx.
+    classes: [Option<Program>; 5],
+    /// Whether every list of the chain is empty.
+    empty: bool,
+}
+
+impl Responses {
+    fn compile(steps: &[(&str, Hop<'_>)]) -> Self {
+        let mut statuses: Vec<u16> = steps
+            .iter()
+            .flat_map(|(_, hop)| &hop.operation.responses)
+            .filter_map(|(key, _)| if let StatusKey::Exact(status) = key { Some(*status) } else { None })
+            .collect();
+        statuses.sort_unstable();
+        statuses.dedup();
+        let fuse = |key: StatusKey| {
+            Program::fuse(steps.iter().rev().map(|(name, hop)| (*name, chosen(hop, key), hop.direction.reverse())))
+        };
+        Self {
+            exact: statuses.into_iter().map(|status| (status, fuse(StatusKey::Exact(status)))).collect(),
+            classes: [1, 2, 3, 4, 5].map(|class| fuse(StatusKey::Class(class))),
+            empty: steps.iter().flat_map(|(_, hop)| &hop.operation.responses).all(|(_, edits)| edits.is_empty()),
+        }
+    }
+
+    fn program(&self, status: u16) -> Option<&Program> {
+        match self.exact.iter().find(|(exact, _)| *exact == status) {
+            Some((_, program)) => program.as_ref(),
+            None => self.classes.get(usize::from(status / 100).checked_sub(1)?)?.as_ref(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.empty
+    }
+}
+
+/// The most specific list of one change for a status, or for the rest of a class.
+fn chosen<'c>(hop: &Hop<'c>, key: StatusKey) -> &'c [Edit] {
+    let class = match key {
+        StatusKey::Exact(status) => StatusKey::Class(u8::try_from(status / 100).unwrap_or(0)),
+        other => other,
+    };
+    [key, class, StatusKey::Default]
+        .iter()
+        .find_map(|key| hop.operation.responses.iter().find(|(known, _)| known == key))
+        .map_or(&[], |(_, edits)| edits.as_slice())
+}
+
+/// What the response lists say, and nothing else: neither reasons nor names nor other lists.
+fn fingerprint(steps: &[(&str, Hop<'_>)]) -> u32 {
+    let mut text = String::new();
+    for (_, hop) in steps {
+        let lists = &hop.operation.responses;
+        if lists.iter().all(|(_, edits)| edits.is_empty()) {
+            continue;
+        }
+        let mut sorted: Vec<_> = lists.iter().collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        let _ = write!(text, "{:?}", hop.direction);
+        for (key, edits) in sorted {
+            let _ = write!(text, "{key:?}");
+            for Edit { at, op, strict, conflict, .. } in edits {
+                let _ = write!(text, "{at:?}{op:?}{strict}{conflict:?}");
+            }
+        }
+    }
+    crc32fast::hash(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

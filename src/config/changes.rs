@@ -270,8 +270,14 @@ fn newer_form(operation: &Operation) -> (&str, Vec<Option<&str>>) {
 
 /// Method and segments; parameters without their names.
 fn anonymous(endpoint: &Endpoint) -> (&str, Vec<Option<&str>>) {
-    let text = |segment| if let &Segment::Literal(ref text) = segment { Some(text.as_str()) } else { None };
-    (endpoint.method(), endpoint.segments().iter().map(text).collect())
+    (endpoint.method(), endpoint.segments().iter().map(literal_text).collect())
+}
+
+fn literal_text(segment: &Segment) -> Option<&str> {
+    match segment {
+        Segment::Literal(text) => Some(text),
+        Segment::Param(_) => None,
+    }
 }
 
 #[cfg(test)]
