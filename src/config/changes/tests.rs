@@ -1,1 +1,211 @@
+use super::*;
 
+fn findings_of(yaml: &str) -> Vec<Finding> {
+    let root = tree::parse(yaml, Path::new("gateway.yaml")).unwrap_or_else(|findings| panic!("{yaml}: {findings:?}"));
+    let mut findings = Vec::new();
+    read(&root, Path::new("."), &mut Vec::new(), &mut findings);
+    findings
+}
+
+fn codes_of_operation(operation: &str) -> Vec<&'static str> {
+    let yaml = format!("[{{change: c, from: '1.0', to: '2.0', operations: [{operation}]}}]");
+    findings_of(&yaml).iter().map(|finding| finding.code).collect()
+}
+
+fn codes_of_op(op: &str) -> Vec<&'static str> {
+    codes_of_operation(&format!("{{match: POST /p, request: [{op}]}}"))
+}
+
+#[test]
+fn sound_ops_are_read_without_a_finding() {
+    for op in [
+        "rename: {a: b, b: a}",
+        "move: {from: a, to: /b/c}, strict: true, conflict: error",
+        "nest: {into: i, members: {x: y}, rest: keep, always: true, mismatch: error}",
+        "unnest: {from: /n, members: [x, /y]}",
+        "add: {path: /a, value: null, if_null: replace}, conflict: replace",
+        "remove: {path: /a, down: {value: {k: [1.50, yes]}}}, lossy: {up: gone, down: made up}",
+        "convert: {path: '', from: string, to: number, on_error: null}",
+        "map: {path: '/xs/[]', pairs: [[1, low], [null, none]], up_else: error, down_else: {value: 0}}",
+        "wrap: {path: /t, many: first, empty: null, if_null: empty}",
+        "unwrap: {path: '/m/{}', empty: absent}",
+        "at: '/a/[]/b', ops: [{rename: {a: b}}]",
+    ] {
+        assert_eq!(codes_of_op(&format!("{{{op}}}")), Vec::<&str>::new(), "{op}");
+    }
+    assert!(
+        codes_of_operation("{match: GET /p, headers: [{rename: {A: B}}], query: [{map: {name: s, pairs: [[a, 1]]}}]}")
+            .is_empty()
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_op_is_found_by_code() {
+    for (op, code) in [
+        ("{renam: {a: b}}", "unknown-op"),
+        ("{rename: {a: b}, move: {from: a, to: b}}", "one-op"),
+        ("{at: /a}", "one-op"),
+        ("rename", "wrong-type"),
+        ("{rename: {}}", "wrong-type"),
+        ("{rename: {a: b, c: b}}", "overlap"),
+        ("{rename: {a: ~}}", "wrong-type"),
+        ("{rename: {a: b}, at: items}", "bad-pointer"),
+        ("{rename: {a: b}, at: /a~2}", "bad-pointer"),
+        ("{rename: {a: b}, conflict: refuse}", "bad-value"),
+        ("{rename: {a: b}, strict: maybe}", "bad-value"),
+        ("{rename: {a: b}, lossy: {upp: x}}", "unknown-key"),
+        ("{rename: {a: b}, when: {path: /t, in: [x]}}", "not-supported-yet"),
+        ("{move: {from: /a, to: a}}", "overlap"),
+        ("{move: {from: '/a/[]', to: b}}", "bad-pointer"),
+        ("{move: {from: /a}}", "missing-key"),
+        ("{nest: {into: i, members: {}}}", "wrong-type"),
+        ("{nest: {into: i, members: {a: x, b: x}}}", "overlap"),
+        ("{nest: {into: i, members: {a: i}, rest: keep}}", "overlap"),
+        ("{nest: {into: /a/b, members: [x]}}", "not-supported-yet"),
+        ("{nest: {into: i, members: [x], reset: keep}}", "unknown-key"),
+        ("{add: {path: ''}}", "deletes-element"),
+        ("{add: {path: '/a/[]', value: 1}}", "deletes-element"),
+        ("{add: {path: /a, if_null: replace}}", "missing-key"),
+        ("{remove: {path: '/a/[]'}}", "deletes-element"),
+        ("{remove: {path: '/m/{}'}}", "deletes-element"),
+        ("{remove: {path: /a, down: {stash: t}}}", "not-supported-yet"),
+        ("{remove: {path: /a, down: 1}}", "wrong-type"),
+        ("{convert: {path: /a, from: string, to: string}}", "op-type"),
+        ("{convert: {path: /a, from: text, to: integer}}", "bad-value"),
+        ("{convert: {path: /a, from: string, to: integer, on_error: drop}}", "bad-value"),
+        ("{map: {path: /a, pairs: [[1]]}}", "op-type"),
+        ("{map: {path: /a, pairs: [[1, [2]]]}}", "op-type"),
+        ("{map: {path: /a}}", "missing-key"),
+        ("{wrap: {path: '/xs/[]'}}", "deletes-element"),
+        ("{at: '/xs/[]', unwrap: {path: ''}}", "deletes-element"),
+        ("{wrap: {path: ''}}", "deletes-element"),
+        ("{use: Shape}", "unknown-shape"),
+    ] {
+        assert_eq!(codes_of_op(op), [code], "{op}");
+    }
+    assert!(codes_of_op("{at: '/xs/[]', wrap: {path: '', empty: null}}").is_empty());
+}
+
+#[test]
+fn ops_of_later_releases_are_known_and_refused() {
+    for op in ["scale", "split", "merge", "elem_wrap", "index", "drop_elems", "jq"] {
+        assert_eq!(codes_of_op(&format!("{{{op}: {{path: /a}}}}")), ["not-supported-yet"], "{op}");
+    }
+    assert_eq!(codes_of_operation("{match: GET /p, status: [[400, 422]]}"), ["not-supported-yet"]);
+}
+
+#[test]
+fn what_is_wrong_with_an_operation_is_found_by_code() {
+    for (operation, code) in [
+        ("{match: /p}", "bad-endpoint"),
+        ("{request: []}", "missing-key"),
+        ("{match: GET /p, respond: {}}", "unknown-key"),
+        ("{match: GET /p, response: {2XX: []}}", "bad-status"),
+        ("{match: GET /p, response: []}", "wrong-type"),
+        ("{match: GET /p, to: 'GET /q/{id}'}", "unbound-param"),
+        ("{match: 'GET /p/{id}', to: GET /q}", "not-invertible"),
+        ("{match: GET /p, since: 2.0}", "unquoted-version"),
+        ("{match: GET /p, since: '1.0'}", "bad-since"),
+        ("{match: GET /p, since: '2.1'}", "bad-since"),
+        ("{match: GET /p, since: '2.0', request: [{rename: {a: b}}]}", "unreachable-list"),
+        ("{match: 'GET /p/{a}'}, {match: 'GET /p/{b}'}", "duplicate-operation"),
+        ("{match: GET /p, to: GET /r}, {match: GET /q, to: GET /r}", "duplicate-operation"),
+        ("{match: GET /p, headers: [{rename: {Content-Length: X}}]}", "forbidden-header"),
+        ("{match: GET /p, headers: {response: [{add: {name: connection, value: x}}]}}", "forbidden-header"),
+        ("{match: GET /p, headers: [{remove: {name: Transfer-Encoding}}]}", "forbidden-header"),
+        ("{match: GET /p, headers: [{add: {name: 'a b', value: x}}]}", "bad-value"),
+        ("{match: GET /p, headers: [{add: {name: a, value: \"x\\ny\"}}]}", "bad-value"),
+        ("{match: GET /p, query: [{add: {name: a}}]}", "missing-key"),
+        ("{match: GET /p, query: [{rename: {a: c, b: c}}]}", "overlap"),
+        ("{match: GET /p, query: [{scale: {name: a}}]}", "unknown-key"),
+    ] {
+        assert_eq!(codes_of_operation(operation), [code], "{operation}");
+    }
+}
+
+#[test]
+fn a_change_is_named_once_and_leads_upwards() {
+    for (yaml, code) in [
+        ("changes: x", "wrong-type"),
+        ("[{from: '1', to: '2'}]", "missing-key"),
+        ("[{change: c, from: 1.0, to: '2'}]", "unquoted-version"),
+        ("[{change: c, from: '1.x', to: '2'}]", "bad-version"),
+        ("[{change: c, from: '2', to: '1'}]", "wrong-order"),
+        ("[{change: c, from: '1', to: '1.0'}]", "wrong-order"),
+        ("[{change: c, from: '1', to: '2'}, {change: c, from: '2', to: '3'}]", "duplicate-change"),
+        ("[{change: c, from: '1', to: '2'}, {change: d, from: '1.0', to: '2'}]", "duplicate-change"),
+        ("[{change: c, from: '1', to: '2', operatons: []}]", "unknown-key"),
+        ("[no-such-file.yaml]", "unreadable-file"),
+        ("[~]", "wrong-type"),
+    ] {
+        assert_eq!(findings_of(yaml).iter().map(|finding| finding.code).collect::<Vec<_>>(), [code], "{yaml}");
+    }
+}
+
+#[test]
+fn shapes_may_use_each_other_but_not_themselves() {
+    let shapes = |shapes: &str| {
+        let yaml = format!(
+            "[{{change: c, from: '1', to: '2', shapes: {shapes}, operations: [{{match: GET /p, request: [{{at: /x, use: A}}]}}]}}]"
+        );
+        findings_of(&yaml).iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    assert!(shapes("{A: [{use: B}], B: [{rename: {a: b}}]}").is_empty());
+    assert_eq!(shapes("{A: [{use: A}]}"), ["circular-shape"]);
+    assert_eq!(shapes("{A: [{use: B}], B: [{use: A}]}"), ["circular-shape"]);
+    assert_eq!(shapes("{A: [], B: [{renam: {a: b}}]}"), ["unknown-op"], "an unused shape is read too");
+}
+
+#[test]
+fn a_shape_works_below_the_place_that_uses_it() {
+    let yaml = "[{change: c, from: '1', to: '2', shapes: {A: [{at: /y, rename: {a: b}}]}, operations: [{match: GET /p, request: [{at: '/x/[]', strict: true, use: A}]}]}]";
+    let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
+    let changes = read(&root, Path::new("."), &mut Vec::new(), &mut Vec::new());
+    let edit = &changes[0].operations[0].request[0];
+    assert_eq!(edit.at.to_string(), "/x/[]/y");
+    assert!(edit.strict);
+}
+
+#[test]
+fn all_findings_come_at_once_with_place_and_remedy() {
+    let yaml = "- change: c\n  from: 1.0\n  to: '2'\n  operations:\n    - match: POST /p\n      request:\n        - renme: {a: b}\n        - add: {pth: /a}\n";
+    let findings = findings_of(yaml);
+    let seen: Vec<_> =
+        findings.iter().map(|finding| (finding.code, finding.line, finding.col, finding.help.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("unquoted-version", 2, 9, "quote it: \"1.0\" (as a number 2.10 would be 2.1)"),
+            ("unknown-op", 7, 11, "did you mean \"rename\"?"),
+            ("unknown-key", 8, 17, "did you mean \"path\"?"),
+            ("missing-key", 8, 16, "add path: where, such as /context"),
+        ]
+    );
+    assert!(findings.iter().all(|finding| finding.change.as_deref() == Some("c")));
+    assert_eq!(findings[1].operation.as_deref(), Some("POST /p"));
+}
+
+#[test]
+fn literals_keep_the_spelling_of_json_numbers_and_of_nothing_else() {
+    let yaml = "[1.50, -0, 1E5, 0x10, 1_000, .5, yes, on, true, null, ~, '7', 1e400, {a b: [], 1: \"é\\n\"}]";
+    let root = tree::parse(yaml, Path::new("x.yaml")).expect("valid");
+    assert_eq!(
+        literal::read(&root).to_string(),
+        r#"[1.50,-0,1E5,"0x10","1_000",".5","yes","on",true,null,null,"7",1e400,{"a b":[],"1":"é\n"}]"#
+    );
+}
+
+#[test]
+fn a_change_may_stand_in_a_file_of_its_own() {
+    let folder = std::env::temp_dir().join(format!("vergate-changes-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("c.yaml"), "change: c\nfrom: '1'\nto: '2'\n").expect("a file");
+    fs::write(folder.join("bad.yaml"), "change: d\nfrom: 2\nto: '3'\n").expect("a file");
+    let root = tree::parse("[c.yaml, bad.yaml]", Path::new("gateway.yaml")).expect("valid");
+    let (mut files, mut findings) = (Vec::new(), Vec::new());
+    let changes = read(&root, &folder, &mut files, &mut findings);
+    assert_eq!(changes.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(files, [folder.join("c.yaml"), folder.join("bad.yaml")]);
+    assert_eq!((findings.len(), findings[0].line, findings[0].file.clone()), (1, 2, folder.join("bad.yaml")));
+    fs::remove_dir_all(&folder).expect("the folder");
+}
