@@ -26,4 +26,6 @@ pub use plan::{Lookup, OperationPlan, Plan};
 pub use program::{Adapted, Mode, Program};
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod vectors;

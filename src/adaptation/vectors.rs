@@ -196,7 +196,7 @@ fn squeezed(json: &str) -> String {
 }
 
 /// The value with members sorted and strings unescaped; numbers as they are spelled.
-fn sorted(json: &str) -> String {
+pub(super) fn sorted(json: &str) -> String {
     fn show(node: &mut Json<'_>, out: &mut String) {
         if let Some(object) = node.object() {
             let member = |member: &mut super::tree::Member<'_>| {
