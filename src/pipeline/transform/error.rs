@@ -131,3 +131,77 @@ pub(super) fn blame(side: Side, error: AdaptationError, headers: &HeaderMap, bod
         TransformError { side, cause: error.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn of(side: Side, reason: Reason) -> TransformError {
+        TransformError::of_body(side, reason)
+    }
+
+    #[test]
+    fn a_request_is_refused_by_its_fault_and_a_response_is_always_the_upstreams() {
+        use Reason::*;
+        for (reason, code) in [
+            (Malformed, Code::AdaptationRequestFailed),
+            (Depth, Code::AdaptationRequestFailed),
+            (Conflict, Code::AdaptationRequestFailed),
+            (Shape, Code::AdaptationRequestFailed),
+            (Rest, Code::AdaptationRequestFailed),
+            (Value, Code::AdaptationRequestFailed),
+            (Many, Code::AdaptationRequestFailed),
+            (DuplicateMember, Code::AdaptationRequestFailed),
+            (PartialContent, Code::AdaptationRequestFailed),
+            (Charset, Code::ContentCodingUnsupported),
+            (TooLarge, Code::BodyTooLarge),
+        ] {
+            assert_eq!(of(Side::Request, reason).code(), code, "{reason}");
+            // Over the cap is 502 as well, never 413: the client sent nothing too large.
+            assert_eq!(of(Side::Response, reason).code(), Code::AdaptationResponseFailed, "{reason}");
+        }
+        for (cause, code) in [
+            (Cause::Coded, Code::ContentCodingUnsupported),
+            (Cause::JsonPatch, Code::ContentCodingUnsupported),
+            (Cause::Signed, Code::AdaptationRequestFailed),
+        ] {
+            assert_eq!(TransformError { side: Side::Request, cause: cause.clone() }.code(), code);
+            let answer = TransformError { side: Side::Response, cause };
+            assert_eq!((answer.code(), answer.accept_encoding()), (Code::AdaptationResponseFailed, None));
+        }
+    }
+
+    #[test]
+    fn only_a_415_for_a_coding_names_the_codings_that_are_read() {
+        let refused = |cause| TransformError { side: Side::Request, cause }.accept_encoding();
+        assert_eq!(refused(Cause::Coded), Some(HeaderValue::from_static("identity")));
+        assert_eq!(refused(Cause::JsonPatch), None);
+        assert_eq!(of(Side::Request, Reason::Charset).accept_encoding(), None);
+    }
+
+    #[test]
+    fn a_problem_names_change_op_and_pointer_where_an_op_is_to_blame() {
+        let cause = AdaptationError {
+            change: Some(Arc::from("qp-2.0")),
+            op: Some("convert"),
+            pointer: Some("/n".to_owned()),
+            reason: Reason::Value,
+        };
+        let problem = TransformError { side: Side::Request, cause: cause.into() }.problem();
+        let expected: Vec<(&str, serde_json::Value)> = vec![
+            ("change", "qp-2.0".into()),
+            ("op", "convert".into()),
+            ("pointer", "/n".into()),
+            ("reason", "value".into()),
+        ];
+        assert_eq!(problem.extensions, expected);
+        let problem = of(Side::Response, Reason::Malformed).problem();
+        assert_eq!(problem.extensions, [("reason", "malformed".into())]);
+        assert_eq!(
+            problem.detail,
+            "The response body cannot be adapted to the other version: the body is not valid JSON."
+        );
+    }
+}

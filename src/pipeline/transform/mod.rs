@@ -8,6 +8,10 @@ mod media;
 pub mod request;
 pub mod response;
 mod validators;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod vectors;
 
 pub use error::{Cause, Side, TransformError};
 pub use media::remove_digests;

@@ -100,3 +100,173 @@ fn empty(method: &Method) -> Result<(), TransformError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING,
+    };
+
+    use super::*;
+    use crate::{pipeline::transform::fixture::Fixture, problem::Code};
+
+    const BOTH: &str = "{match: POST /p, request: [{rename: {a: bb}}], response: {2xx: [{rename: {a: b}}]}}";
+    const REQUEST_ONLY: &str = "{match: POST /p, request: [{rename: {a: bb}}]}";
+    const RESPONSE_ONLY: &str = "{match: POST /p, response: {2xx: [{rename: {a: b}}]}}";
+    const DEFAULTS: &str = "{match: PUT /p, request: [{add: {path: /c, value: d}}]}";
+
+    fn headers(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    fn json() -> HeaderMap {
+        headers(&[(CONTENT_TYPE, "application/json")])
+    }
+
+    fn refusal<T: std::fmt::Debug>(outcome: Result<T, TransformError>) -> (Code, &'static str) {
+        let error = outcome.expect_err("a refusal");
+        (error.code(), error.reason())
+    }
+
+    #[test]
+    fn what_shapes_the_answer_changes_only_where_answers_are_adapted() {
+        let sent = headers(&[
+            (ACCEPT_ENCODING, "gzip, br"),
+            (RANGE, "bytes=0-3"),
+            (IF_RANGE, "\"v1\""),
+            (IF_NONE_MATCH, "\"v1\""),
+            (IF_MATCH, "\"v1~00000000\""),
+        ]);
+        let mut untouched = sent.clone();
+        head(Fixture::new(REQUEST_ONLY).operation(), &Method::POST, &mut untouched);
+        assert_eq!(untouched, sent);
+
+        let mut edited = sent;
+        head(Fixture::new(RESPONSE_ONLY).operation(), &Method::GET, &mut edited);
+        assert_eq!(edited, headers(&[(ACCEPT_ENCODING, "identity"), (IF_MATCH, "\"v1\"")]));
+    }
+
+    #[test]
+    fn an_adapted_answer_is_asked_for_without_coding_even_if_the_client_named_none() {
+        let mut sent = HeaderMap::new();
+        head(Fixture::new(RESPONSE_ONLY).operation(), &Method::GET, &mut sent);
+        assert_eq!(sent, headers(&[(ACCEPT_ENCODING, "identity")]));
+    }
+
+    #[test]
+    fn only_json_with_a_program_is_read() {
+        let both = Fixture::new(BOTH);
+        let answers = Fixture::new(RESPONSE_ONLY);
+        for (fixture, content_type, expected) in [
+            (&both, "application/json", BodyTreatment::Adapt),
+            (&both, "application/merge-patch+json", BodyTreatment::Adapt),
+            (&both, "application/x-ndjson", BodyTreatment::Pass),
+            (&both, "multipart/form-data; boundary=x", BodyTreatment::Pass),
+            (&answers, "application/json", BodyTreatment::Pass),
+        ] {
+            let sent = headers(&[(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "identity")]);
+            assert_eq!(
+                body_treatment(fixture.operation(), &Method::POST, &sent, false),
+                Ok(expected),
+                "{content_type}"
+            );
+        }
+        assert_eq!(body_treatment(both.operation(), &Method::POST, &HeaderMap::new(), false), Ok(BodyTreatment::Pass));
+    }
+
+    #[test]
+    fn what_cannot_be_adapted_is_refused_before_it_is_read() {
+        let fixture = Fixture::new(BOTH);
+        let refused = |name: &'static str, value| {
+            let mut sent = json();
+            sent.insert(name, HeaderValue::from_static(value));
+            refusal(body_treatment(fixture.operation(), &Method::POST, &sent, false))
+        };
+        assert_eq!(refused("content-encoding", "gzip"), (Code::ContentCodingUnsupported, "content_coding"));
+        assert_eq!(refused("content-encoding", "gzip, br"), (Code::ContentCodingUnsupported, "content_coding"));
+        assert_eq!(refused("content-range", "bytes 0-3/9"), (Code::AdaptationRequestFailed, "partial_content"));
+        let signature = "sig1=(\"content-digest\");keyid=\"k\"";
+        assert_eq!(refused("signature-input", signature), (Code::AdaptationRequestFailed, "signature"));
+        let patch = "application/json-patch+json";
+        assert_eq!(refused("content-type", patch), (Code::ContentCodingUnsupported, "json_patch"));
+    }
+
+    #[test]
+    fn what_has_no_program_is_never_refused() {
+        let fixture = Fixture::new(RESPONSE_ONLY);
+        let sent = headers(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]);
+        assert_eq!(body_treatment(fixture.operation(), &Method::POST, &sent, false), Ok(BodyTreatment::Pass));
+    }
+
+    #[test]
+    fn a_message_without_content_passes_unless_its_method_promises_some() {
+        let fixture = Fixture::new(BOTH);
+        for method in [Method::POST, Method::PUT, Method::PATCH] {
+            let malformed = (Code::AdaptationRequestFailed, "malformed");
+            assert_eq!(refusal(body_treatment(fixture.operation(), &method, &json(), true)), malformed);
+            assert_eq!(refusal(body(fixture.operation(), &method, &mut json(), &Bytes::new())), malformed);
+            // Without a JSON type nothing was promised.
+            let passed = body_treatment(fixture.operation(), &method, &HeaderMap::new(), true);
+            assert_eq!(passed, Ok(BodyTreatment::Pass));
+        }
+        for method in [Method::GET, Method::DELETE] {
+            assert_eq!(body_treatment(fixture.operation(), &method, &json(), true), Ok(BodyTreatment::Pass));
+            let mut sent = json();
+            assert_eq!(body(fixture.operation(), &method, &mut sent, &Bytes::new()), Ok(None));
+            assert_eq!(sent, json());
+        }
+    }
+
+    #[test]
+    fn an_adapted_body_is_described_anew() {
+        let fixture = Fixture::new(BOTH);
+        let mut sent = headers(&[
+            (CONTENT_TYPE, "application/json; charset=us-ascii"),
+            (TRANSFER_ENCODING, "chunked"),
+            (HeaderName::from_static("content-digest"), "sha-256=:x:"),
+        ]);
+        let adapted = body(fixture.operation(), &Method::POST, &mut sent, &Bytes::from_static(br#"{"a":1}"#));
+        assert_eq!(adapted.expect("adapted").expect("a body").body, &br#"{"bb":1}"#[..]);
+        assert_eq!(sent, headers(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "8")]));
+    }
+
+    #[test]
+    fn a_refused_body_leaves_no_trace() {
+        let fixture = Fixture::new(BOTH);
+        let mut sent = json();
+        let outcome = body(fixture.operation(), &Method::POST, &mut sent, &Bytes::from_static(br#"{"a":1"#));
+        assert_eq!(refusal(outcome), (Code::AdaptationRequestFailed, "malformed"));
+        assert_eq!(sent, json());
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_a_charset_only_where_the_type_names_another() {
+        let fixture = Fixture::new(BOTH);
+        let latin = Bytes::from_static(b"{\"a\":\"\xe9\"}");
+        for (content_type, expected) in [
+            ("application/json; charset=iso-8859-1", (Code::ContentCodingUnsupported, "charset")),
+            ("application/json; charset=utf-8", (Code::AdaptationRequestFailed, "malformed")),
+            ("application/json", (Code::AdaptationRequestFailed, "malformed")),
+        ] {
+            let mut sent = headers(&[(CONTENT_TYPE, content_type)]);
+            assert_eq!(
+                refusal(body(fixture.operation(), &Method::POST, &mut sent, &latin)),
+                expected,
+                "{content_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_patch_gets_no_defaults() {
+        let fixture = Fixture::new(DEFAULTS);
+        let adapt = |method: Method, content_type| {
+            let mut sent = headers(&[(CONTENT_TYPE, content_type)]);
+            let adapted = body(fixture.operation(), &method, &mut sent, &Bytes::from_static(b"{}"));
+            adapted.expect("adapted").expect("a body").body
+        };
+        assert_eq!(adapt(Method::PUT, "application/json"), &br#"{"c":"d"}"#[..]);
+        assert_eq!(adapt(Method::PATCH, "application/json"), &b"{}"[..]);
+        assert_eq!(adapt(Method::PUT, "application/merge-patch+json"), &b"{}"[..]);
+    }
+}

@@ -96,3 +96,170 @@ fn disown(op: &OperationPlan, headers: &mut HeaderMap) {
     validators::suffix_etag(headers, op.fingerprint());
     headers.remove(ACCEPT_RANGES);
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{
+        HeaderValue,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName},
+    };
+
+    use super::*;
+    use crate::{pipeline::transform::fixture::Fixture, problem::Code};
+
+    const ALL: &str = "{match: GET /p, response: {default: [{rename: {a: b}}]}}";
+    const GOOD_ONLY: &str = "{match: GET /p, response: {2xx: [{rename: {a: b}}]}}";
+    const REQUEST_ONLY: &str = "{match: GET /p, request: [{rename: {a: b}}]}";
+    const FIELDS: &str = "{match: GET /p, headers: {response: [{rename: {X-Cost: X-Credits}}]}}";
+
+    /// What describes the upstream's own bytes, with this content type.
+    fn described(content_type: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", content_type),
+            ("content-length", "7"),
+            ("etag", "\"v1\""),
+            ("accept-ranges", "bytes"),
+            ("repr-digest", "sha-256=:y:"),
+            ("last-modified", "Mon, 01 Jun 2026 00:00:00 GMT"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    /// The treatment by its first letter (Pass, HeadOnly, Adapt, Error) and which fields are left:
+    /// content-Length, Accept-ranges, Digest, Modified; and the entity tag's suffix as `~`.
+    fn treated(operation: &str, method: Method, status: u16, headers: &mut HeaderMap) -> String {
+        let fixture = Fixture::new(operation);
+        let status = StatusCode::from_u16(status).expect("a status");
+        let letter = match treatment(fixture.operation(), &method, status, headers) {
+            Ok(Treatment::Pass) => 'P',
+            Ok(Treatment::HeadOnly) => 'H',
+            Ok(Treatment::Adapt(_)) => 'A',
+            Err(error) => {
+                assert_eq!(error.code(), Code::AdaptationResponseFailed);
+                return format!("E {}", error.reason());
+            }
+        };
+        let fields = [("content-length", 'L'), ("accept-ranges", 'A'), ("repr-digest", 'D'), ("last-modified", 'M')];
+        let left: String = fields.iter().filter(|(name, _)| headers.contains_key(*name)).map(|(_, l)| l).collect();
+        let suffixed = headers.get(ETAG).is_some_and(|etag| etag.as_bytes().contains(&b'~'));
+        format!("{letter} {left}{}", if suffixed { "~" } else { "" })
+    }
+
+    #[test]
+    fn status_method_and_media_type_decide() {
+        let (json, html) = ("application/json", "text/html");
+        for (operation, method, status, content_type, expected) in [
+            (ALL, Method::GET, 200, json, "A LDM~"),
+            (ALL, Method::GET, 200, "application/problem+json", "A LDM~"),
+            (ALL, Method::GET, 500, json, "A LDM~"),
+            (ALL, Method::GET, 200, html, "P LADM"),
+            (ALL, Method::GET, 502, html, "P LADM"),
+            (ALL, Method::GET, 200, "application/x-ndjson", "P LADM"),
+            (ALL, Method::GET, 200, "text/event-stream", "P LADM"),
+            (ALL, Method::HEAD, 200, json, "H M~"),
+            (ALL, Method::HEAD, 200, html, "P LADM"),
+            (ALL, Method::GET, 304, json, "H M~"),
+            (ALL, Method::GET, 304, html, "H LADM"),
+            (ALL, Method::PUT, 204, json, "H LDM~"),
+            (ALL, Method::POST, 205, json, "H LDM~"),
+            (ALL, Method::GET, 101, json, "P LADM"),
+            (ALL, Method::GET, 206, json, "E partial_content"),
+            (ALL, Method::GET, 206, "multipart/byteranges; boundary=x", "E partial_content"),
+            (ALL, Method::GET, 206, html, "P LADM"),
+            // A status without a list passes, but its tag has to come back with a suffix too.
+            (GOOD_ONLY, Method::GET, 404, json, "P LDM~"),
+            (GOOD_ONLY, Method::HEAD, 404, json, "P LDM~"),
+            (REQUEST_ONLY, Method::GET, 200, json, "P LADM"),
+            (REQUEST_ONLY, Method::GET, 206, json, "P LADM"),
+            (REQUEST_ONLY, Method::GET, 304, json, "P LADM"),
+        ] {
+            let mut headers = described(content_type);
+            let outcome = treated(operation, method.clone(), status, &mut headers);
+            assert_eq!(outcome, expected, "{operation} {method} {status} {content_type}");
+        }
+    }
+
+    #[test]
+    fn a_304_without_a_type_has_a_tag_of_its_own() {
+        let mut headers = HeaderMap::from_iter([(ETAG, HeaderValue::from_static("\"v1\""))]);
+        assert_eq!(treated(ALL, Method::GET, 304, &mut headers), "H ~");
+    }
+
+    #[test]
+    fn head_and_304_show_the_tag_that_get_shows() {
+        let tag = |method, status| {
+            let mut headers = described("application/json");
+            treated(ALL, method, status, &mut headers);
+            headers.remove(ETAG)
+        };
+        let get = tag(Method::GET, 200);
+        assert!(get.is_some());
+        assert_eq!(tag(Method::HEAD, 200), get);
+        assert_eq!(tag(Method::GET, 304), get);
+        assert_eq!(tag(Method::GET, 404), get);
+    }
+
+    #[test]
+    fn a_coded_or_signed_answer_that_has_to_be_adapted_is_a_502_and_others_pass() {
+        for (name, value, reason) in [
+            ("content-encoding", "gzip", "E content_coding"),
+            ("signature-input", "s=(\"content-digest\")", "E signature"),
+        ] {
+            let coded = |content_type| {
+                let mut headers = described(content_type);
+                headers.insert(name, HeaderValue::from_static(value));
+                headers
+            };
+            assert_eq!(treated(ALL, Method::GET, 200, &mut coded("application/json")), reason);
+            assert_eq!(treated(ALL, Method::GET, 200, &mut coded("text/html")), "P LADM");
+            assert_eq!(treated(GOOD_ONLY, Method::GET, 404, &mut coded("application/json")), "P LDM~");
+            assert_eq!(treated(REQUEST_ONLY, Method::GET, 200, &mut coded("application/json")), "P LADM");
+        }
+    }
+
+    #[test]
+    fn header_ops_work_on_every_status_and_type() {
+        for (status, content_type) in [(200, "application/json"), (304, "text/html"), (502, "text/html")] {
+            let mut headers = described(content_type);
+            headers.insert("x-credits", HeaderValue::from_static("5"));
+            treated(FIELDS, Method::GET, status, &mut headers);
+            assert_eq!(headers.get("x-cost"), Some(&HeaderValue::from_static("5")), "{status}");
+            assert!(!headers.contains_key("x-credits"));
+        }
+    }
+
+    fn adapted(content_type: &'static str, text: &'static [u8]) -> (HeaderMap, Result<Option<Bytes>, &'static str>) {
+        let fixture = Fixture::new(ALL);
+        let mut headers = described(content_type);
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+        let Ok(Treatment::Adapt(program)) = treatment(fixture.operation(), &Method::GET, StatusCode::OK, &mut headers)
+        else {
+            panic!("to be adapted")
+        };
+        let outcome = body(program, &mut headers, &Bytes::from_static(text));
+        (headers, outcome.map(|adapted| adapted.map(|adapted| adapted.body)).map_err(|error| error.reason()))
+    }
+
+    #[test]
+    fn an_adapted_body_is_described_anew() {
+        let (headers, outcome) = adapted("application/json; charset=latin1", br#"{"b":"x"}"#);
+        assert_eq!(outcome, Ok(Some(Bytes::from_static(br#"{"a":"x"}"#))));
+        assert_eq!(headers[CONTENT_LENGTH], "9");
+        assert_eq!(headers[CONTENT_TYPE], "application/json");
+        for gone in ["content-encoding", "repr-digest", "accept-ranges"] {
+            assert!(!headers.contains_key(gone), "{gone}");
+        }
+        assert!(headers.contains_key("last-modified"));
+    }
+
+    #[test]
+    fn an_empty_body_passes_and_a_broken_one_is_the_upstreams_fault() {
+        let (headers, outcome) = adapted("application/json", b"");
+        assert_eq!((outcome, &headers[CONTENT_LENGTH]), (Ok(None), &HeaderValue::from_static("7")));
+        assert_eq!(adapted("application/json", br#"{"b":"#).1, Err("malformed"));
+        assert_eq!(adapted("application/json; charset=latin1", b"\"\xe9\"").1, Err("charset"));
+    }
+}
