@@ -64,6 +64,8 @@ fn hex(digit: u8) -> char {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -102,5 +104,19 @@ mod tests {
     fn a_location_never_names_another_host() {
         assert_eq!(location("//evil.example/x", None), None);
         assert_eq!(location("evil", None), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_becomes_a_uri_reference_and_stays_one(text in "\\PC{0,20}|[ -~\r\n%]{0,30}") {
+            for (encoded, again) in [(path(&text), path(&path(&text)).into_owned()), (guide(&text), guide(&guide(&text)).into_owned())] {
+                prop_assert_eq!(encoded.as_ref(), again);
+                let allowed = |b: u8| is_pchar(b) || b"/?#[]%".contains(&b);
+                prop_assert!(encoded.bytes().all(allowed), "{}", encoded);
+                let escapes = encoded.split('%').skip(1);
+                let complete = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+                prop_assert!({ escapes }.all(complete), "{}", encoded);
+            }
+        }
     }
 }

@@ -100,7 +100,10 @@ impl TransformError {
         let side = self.side.as_str();
         let detail = match &self.cause {
             Cause::Body(error) => format!("The {side} body cannot be adapted to the other version: {error}."),
-            Cause::Coded => format!("The {side} body has a content coding and cannot be adapted. Send it as it is."),
+            Cause::Coded if self.side == Side::Request => {
+                "The request body has a content coding and cannot be adapted. Send it without one.".to_owned()
+            }
+            Cause::Coded => "The upstream's answer has a content coding, so it cannot be adapted.".to_owned(),
             Cause::JsonPatch => {
                 format!("The {side} body is a JSON Patch, which cannot be adapted. Send a merge patch or the document.")
             }
