@@ -56,7 +56,9 @@ pub fn run(args: &DemoArgs) -> ExitCode {
 fn serve(loaded: Loaded, load: app::Load) -> Result<ExitCode, app::StartError> {
     let ready = |addresses: &Addresses| {
         println!("Vergate is listening on {}, its admin port on {}.", addresses.data[0], addresses.admin);
-        println!("Behind it are four sample backends. Query Parser 1.0 has none: 1.5 answers, adapted.\n\nTry, in another terminal:");
+        println!(
+            "Behind it are four sample backends. Query Parser 1.0 has none: 1.5 answers, adapted.\n\nTry, in another terminal:"
+        );
         for call in calls::all(addresses) {
             println!("\n# {}\n{}", call.about, call.curl());
         }

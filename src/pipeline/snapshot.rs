@@ -68,8 +68,7 @@ impl Snapshot {
     /// Compiles `config` for the instant `now`.
     pub fn compile(config: Arc<Config>, now: UtcTime) -> Self {
         let negotiator = Negotiator::compile(&config.apis, now);
-        let apis =
-            config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, index, api, now));
+        let apis = config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, index, api, now));
         let apis = apis.collect();
         let versions = config.apis.iter().flat_map(|api| &api.versions);
         let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(now)).min();

@@ -91,9 +91,7 @@ fn query_parser_1_5(method: &Method, path: &str, body: &Value) -> Reply {
         Some(format!(r#"{{"sql":{sql},"confidence":0.92,"intent":"SELECT","entities":[{table}]}}"#))
     };
     match (method, path) {
-        (&Method::POST, "/parse") => {
-            one(parsed(body), "query and context are required")
-        }
+        (&Method::POST, "/parse") => one(parsed(body), "query and context are required"),
         (&Method::POST, "/parse/batch") => batch(body, parsed, "every item needs query and context"),
         _ => missing(path),
     }
@@ -121,8 +119,12 @@ fn ml_engine(method: &Method, path: &str, _: &Value) -> Reply {
         (&Method::POST, ["train"] | ["train", "hyperparameter-search"]) => {
             (StatusCode::ACCEPTED, json!({"training": "t-1", "status": "queued"}).to_string())
         }
-        (&Method::GET, ["models", id]) => (StatusCode::OK, json!({"id": id, "framework": "sample", "status": "ready"}).to_string()),
-        (&Method::GET, ["models", id, "metrics"]) => (StatusCode::OK, json!({"id": id, "accuracy": 0.93, "loss": 0.21}).to_string()),
+        (&Method::GET, ["models", id]) => {
+            (StatusCode::OK, json!({"id": id, "framework": "sample", "status": "ready"}).to_string())
+        }
+        (&Method::GET, ["models", id, "metrics"]) => {
+            (StatusCode::OK, json!({"id": id, "accuracy": 0.93, "loss": 0.21}).to_string())
+        }
         _ => missing(path),
     }
 }
@@ -130,7 +132,9 @@ fn ml_engine(method: &Method, path: &str, _: &Value) -> Reply {
 fn db_connector(method: &Method, path: &str, body: &Value) -> Reply {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match (method, segments.as_slice()) {
-        (&Method::POST, ["execute"]) => (StatusCode::OK, json!({"sql": body.get("sql"), "rows": [[1, "Ada"], [2, "Grace"]]}).to_string()),
+        (&Method::POST, ["execute"]) => {
+            (StatusCode::OK, json!({"sql": body.get("sql"), "rows": [[1, "Ada"], [2, "Grace"]]}).to_string())
+        }
         (&Method::POST, ["execute", "batch"]) => (StatusCode::OK, json!({"results": []}).to_string()),
         (&Method::GET, ["schema", database]) => {
             (StatusCode::OK, json!({"database": database, "tables": ["customers", "orders"]}).to_string())

@@ -157,7 +157,8 @@ impl Call {
             let lines = answer.body.lines().filter(|line| line.starts_with(self.holds));
             return lines.collect::<Vec<_>>().join("\n");
         }
-        let head = answer.lines.iter().take(1).chain(answer.lines.iter().filter(|line| self.shown.contains(&line.as_str())));
+        let head =
+            answer.lines.iter().take(1).chain(answer.lines.iter().filter(|line| self.shown.contains(&line.as_str())));
         let head: Vec<&str> = head.map(String::as_str).collect();
         format!("{}\n\n{}", head.join("\n"), answer.body)
     }
