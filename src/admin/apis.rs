@@ -19,7 +19,7 @@
 //! - `upstream`: the one requests go to.
 //! - `served_through`: the newer version whose upstream that is; null where the version has its own.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     config::Config,
@@ -30,58 +30,91 @@ use crate::{
     },
 };
 
+/// `GET /api/v1/apis`.
+#[derive(Serialize)]
+pub(super) struct Apis<'a> {
+    apis: Vec<Summary<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    name: &'a str,
+    hosts: Vec<String>,
+    path: &'a str,
+    strip_path: bool,
+    unlisted: &'static str,
+    endpoints: Vec<String>,
+    default: Option<&'a str>,
+    versions: Vec<&'a str>,
+}
+
+/// `GET /api/v1/apis/{api}/versions`.
+#[derive(Serialize)]
+pub(super) struct Versions<'a> {
+    api: &'a str,
+    versions: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    version: &'a str,
+    status: &'static str,
+    phase: Option<&'static str>,
+    default: bool,
+    deprecated: Option<String>,
+    sunset: Option<String>,
+    upstream: Option<&'a str>,
+    served_through: Option<&'a str>,
+}
+
 /// All APIs in file order.
-pub(super) fn list(config: &Config, now: UtcTime) -> Value {
-    let apis: Vec<Value> = config.apis.iter().map(|api| summary(api, now)).collect();
-    json!({"apis": apis})
+pub(super) fn list(config: &Config, now: UtcTime) -> Apis<'_> {
+    Apis { apis: config.apis.iter().map(|api| summary(api, now)).collect() }
 }
 
 /// The versions of one API, ascending; none where there is no such API.
-pub(super) fn versions(config: &Config, name: &str, now: UtcTime) -> Option<Value> {
+pub(super) fn versions<'a>(config: &'a Config, name: &str, now: UtcTime) -> Option<Versions<'a>> {
     let api = config.apis.iter().find(|api| api.name == name)?;
     let default = default_version(api, now);
-    let versions: Vec<Value> = (0..)
-        .zip(&api.versions)
-        .map(|(index, version)| row(config, api, version, default == Some(index), now))
-        .collect();
-    Some(json!({"api": api.name, "versions": versions}))
+    let row = |(index, version)| row(config, api, version, default == Some(index), now);
+    Some(Versions { api: &api.name, versions: (0..).zip(&api.versions).map(row).collect() })
 }
 
-fn summary(api: &Api, now: UtcTime) -> Value {
+fn summary(api: &Api, now: UtcTime) -> Summary<'_> {
     let host = |host: &HostPattern| match host {
         HostPattern::Exact(name) => name.clone(),
         HostPattern::OneLabel(rest) => format!("*{rest}"),
     };
-    let unlisted = match api.unlisted {
-        Unlisted::Forward => "forward",
-        Unlisted::Reject => "reject",
-    };
-    let name = |index: usize| api.versions.get(index).map(|version| version.name.as_str());
-    json!({
-        "name": api.name,
-        "hosts": api.hosts.iter().map(host).collect::<Vec<_>>(),
-        "path": if api.path.is_empty() { "/" } else { &api.path },
-        "strip_path": api.strip_path,
-        "unlisted": unlisted,
-        "endpoints": api.endpoints.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "default": default_version(api, now).and_then(name),
-        "versions": api.versions.iter().map(|version| version.name.as_str()).collect::<Vec<_>>(),
-    })
+    Summary {
+        name: &api.name,
+        hosts: api.hosts.iter().map(host).collect(),
+        path: if api.path.is_empty() { "/" } else { &api.path },
+        strip_path: api.strip_path,
+        unlisted: match api.unlisted {
+            Unlisted::Forward => "forward",
+            Unlisted::Reject => "reject",
+        },
+        endpoints: api.endpoints.iter().map(ToString::to_string).collect(),
+        default: default_version(api, now)
+            .and_then(|index| api.versions.get(index))
+            .map(|version| version.name.as_str()),
+        versions: api.versions.iter().map(|version| version.name.as_str()).collect(),
+    }
 }
 
-fn row(config: &Config, api: &Api, version: &Version, default: bool, now: UtcTime) -> Value {
+fn row<'a>(config: &'a Config, api: &'a Api, version: &'a Version, default: bool, now: UtcTime) -> Row<'a> {
     let standing = version.lifecycle.standing(now);
     let through = api.versions.get(version.service.through).filter(|through| through.name != version.name);
-    json!({
-        "version": version.name.as_str(),
-        "status": standing.status.as_str(),
-        "phase": standing.phase.map(Phase::as_str),
-        "default": default,
-        "deprecated": version.lifecycle.deprecation().map(|at| at.to_string()),
-        "sunset": version.lifecycle.sunset().map(|at| at.to_string()),
-        "upstream": config.upstreams.get(version.service.upstream).map(|upstream| &upstream.name),
-        "served_through": through.map(|through| through.name.as_str()),
-    })
+    Row {
+        version: version.name.as_str(),
+        status: standing.status.as_str(),
+        phase: standing.phase.map(Phase::as_str),
+        default,
+        deprecated: version.lifecycle.deprecation().map(|at| at.to_string()),
+        sunset: version.lifecycle.sunset().map(|at| at.to_string()),
+        upstream: config.upstreams.get(version.service.upstream).map(|upstream| upstream.name.as_str()),
+        served_through: through.map(|through| through.name.as_str()),
+    }
 }
 
 /// What a request that names no version gets now (CONTRACT section 3, rule 6).

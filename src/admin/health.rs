@@ -9,47 +9,57 @@
 //! configured the paths stay free of it, and `status` is all they show.
 
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{gateway::Readiness, reply::Reply};
+use super::{
+    gateway::{Degraded, Readiness},
+    reply::Reply,
+};
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    #[serde(flatten)]
+    detail: Option<Detail<'a>>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    config_loaded: bool,
+    listeners_open: bool,
+    draining: bool,
+    degraded: &'a [Degraded],
+}
 
 /// The process lives.
 pub(super) fn healthz() -> Reply {
-    Reply::ok(json!({"status": "ok"}))
+    Reply::ok(&Health { status: "ok", detail: None })
 }
 
 /// Whether requests should be sent here.
 ///
 /// - `detail`: whether to say why.
 pub(super) fn readyz(readiness: &Readiness, detail: bool) -> Reply {
-    let (status, word) = match (readiness.is_ready(), readiness.degraded.is_empty()) {
+    let (code, status) = match (readiness.is_ready(), readiness.degraded.is_empty()) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
         (true, false) => (StatusCode::OK, "degraded"),
         (true, true) => (StatusCode::OK, "ready"),
     };
-    if !detail {
-        return Reply::Json(status, json!({"status": word}));
-    }
-    Reply::Json(
-        status,
-        json!({
-            "status": word,
-            "config_loaded": readiness.config_loaded,
-            "listeners_open": readiness.listeners_open,
-            "draining": readiness.draining,
-            "degraded": readiness.degraded,
-        }),
-    )
+    let Readiness { config_loaded, listeners_open, draining, ref degraded } = *readiness;
+    let detail = detail.then_some(Detail { config_loaded, listeners_open, draining, degraded });
+    Reply::json(code, &Health { status, detail })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::admin::Degraded;
 
     fn answer(readiness: &Readiness, detail: bool) -> (u16, serde_json::Value) {
         match readyz(readiness, detail) {
-            Reply::Json(status, value) => (status.as_u16(), value),
+            Reply::Json(status, body) => (status.as_u16(), serde_json::from_slice(&body).expect("JSON")),
             other => panic!("{other:?}"),
         }
     }

@@ -11,14 +11,25 @@ use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::{gateway::Gateway, reply::Reply};
-use crate::problem::{Code, Problem};
+use crate::{
+    config::Finding,
+    problem::{Code, Problem},
+};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+#[derive(Serialize)]
+struct Reloaded<'a> {
+    reloaded: bool,
+    at: String,
+    warnings: &'a [Finding],
+}
 
 /// Takes the body off the wire, then reloads.
 pub(super) async fn reload<G: Gateway>(gateway: Arc<G>, body: Incoming) -> Reply {
@@ -29,7 +40,7 @@ pub(super) async fn reload<G: Gateway>(gateway: Arc<G>, body: Incoming) -> Reply
     let outcome = tokio::spawn(async move { gateway.reload().await }).await;
     match outcome {
         Ok(Ok(report)) => {
-            Reply::ok(json!({"reloaded": true, "at": report.at.to_string(), "warnings": report.warnings}))
+            Reply::ok(&Reloaded { reloaded: true, at: report.at.to_string(), warnings: &report.warnings })
         }
         Ok(Err(findings)) => Problem::new(Code::ConfigInvalid, "the configuration in use was kept; see findings")
             .with("findings", json!(findings))

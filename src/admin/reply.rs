@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::problem::{Code, Problem};
 
 /// What a route answers.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// A JSON document.
-    Json(StatusCode, Value),
+    /// A JSON document, written.
+    Json(StatusCode, Vec<u8>),
     /// A text of this media type.
     Text(&'static str, String),
     /// A problem, and one field that belongs to it.
@@ -20,8 +20,14 @@ pub(super) enum Reply {
 
 impl Reply {
     /// 200 with a JSON document.
-    pub(super) fn ok(value: Value) -> Self {
-        Self::Json(StatusCode::OK, value)
+    pub(super) fn ok(document: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, document)
+    }
+
+    /// A JSON document; members are written in the order they are declared.
+    pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(document).expect("documents have text keys and derived serialisation only");
+        Self::Json(status, body)
     }
 
     /// A problem without a field of its own.
@@ -44,7 +50,7 @@ impl Reply {
     /// - `request_id`: as in `X-Request-Id`.
     pub(super) fn response(self, instance: &str, request_id: &HeaderValue) -> Response<Full<Bytes>> {
         let (status, media_type, field, body) = match self {
-            Self::Json(status, value) => (status, "application/json", None, Bytes::from(value.to_string())),
+            Self::Json(status, value) => (status, "application/json", None, Bytes::from(value)),
             Self::Text(media_type, text) => (StatusCode::OK, media_type, None, Bytes::from(text)),
             Self::Problem(problem, field) => {
                 let body = problem.body(instance, request_id.to_str().unwrap_or_default());

@@ -86,12 +86,12 @@ fn read(gateway: &impl Gateway, bound: SocketAddr, resource: &Resource) -> Reply
         Resource::Healthz => health::healthz(),
         Resource::Readyz => health::readyz(&gateway.readiness(), config().admin.token.is_none()),
         Resource::Metrics => Reply::Text(metrics::CONTENT_TYPE, gateway.metrics().render(Instant::now())),
-        Resource::Status => Reply::ok(status::document(gateway, bound)),
-        Resource::Apis => Reply::ok(apis::list(&config(), gateway.now())),
+        Resource::Status => Reply::ok(&status::status(gateway, bound)),
+        Resource::Apis => Reply::ok(&apis::list(&config(), gateway.now())),
         Resource::Versions(name) => {
             let name = percent_decode_str(name).decode_utf8_lossy();
             match apis::versions(&config(), &name, gateway.now()) {
-                Some(versions) => Reply::ok(versions),
+                Some(versions) => Reply::ok(&versions),
                 None => Reply::problem(Code::NotFound, "no API has this name; GET /api/v1/apis lists them"),
             }
         }

@@ -10,33 +10,56 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::gateway::Gateway;
+use super::gateway::{Degraded, Gateway};
 
 /// The document.
+#[derive(Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    started_at: String,
+    uptime_seconds: i64,
+    ready: bool,
+    draining: bool,
+    degraded: Vec<Degraded>,
+    listeners: Vec<SocketAddr>,
+    admin: SocketAddr,
+    workers: usize,
+    config: InUse,
+    apis: usize,
+    versions: usize,
+    requests_in_flight: i64,
+}
+
+#[derive(Serialize)]
+struct InUse {
+    loaded_at: String,
+    files: Vec<String>,
+}
+
+/// What runs here.
 ///
 /// - `admin`: the address of this port as bound.
-pub(super) fn document(gateway: &impl Gateway, admin: SocketAddr) -> Value {
+pub(super) fn status(gateway: &impl Gateway, admin: SocketAddr) -> Status {
     let (view, readiness) = (gateway.view(), gateway.readiness());
     let config = &view.config;
-    let versions: usize = config.apis.iter().map(|api| api.versions.len()).sum();
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "started_at": view.started_at.to_string(),
-        "uptime_seconds": gateway.now().unix().saturating_sub(view.started_at.unix()).max(0),
-        "ready": readiness.is_ready(),
-        "draining": readiness.draining,
-        "degraded": readiness.degraded,
-        "listeners": view.listeners.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "admin": admin.to_string(),
-        "workers": config.workers,
-        "config": {
-            "loaded_at": view.loaded_at.to_string(),
-            "files": config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: view.started_at.to_string(),
+        uptime_seconds: gateway.now().unix().saturating_sub(view.started_at.unix()).max(0),
+        ready: readiness.is_ready(),
+        draining: readiness.draining,
+        degraded: readiness.degraded,
+        listeners: view.listeners,
+        admin,
+        workers: config.workers,
+        config: InUse {
+            loaded_at: view.loaded_at.to_string(),
+            files: config.files.iter().map(|file| file.display().to_string()).collect(),
         },
-        "apis": config.apis.len(),
-        "versions": versions,
-        "requests_in_flight": gateway.metrics().in_flight_total(),
-    })
+        apis: config.apis.len(),
+        versions: config.apis.iter().map(|api| api.versions.len()).sum(),
+        requests_in_flight: gateway.metrics().in_flight_total(),
+    }
 }

@@ -313,6 +313,18 @@ async fn versions_are_listed_ascending_as_of_now() {
 }
 
 #[tokio::test]
+async fn members_stand_in_the_order_of_the_contract() {
+    let port = open(fake(None)).await;
+    let listed = port.get("/api/v1/apis/query%20parser/versions").await.body;
+    let places: Vec<_> =
+        ["version", "status", "phase", "default", "deprecated", "sunset", "upstream", "served_through"]
+            .iter()
+            .map(|name| listed.find(&format!("\"{name}\":")).unwrap_or_else(|| panic!("{name} is missing in {listed}")))
+            .collect();
+    assert!(places.is_sorted(), "{listed}");
+}
+
+#[tokio::test]
 async fn the_default_is_the_one_an_unnamed_request_gets() {
     let fake = fake(None);
     let mut config = config(None);

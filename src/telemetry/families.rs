@@ -37,7 +37,9 @@ impl Families {
         help: &'static str,
         labels: [&'static str; N],
     ) -> Arc<Series<C, N>> {
-        let series = Arc::new(Series::new(name, help, labels, self.overflow.shared([name])));
+        // A family without labels cannot overflow.
+        let overflow = if N == 0 { Counter::default() } else { self.overflow.shared([name]) };
+        let series = Arc::new(Series::new(name, help, labels, overflow));
         self.register(Registered(Arc::clone(&series)));
         series
     }
