@@ -122,8 +122,8 @@ fn default_version(api: &Api, now: UtcTime) -> Option<usize> {
     match api.versioning.default {
         DefaultVersion::Required => None,
         DefaultVersion::Version(index) => Some(index),
-        DefaultVersion::LatestStable => {
-            api.versions.iter().rposition(|version| version.lifecycle.standing(now).status == Status::Stable)
-        }
+        DefaultVersion::LatestStable => api.versions.iter().rposition(|version| {
+            version.lifecycle.standing(now).status == Status::Stable && !version.name.is_pre_release()
+        }),
     }
 }
