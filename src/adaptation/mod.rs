@@ -14,6 +14,7 @@ pub mod fields;
 pub mod error;
 pub mod plan;
 pub mod program;
+pub mod walk;
 mod route;
 mod scalar;
 mod scan;

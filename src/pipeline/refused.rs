@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem};
 
 /// A problem, and fields that go with it.
 #[derive(Debug)]
-pub struct Refused {
+pub(super) struct Refused {
     problem: Problem,
     fields: Vec<(HeaderName, HeaderValue)>,
 }
@@ -25,7 +25,7 @@ const RETRY_AFTER: u64 = 1;
 
 impl Refused {
     /// A refusal without fields of its own.
-    pub fn new(problem: Problem) -> Self {
+    pub(super) fn new(problem: Problem) -> Self {
         let retry = match problem.code {
             Code::Overloaded | Code::Draining | Code::UpstreamOverloaded | Code::UpstreamUnavailable => {
                 Some(RETRY_AFTER)
@@ -42,19 +42,19 @@ impl Refused {
     }
 
     /// A refusal of one sentence.
-    pub fn because(code: Code, detail: impl Into<String>) -> Self {
+    pub(super) fn because(code: Code, detail: impl Into<String>) -> Self {
         Self::new(Problem::new(code, detail))
     }
 
     /// Says how an adaptation failed, with the fields that help.
-    pub fn adaptation(error: &TransformError) -> Self {
+    pub(super) fn adaptation(error: &TransformError) -> Self {
         let mut refused = Self::new(error.problem());
         refused.fields.extend(error.accept_encoding().map(|value| (header::ACCEPT_ENCODING, value)));
         refused
     }
 
     /// Says how the upstream failed, without its address.
-    pub fn upstream(error: &UpstreamError, upstream: &str) -> Self {
+    pub(super) fn upstream(error: &UpstreamError, upstream: &str) -> Self {
         let code = error.code();
         let detail = match code {
             Code::UpstreamUnreachable => format!("The upstream {upstream} cannot be reached. Try again later."),
@@ -71,7 +71,7 @@ impl Refused {
     }
 
     /// The answer, and the code noted in the exchange.
-    pub fn into_answer(self, exchange: &mut Exchange) -> Response<Source> {
+    pub(super) fn into_answer(self, exchange: &mut Exchange) -> Response<Source> {
         exchange.code = Some(self.problem.code);
         let instance = exchange.target.as_ref().map_or("/", |target| target.path());
         let body = self.problem.body(instance, exchange.request_id.to_str().unwrap_or_default());
@@ -99,7 +99,7 @@ impl From<Protected> for Refused {
 
 impl Refused {
     /// Says what is wrong with the version, the path or the endpoint.
-    pub fn negotiation(refusal: &negotiation::Refusal, negotiator: &negotiation::Negotiator) -> Self {
+    pub(super) fn negotiation(refusal: &negotiation::Refusal, negotiator: &negotiation::Negotiator) -> Self {
         Self::new(refusal.problem(negotiator))
     }
 }

@@ -288,3 +288,6 @@ fn refuse_repeated(object: &Object<'_>) -> Result<(), Fault> {
 fn readable(key: &[u8]) -> String {
     String::from_utf8_lossy(&scalar::unquote(key).unwrap_or_default()).into_owned()
 }
+
+#[cfg(test)]
+mod tests;
