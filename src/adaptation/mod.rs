@@ -1,10 +1,10 @@
 //! The change language: how one version differs from the one before, run in both directions.
 //!
 //! Pure: no connection, no clock, no file. [`change`] and [`op`] are what an operator writes,
-//! [`plan`] what a snapshot compiles from a chain of changes, [`program`] the fused list of steps
-//! that one body goes through. Bodies are never turned into a document model: `scan` validates the
-//! text once and opens only the objects a program names, `tree` holds slices of it, and what no
-//! step touched is copied byte for byte.
+//! [`walk`] finds the chain between two versions, [`plan`] is what a snapshot compiles from it, and
+//! [`program`] the fused list of steps that one body goes through. Bodies are never turned into a
+//! document model: `scan` validates the text once and opens only the objects a program names, `tree`
+//! holds slices of it, and what no step touched is copied byte for byte.
 
 pub mod change;
 pub mod op;
