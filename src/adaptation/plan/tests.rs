@@ -17,11 +17,11 @@ fn read(yaml: &str) -> Vec<Change> {
     changes
 }
 
-fn up<'c>(changes: &'c [Change]) -> Vec<(&'c Change, Direction)> {
+fn up(changes: &[Change]) -> Vec<(&Change, Direction)> {
     changes.iter().map(|change| (change, Direction::Up)).collect()
 }
 
-fn down<'c>(changes: &'c [Change]) -> Vec<(&'c Change, Direction)> {
+fn down(changes: &[Change]) -> Vec<(&Change, Direction)> {
     changes.iter().rev().map(|change| (change, Direction::Down)).collect()
 }
 
