@@ -24,6 +24,8 @@ mod routes;
 pub mod server;
 pub mod status;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;
 
 pub use gateway::{Degraded, Gateway, Readiness, ReloadReport, View};
