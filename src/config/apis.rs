@@ -121,18 +121,9 @@ fn changes_of(
     let mut edges: Vec<Option<Edge>> = Vec::with_capacity(changes.len());
     for (index, change) in changes.iter().enumerate() {
         let found = findings.len();
-        let edge = edge(change, node, drafts, incomplete, findings);
-        if let Some(first) = edge.and_then(|edge| edges.iter().position(|known| *known == Some(edge))) {
-            let place = place_of(node, change, "change");
-            let other = place_of(node, &changes[first], "change");
-            let message = format!(
-                "the change `{}` leads from {} to {} like `{}` at {other}",
-                change.name, change.from, change.to, changes[first].name
-            );
-            findings.push(Finding::error(&place, "duplicate-change", message, "join the two"));
-        }
-        debug_assert_eq!(edges.len(), index);
-        edges.push(edge);
+        // Every entry gave a change if none has an error: then they stand in the same order.
+        let entry = node.list().and_then(|entries| entries.get(index)).filter(|_| readable).unwrap_or(node);
+        edges.push(edge(change, entry, drafts, incomplete, findings));
         for finding in &mut findings[found..] {
             finding.change.get_or_insert_with(|| change.name.clone());
         }
@@ -141,34 +132,23 @@ fn changes_of(
     (changes, edges, complete)
 }
 
+/// The versions a change leads from and to. Its order and uniqueness are checked where it is read.
 fn edge(
     change: &Change,
-    node: &Node,
+    entry: &Node,
     drafts: &[Draft<'_>],
     incomplete: bool,
     findings: &mut Vec<Finding>,
 ) -> Option<Edge> {
     let mut end = |name, key: &str| {
         let what = format!("`{key}` of the change `{}`", change.name);
-        versions::find(name, &place_of(node, change, key), &what, drafts, incomplete, findings)
+        // A change in a file of its own is known by the entry that names the file.
+        let place = &entry.get(key).unwrap_or(entry).place;
+        versions::find(name, place, &what, drafts, incomplete, findings)
     };
     let (older, newer) = (end(&change.from, "from"), end(&change.to, "to"));
     let edge = Edge { older: older?, newer: newer? };
-    if edge.older >= edge.newer {
-        let message =
-            format!("the change `{}` leads from {} to {}, which is not newer", change.name, change.from, change.to);
-        let help = "changes are written old to new; they run both ways";
-        findings.push(Finding::error(&place_of(node, change, "to"), "change-order", message, help));
-        return None;
-    }
-    Some(edge)
-}
-
-/// Where `key` of a change stands; the list where the change stands in a file of its own.
-fn place_of(changes: &Node, change: &Change, key: &str) -> Place {
-    let entries = changes.list().unwrap_or_default();
-    let entry = entries.iter().find(|entry| entry.get("change").and_then(Node::text) == Some(change.name.as_str()));
-    entry.and_then(|entry| entry.get(key)).unwrap_or_else(|| entries.first().unwrap_or(changes)).place.clone()
+    (edge.older < edge.newer).then_some(edge)
 }
 
 fn hosts(raw: &raw::Api) -> Vec<At<&HostPattern>> {
@@ -206,5 +186,132 @@ fn refuse_shared_prefixes(entries: &[Entry<Name, raw::Api>], findings: &mut Vec<
             let finding = Finding::error(place, "shared-prefix", message, "give one of them another `path` or `hosts`");
             findings.push(finding.in_api(name));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{expect, outcome};
+
+    /// Two APIs, `a` and `b`, with these keys each.
+    fn two(a: &str, b: &str) -> String {
+        let api = |name: &str, keys: &str| format!("  {name}: {{{keys}versions: {{\"1\": {{upstream: u}}}}}}\n");
+        format!("upstreams: {{u: http://h}}\napis:\n{}{}", api("a", a), api("b", b))
+    }
+
+    #[test]
+    fn the_same_host_and_path_twice_names_the_later_place_and_the_other() {
+        expect(
+            &two("", ""),
+            &["g.yaml:4:3: error: the api `b` owns / on any host, which the api `a` owns already (at g.yaml:3:3)"],
+        );
+        expect(
+            &two("path: /x/, ", "path: /x, "),
+            &["g.yaml:4:13: error: the api `b` owns /x on any host, which the api `a` owns already (at g.yaml:3:13)"],
+        );
+        expect(
+            &two("hosts: [a.com, '*.b.com'], ", "hosts: [c.com, '*.B.com'], "),
+            &[
+                "g.yaml:4:3: error: the api `b` owns / on the host *.b.com, which the api `a` owns already (at g.yaml:3:3)",
+            ],
+        );
+        for (a, b) in [
+            ("path: /x, ", "path: /xy, "),
+            ("hosts: [a.com], ", "hosts: [b.com], "),
+            ("hosts: [a.com], ", ""),
+            ("hosts: [a.com], ", "hosts: ['*.com'], "),
+        ] {
+            expect(&two(a, b), &[]);
+        }
+    }
+
+    #[test]
+    fn findings_about_an_api_carry_its_name() {
+        let found = outcome(&two("path: x, ", "")).findings;
+        assert_eq!(found[0].api.as_deref(), Some("a"));
+        let found = outcome("apis: {a: {versions: {\"1\": {}}}}\n").findings;
+        assert_eq!(found[0].api.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn the_word_for_no_api_is_taken() {
+        expect(
+            "upstreams: {u: http://h}\napis: {none: {versions: {\"1\": {upstream: u}}}}\n",
+            &["g.yaml:2:8: error: an api cannot be called `none`"],
+        );
+        expect(
+            "upstreams: {u: http://h}\napis: {'a b': {versions: {\"1\": {upstream: u}}}}\n",
+            &["g.yaml:2:8: error: \"a b\" is not usable as a name"],
+        );
+    }
+
+    #[test]
+    fn a_file_without_apis_is_an_error() {
+        expect("workers: 1\n", &["g.yaml:1:1: error: `apis` is missing"]);
+        expect("apis:\n", &["g.yaml:1:1: error: `apis` is empty"]);
+        expect("apis: {}\n", &["g.yaml:1:7: error: `apis` has no API"]);
+        expect("", &["g.yaml: error: the file is empty"]);
+        expect("[]\n", &["g.yaml:1:1: error: expected a mapping, found a list"]);
+    }
+
+    #[test]
+    fn keys_of_later_days_are_known_and_refused() {
+        let not_yet = |text: &str, place: &str, key: &str| {
+            expect(text, &[&format!("g.yaml:{place}: error: `{key}` is not supported yet")]);
+            assert_eq!(outcome(text).findings[0].code, "not-supported-yet");
+        };
+        let api = "upstreams: {u: http://h}\napis: {a: {versions: {\"1\": {upstream: u}}}}\n";
+        for key in ["consumers", "flags", "otlp"] {
+            not_yet(&format!("{api}{key}: {{}}\n"), "3:1", key);
+        }
+        for key in ["rate_limit", "new_consumers", "brownouts"] {
+            not_yet(&format!("{api}deprecation: {{{key}: x}}\n"), "3:15", key);
+        }
+        not_yet(&format!("{api}listen: {{address: 127.0.0.1:1, tls: {{}}}}\n"), "3:32", "tls");
+        not_yet(&two("path: /a, rollout: 1, ", ""), "3:17", "rollout");
+        not_yet(&api.replace("{upstream: u}", "{upstream: u, openapi: o.yaml}"), "2:42", "openapi");
+        not_yet(&api.replace("{upstream: u}", "{upstream: u, rollout: 1}"), "2:42", "rollout");
+    }
+
+    #[test]
+    fn an_unknown_key_asks_did_you_mean() {
+        expect(
+            "upstrems: {u: http://h}\nupstreams: {u: http://h}\napis: {a: {pth: /, versions: {\"1\": {upstream: u, sunnset: 2027-01-01}}}}\n",
+            &[
+                "g.yaml:1:1: error: unknown key `upstrems`; did you mean `upstreams`?",
+                "g.yaml:3:12: error: unknown key `pth`; did you mean `path`?",
+                "g.yaml:3:50: error: unknown key `sunnset`; did you mean `sunset`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn findings_of_every_stage_come_together_in_the_order_of_their_places() {
+        expect(
+            "workers: 0\nworkers: 1\nlisten: ${MISSING}\nupstreams: {u: http://h}\napis:\n  a:\n    versions:\n      \"1\": {upstream: v}\n      \"2\": {sunset: 2027-01-01, upstream: u}\n",
+            &[
+                "g.yaml:1:10: error: the number is 0",
+                "g.yaml:2:1: error: the key \"workers\" occurs twice; it stands at g.yaml:1:1 already",
+                "g.yaml:3:9: error: the environment variable MISSING is not set",
+                "g.yaml:8:23: error: there is no upstream `v`",
+                "g.yaml:9:21: error: a sunset date needs a deprecation date",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_optional_value_that_expands_to_nothing_is_as_if_absent() {
+        let text = "workers: ${MISSING:-}\nadmin: {token: \"${MISSING:-}\"}\nupstreams: {u: http://h}\napis: {a: {hosts: ['${MISSING:-}'], versions: {\"1\": {upstream: u}}}}\n";
+        let config = outcome(text).config.expect("sound");
+        assert!(config.admin.token.is_none());
+        assert!(config.apis[0].hosts.is_empty());
+    }
+
+    #[test]
+    fn a_change_between_versions_that_do_not_exist_is_an_error() {
+        expect(
+            "upstreams: {u: http://h}\napis:\n  a:\n    versions: {\"1\": {upstream: u}}\n    changes:\n      - {change: x, from: \"1\", to: \"2\", operations: []}\n",
+            &["g.yaml:6:36: error: `to` of the change `x` names version \"2\", which does not exist"],
+        );
     }
 }

@@ -19,6 +19,8 @@ pub mod schema;
 pub mod settings;
 pub mod shape;
 pub mod suggest;
+#[cfg(test)]
+mod testing;
 pub mod tree;
 pub mod units;
 pub mod upstreams;

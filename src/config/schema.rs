@@ -159,3 +159,154 @@ fn change(version: &Schema, endpoint: &Schema) -> Json {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::checked::{Limits, Timeouts};
+    use crate::config::raw;
+    use crate::config::testing::outcome;
+
+    fn valid(text: &str) -> bool {
+        let instance: Json = serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let schema = document();
+        let validator = jsonschema::draft202012::new(&schema).expect("a valid schema");
+        validator.is_valid(&instance)
+    }
+
+    #[test]
+    fn the_schema_itself_is_valid_and_of_2020_12() {
+        let schema = document();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    }
+
+    #[test]
+    fn the_shipped_configuration_fits() {
+        let text = include_str!("../../gateway.yaml");
+        let instance: Json = serde_yaml::from_str(text).expect("valid YAML");
+        let schema = document();
+        let validator = jsonschema::draft202012::new(&schema).expect("a valid schema");
+        let errors: Vec<String> =
+            validator.iter_errors(&instance).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    #[test]
+    fn what_check_refuses_by_its_shape_the_schema_refuses_too() {
+        let api = "apis: {a: {versions: {\"1\": {upstream: u}}}}\n";
+        assert!(valid(api));
+        for wrong in [
+            "workers: many",
+            "workers: 0",
+            "listen: 8080",
+            "listen: [x]",
+            "frobnicate: 1",
+            "limits: {request_body: 10MB}",
+            "timeouts: {request: 5}",
+            "log: {format: xml}",
+            "versioning: {resolve: [{header: A, query: b}]}",
+            "versioning: {default: 2.1}",
+            "upstreams: {u: ftp://x}",
+            "upstreams: {u: {balance: round_robin}}",
+            "deprecation: {headers: {links: [next]}}",
+        ] {
+            assert!(!valid(&format!("{api}{wrong}\n")), "{wrong}");
+            let found = outcome(&format!("{api}upstreams: {{u: http://h}}\n{wrong}\n")).findings;
+            assert!(!found.is_empty(), "{wrong}");
+        }
+        for wrong in [
+            "workers: 1\n",
+            "apis: {}\n",
+            "apis: {a: {versions: {\"1\": {upstrem: u}}}}\n",
+            "apis: {a: {versions: {one: {upstream: u}}}}\n",
+            "apis: {a: {versions: {\"1\": {upstream: u}}, changes: [{change: x, from: \"1\", to: \"2\", ops: []}]}}\n",
+        ] {
+            assert!(!valid(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_that_are_filled_in_later_fit_everywhere() {
+        assert!(valid(
+            "workers: ${W:-2}\nlisten: ${L}\nlimits: {request_body: \"${B}\"}\nlog: {format: \"${F}\"}\napis: {a: {strip_path: \"${S}\", versions: {\"1\": {deprecated: \"${D}\", upstream: \"${U}\"}}}}\n"
+        ));
+    }
+
+    /// Every mapping: its schema and the keys its reader knows.
+    fn shapes() -> Vec<(Schema, &'static [&'static str])> {
+        let mut generator = SchemaGenerator::default();
+        macro_rules! list {
+            ($($name:ident),*) => { vec![$((raw::$name::json_schema(&mut generator), raw::$name::KEYS)),*] };
+        }
+        list!(
+            Gateway,
+            Listener,
+            Admin,
+            Log,
+            Versioning,
+            SourceKeys,
+            Deprecation,
+            Phases,
+            AnnounceHeaders,
+            Limits,
+            Timeouts,
+            Upstream,
+            Server,
+            Retries,
+            UpstreamTimeouts,
+            Api,
+            Version
+        )
+    }
+
+    #[test]
+    fn the_reader_and_the_schema_know_the_same_keys() {
+        for (schema, keys) in shapes() {
+            let schema = schema.to_value();
+            let described: BTreeSet<&str> =
+                schema["properties"].as_object().expect("properties").keys().map(String::as_str).collect();
+            assert_eq!(described, keys.iter().copied().collect::<BTreeSet<_>>());
+            assert_eq!(schema["additionalProperties"], false);
+            for (key, property) in schema["properties"].as_object().expect("properties") {
+                assert!(
+                    property["description"].as_str().is_some_and(|text| text.len() > 10),
+                    "{key} has no description"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_mapping_of_the_schema_is_a_shape() {
+        let closed = document()["$defs"]
+            .as_object()
+            .expect("definitions")
+            .values()
+            .filter(|schema| schema["additionalProperties"] == false)
+            .count();
+        // `Source` stands for `SourceKeys`; the root is no definition.
+        assert_eq!(closed + 1, shapes().len());
+    }
+
+    #[test]
+    fn the_defaults_in_the_schema_are_the_defaults() {
+        let mut text = String::from("upstreams: {u: http://h}\napis: {a: {versions: {\"1\": {upstream: u}}}}\n");
+        let mut generator = SchemaGenerator::default();
+        let sections = [
+            ("limits", raw::Limits::json_schema(&mut generator)),
+            ("timeouts", raw::Timeouts::json_schema(&mut generator)),
+        ];
+        for (section, schema) in sections {
+            text.push_str(&format!("{section}:\n"));
+            for (key, property) in schema.to_value()["properties"].as_object().expect("properties") {
+                text.push_str(&format!("  {key}: {}\n", property["default"]));
+            }
+        }
+        let config = outcome(&text).config.expect("sound");
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.timeouts, Timeouts::default());
+    }
+}

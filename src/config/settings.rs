@@ -76,12 +76,13 @@ pub fn admin(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Admin {
     let nothing = raw::Admin::default();
     let admin = raw.admin.value().unwrap_or(&nothing);
     let listen = admin.listen.value().map_or(ADMIN, |address| address.0);
-    if let Some(at) = admin.listen.set() {
-        if !listen.ip().to_canonical().is_loopback() && admin.token.is_absent() {
-            let message = format!("the admin port listens on {listen}, which is not loopback, without a token");
-            let help = "set `admin.token`, or listen on 127.0.0.1";
-            findings.push(Finding::error(&at.place, "admin-token", message, help));
-        }
+    if let Some(at) = admin.listen.set()
+        && !listen.ip().to_canonical().is_loopback()
+        && admin.token.is_absent()
+    {
+        let message = format!("the admin port listens on {listen}, which is not loopback, without a token");
+        let help = "set `admin.token`, or listen on 127.0.0.1";
+        findings.push(Finding::error(&at.place, "admin-token", message, help));
     }
     if !raw.admin.is_broken() && !admin.listen.is_broken() {
         for taken in listener_places(raw).iter().filter(|taken| overlap(taken.value, listen)) {
@@ -96,12 +97,12 @@ pub fn admin(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Admin {
             findings.push(Finding::error(place, "duplicate-address", message, "give each its own port"));
         }
     }
-    if let Some(at) = admin.token.set() {
-        if !at.value.0.bytes().all(|b| b.is_ascii_graphic()) {
-            let message = "the token holds characters that an Authorization field cannot carry";
-            let help = "use letters, digits and punctuation, without spaces and line breaks";
-            findings.push(Finding::error(&at.place, "admin-token", message, help));
-        }
+    if let Some(at) = admin.token.set()
+        && !at.value.0.bytes().all(|b| b.is_ascii_graphic())
+    {
+        let message = "the token holds characters that an Authorization field cannot carry";
+        let help = "use letters, digits and punctuation, without spaces and line breaks";
+        findings.push(Finding::error(&at.place, "admin-token", message, help));
     }
     let hosts = admin.hosts.value().map_or(&[][..], |list| &list.0);
     Admin {
@@ -160,5 +161,131 @@ pub fn timeouts(raw: &raw::Gateway) -> Timeouts {
 fn set<T, R: Copy>(target: &mut T, field: &Field<R>, value: impl FnOnce(R) -> T) {
     if let Some(raw) = field.value() {
         *target = value(*raw);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{expect, outcome};
+    use crate::config::{LogFormat, LogRequests};
+
+    const API: &str = "upstreams: {u: http://h}\napis: {a: {versions: {\"1\": {upstream: u}}}}\n";
+
+    fn with(first_line: &str) -> String {
+        format!("{first_line}\n{API}")
+    }
+
+    #[test]
+    fn off_loopback_the_admin_port_needs_a_token() {
+        let error = "error: the admin port listens on 0.0.0.0:9901, which is not loopback, without a token";
+        expect(&with("admin: {listen: 0.0.0.0:9901}"), &[&format!("g.yaml:1:17: {error}")]);
+        expect(&with("admin: {listen: 0.0.0.0:9901, token: \"${MISSING:-}\"}"), &[&format!("g.yaml:1:17: {error}")]);
+        expect(&with("admin: {listen: 0.0.0.0:9901, token: \"${SET}\"}"), &[]);
+        expect(&with("admin: {listen: '[::1]:9901'}"), &[]);
+        expect(&with("admin: {listen: 127.8.8.8:9901}"), &[]);
+    }
+
+    #[test]
+    fn the_token_can_be_sent_and_is_not_printed() {
+        expect(&with("admin: {token: 'two words'}"), &["g.yaml:1:16: error: the token holds characters"]);
+        let config = outcome(&with("admin: {token: hush}")).config.expect("sound");
+        assert!(!format!("{config:?}").contains("hush"));
+        assert_eq!(config.admin.token.expect("a token").expose(), b"hush");
+    }
+
+    #[test]
+    fn no_two_sockets_share_an_address() {
+        expect(
+            &with("listen: [127.0.0.1:1, 127.0.0.1:1]"),
+            &["g.yaml:1:23: error: 127.0.0.1:1 is taken by the listener at g.yaml:1:10"],
+        );
+        expect(&with("listen: [0.0.0.0:1, 127.0.0.1:1]"), &["g.yaml:1:21: error: 127.0.0.1:1 is taken"]);
+        expect(&with("listen: [127.0.0.1:1, '[::1]:1', 127.0.0.2:1]"), &[]);
+        expect(&with("listen: [127.0.0.1:0, 127.0.0.1:0]"), &[]);
+        expect(
+            &with("admin: {listen: 127.0.0.1:1}\nlisten: 127.0.0.1:1"),
+            &["g.yaml:2:9: error: 127.0.0.1:1 is the admin address, set at g.yaml:1:17"],
+        );
+        expect(
+            &with("listen: 127.0.0.1:1\nadmin: {listen: 127.0.0.1:1}"),
+            &["g.yaml:2:17: error: the admin address 127.0.0.1:1 is taken by the listener at g.yaml:1:9"],
+        );
+        expect(
+            &with("listen: 127.0.0.1:9901"),
+            &["g.yaml:1:9: error: 127.0.0.1:9901 is the admin port's default address"],
+        );
+    }
+
+    #[test]
+    fn numbers_that_let_nothing_through_are_refused() {
+        expect(&with("workers: 0"), &["g.yaml:1:10: error: the number is 0"]);
+        expect(&with("workers: 1025"), &["g.yaml:1:10: error: 1025 workers are more than 1024"]);
+        expect(&with("workers: many"), &["g.yaml:1:10: error: expected auto or a whole number, found \"many\""]);
+        for key in [
+            "request_header",
+            "request_body",
+            "write",
+            "keep_alive",
+            "connect",
+            "response",
+            "response_idle",
+            "request",
+            "tunnel_idle",
+        ] {
+            let column = 13 + key.len() + 2;
+            expect(
+                &with(&format!("timeouts: {{ {key}: 0s}}")),
+                &[&format!("g.yaml:1:{column}: error: the duration is 0")],
+            );
+        }
+        expect(&with("timeouts: {drain: 0s}"), &[]);
+        for key in [
+            "request_target",
+            "request_header",
+            "request_header_fields",
+            "response_header",
+            "connections",
+            "requests_in_flight",
+        ] {
+            let column = 10 + key.len() + 2;
+            expect(&with(&format!("limits: {{{key}: 0}}")), &[&format!("g.yaml:1:{column}: error: the ")]);
+        }
+        expect(&with("limits: {request_body: 0, adapted_body: 0}"), &[]);
+    }
+
+    #[test]
+    fn bad_units_say_what_was_expected() {
+        expect(&with("timeouts: {request: 5}"), &["g.yaml:1:21: error: `5` has no unit"]);
+        expect(&with("timeouts: {request: 1 month}"), &["g.yaml:1:21: error: months have no fixed length"]);
+        expect(&with("limits: {request_body: 10MB}"), &["g.yaml:1:24: error: `MB` is not a unit of size"]);
+        expect(
+            &with("limits: {request_body: [1]}"),
+            &["g.yaml:1:24: error: expected a size such as 64KiB, found a list"],
+        );
+        expect(&with("log: all"), &["g.yaml:1:6: error: expected a mapping, found \"all\""]);
+        expect(&with("trusted_proxies: [10.0.0.0/99]"), &["g.yaml:1:19: error: expected a network such as 10.0.0.0/8"]);
+        expect(
+            &with("listen: localhost:8080"),
+            &["g.yaml:1:9: error: expected an address such as 127.0.0.1:8080, found \"localhost"],
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_what_holds() {
+        let text = with(
+            "listen: [127.0.0.1:1, {address: 127.0.0.1:2}]\nworkers: '3'\nlog: {format: text, requests: errors}\ntrusted_proxies: [10.1.2.3/8]\nlimits: {request_target: 1KiB, connections: 7, connections_per_client: 8, requests_in_flight: 9}\ntimeouts: {drain: 250ms, connect: 1m}\nadmin: {hosts: [Ops.Example.com]}",
+        );
+        let config = outcome(&text).config.expect("sound");
+        assert_eq!(config.listeners.len(), 2);
+        assert_eq!(config.workers, 3);
+        assert_eq!((config.log.format, config.log.requests), (LogFormat::Text, LogRequests::Errors));
+        assert_eq!(config.trusted_proxies[0].to_string(), "10.0.0.0/8");
+        assert_eq!(config.limits.request_target_bytes, 1024);
+        let counts =
+            (config.limits.connections, config.limits.connections_per_client, config.limits.requests_in_flight);
+        assert_eq!(counts, (Some(7), Some(8), Some(9)));
+        assert_eq!(config.timeouts.drain.as_millis(), 250);
+        assert_eq!(config.upstreams[0].timeouts.connect.as_secs(), 60);
+        assert_eq!(config.admin.hosts, ["ops.example.com"]);
     }
 }

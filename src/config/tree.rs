@@ -24,6 +24,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Node, Vec<Finding>> {
 /// The text of a file that was read.
 ///
 /// - Errors: the bytes are not UTF-8; the finding stands at the first that is not.
+#[allow(clippy::result_large_err, reason = "once per file, and never on the path of a call")]
 pub fn decode<'b>(bytes: &'b [u8], file: &Path) -> Result<&'b str, Finding> {
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);

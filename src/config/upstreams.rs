@@ -162,3 +162,80 @@ fn assemble(name: &str, servers: Vec<Server>, raw: &raw::Upstream, timeouts: &Ti
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{expect, outcome};
+    use crate::domain::upstream::Balance;
+
+    /// An API served by the upstream `u`, which is given.
+    fn with(upstream: &str) -> String {
+        format!("upstreams:\n  u: {upstream}\napis: {{a: {{versions: {{\"1\": {{upstream: u}}}}}}}}\n")
+    }
+
+    #[test]
+    fn a_url_is_plain_http_without_user_query_and_fragment() {
+        expect(&with("http://svc:8000/v1"), &[]);
+        expect(&with("https://svc"), &["g.yaml:2:6: error: an https:// server is not supported yet"]);
+        expect(&with("http://me:secret@svc"), &["g.yaml:2:6: error: the URL holds a user name"]);
+        expect(&with("http://svc?x=1"), &["g.yaml:2:6: error: \"http://svc?x=1\" has a query or fragment"]);
+        expect(&with("'http://svc#x'"), &["g.yaml:2:6: error: \"http://svc#x\" has a query or fragment"]);
+        expect(&with("svc:80"), &["g.yaml:2:6: error: expected a URL such as http://127.0.0.1:9015, found \"svc:80\""]);
+        expect(&with("http://svc:0"), &["g.yaml:2:6: error: \"http://svc:0\" has no valid port"]);
+        expect(
+            &with("[http://svc]"),
+            &["g.yaml:2:6: error: expected a URL such as http://127.0.0.1:9015 or a mapping, found a list"],
+        );
+    }
+
+    #[test]
+    fn an_upstream_has_servers_and_none_of_them_twice() {
+        expect(&with("{servers: []}"), &["g.yaml:2:16: error: the upstream `u` has no usable server"]);
+        expect(&with("{balance: round_robin}"), &["g.yaml:2:6: error: `servers` is missing"]);
+        expect(
+            &with("{servers: [http://a, {url: http://a:80, weight: 2}]}"),
+            &["g.yaml:2:27: error: the server a:80 is listed twice"],
+        );
+        expect(&with("{servers: [{url: http://a, weight: 0}]}"), &["g.yaml:2:41: error: the number is 0"]);
+    }
+
+    #[test]
+    fn an_upstream_that_nobody_uses_is_a_warning() {
+        let text = "upstreams: {u: http://h, spare: http://h}\napis: {a: {versions: {\"1\": {upstream: u}}}}\n";
+        expect(text, &["g.yaml:1:26: warning: no version uses the upstream `spare`"]);
+        assert!(outcome(text).config.is_some());
+    }
+
+    #[test]
+    fn what_is_written_is_what_holds() {
+        let text = with(
+            "{servers: [{url: http://a:1/base, weight: 3}], balance: round_robin, retries: {attempts: 0, budget: 5%}, timeouts: {connect: 1s, response: 2s, pool_idle: 0s}}",
+        );
+        let config = outcome(&text).config.expect("sound");
+        let upstream = &config.upstreams[0];
+        assert_eq!(upstream.servers[0].weight, 3);
+        assert_eq!(upstream.servers[0].base_path, "/base");
+        assert_eq!(upstream.balance, Balance::RoundRobin);
+        assert_eq!((upstream.retry_attempts, upstream.retry_budget_percent), (0, 5));
+        let timeouts = upstream.timeouts;
+        assert_eq!((timeouts.connect.as_secs(), timeouts.response.as_secs(), timeouts.pool_idle.as_secs()), (1, 2, 0));
+        let short = outcome(&with("http://a")).config.expect("sound").upstreams.remove(0);
+        assert_eq!((short.retry_attempts, short.retry_budget_percent, short.balance), (1, 20, Balance::LeastRequests));
+    }
+
+    #[test]
+    fn keys_of_later_days_are_known_and_refused() {
+        for (key, column) in [("health: {path: /healthz}", 28), ("max_connections: 512", 28), ("tls: {ca: ca.pem}", 28)]
+        {
+            let name = key.split(':').next().unwrap_or_default();
+            expect(
+                &with(&format!("{{servers: [http://a], {key}}}")),
+                &[&format!("g.yaml:2:{column}: error: `{name}` is not supported yet")],
+            );
+        }
+        expect(
+            &with("{servers: [http://a], balance: {hash: {header: X-User-Id}}}"),
+            &["g.yaml:2:38: error: `balance: {hash: …}` is not supported yet"],
+        );
+    }
+}

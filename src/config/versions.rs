@@ -192,23 +192,23 @@ fn contradiction(error: LifecycleError, key: &Place, raw: &raw::Version) -> Find
 pub fn check_day(draft: &Draft<'_>, now: UtcTime, findings: &mut Vec<Finding>) {
     let (Some(raw), Some(lifecycle)) = (draft.raw, &draft.lifecycle) else { return };
     let by_dates = lifecycle.standing_by_dates(now);
-    if let Some(At { place, value: Word(status) }) = raw.status.set() {
-        if by_dates.status > *status && raw.current_phase.is_absent() {
-            let (declared, real) = (status.as_str(), by_dates.status.as_str());
-            let message =
-                format!("version {} is declared {declared}, but by its dates it is {real}; the dates rule", draft.name);
-            let help = format!("write `status: {real}`, or move the dates");
-            findings.push(Finding::warning(place, "milder-status", message, help));
-        }
+    if let Some(At { place, value: Word(status) }) = raw.status.set()
+        && by_dates.status > *status
+        && raw.current_phase.is_absent()
+    {
+        let (declared, real) = (status.as_str(), by_dates.status.as_str());
+        let message =
+            format!("version {} is declared {declared}, but by its dates it is {real}; the dates rule", draft.name);
+        let help = format!("write `status: {real}`, or move the dates");
+        findings.push(Finding::warning(place, "milder-status", message, help));
     }
-    if let Some(At { place, value: Word(phase) }) = raw.current_phase.set() {
-        if by_dates.phase != Some(*phase) {
-            let dates = by_dates.phase.map_or("none", |phase| phase.as_str());
-            let message =
-                format!("`current_phase` says {}, the dates say {dates}; `current_phase` rules", phase.as_str());
-            let help = "take `current_phase` out once the dates are right";
-            findings.push(Finding::warning(place, "current-phase", message, help));
-        }
+    if let Some(At { place, value: Word(phase) }) = raw.current_phase.set()
+        && by_dates.phase != Some(*phase)
+    {
+        let dates = by_dates.phase.map_or("none", |phase| phase.as_str());
+        let message = format!("`current_phase` says {}, the dates say {dates}; `current_phase` rules", phase.as_str());
+        let help = "take `current_phase` out once the dates are right";
+        findings.push(Finding::warning(place, "current-phase", message, help));
     }
 }
 
@@ -284,7 +284,7 @@ fn phases(raw: &raw::Version, global: &raw::Deprecation, findings: &mut Vec<Find
     phases
 }
 
-/// Whether the warning phase begins first, whatever the sunset. Months of 28 to 31 days decide mixed units.
+/// Whether the warning phase can begin first. Mixed units get the benefit of the month's length: 28 to 31 days.
 fn in_order(phases: Phases) -> bool {
     let days = |lead: Lead, month: u64| match lead {
         Lead::Months(months) => u64::from(months) * month * 86_400,
@@ -321,4 +321,209 @@ fn rules(raw: &raw::Version, global: &raw::Deprecation) -> DeprecationRules {
 /// Whether a version answers requests that do not name it exactly.
 pub fn is_open(status: Status) -> bool {
     matches!(status, Status::Stable | Status::Deprecated)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{expect, expect_versions, outcome};
+
+    #[test]
+    fn spellings_of_one_version_are_one_version() {
+        expect_versions(
+            "      \"2\": {upstream: u}\n      \"2.0\": {upstream: u}\n",
+            &["g.yaml:6:7: error: version \"2.0\" is \"2\" again, which stands at g.yaml:5:7"],
+        );
+    }
+
+    #[test]
+    fn dates_and_numbers_do_not_mix() {
+        expect_versions(
+            "      \"2.0\": {upstream: u}\n      \"2026-01-01\": {upstream: u}\n",
+            &["g.yaml:6:7: error: dates and numbers are mixed: \"2026-01-01\" here, \"2.0\" at g.yaml:5:7"],
+        );
+        expect_versions("      \"2025-01-01\": {upstream: u}\n      \"2026-01-01\": {upstream: u}\n", &[]);
+    }
+
+    #[test]
+    fn a_pre_release_needs_a_status() {
+        let stable = "      \"1\": {upstream: u}\n";
+        expect_versions(
+            &format!("{stable}      \"2.0-rc.1\": {{upstream: u}}\n"),
+            &["g.yaml:6:7: error: the pre-release \"2.0-rc.1\" has no status"],
+        );
+        expect_versions(&format!("{stable}      \"2.0-rc.1\": {{status: beta, upstream: u}}\n"), &[]);
+    }
+
+    #[test]
+    fn versions_are_quoted_wherever_they_stand() {
+        expect_versions(
+            "      2.10: {upstream: u}\n",
+            &["g.yaml:5:7: error: the version 2.10 is an unquoted number; quote it: \"2.10\" (2.10 would become 2.1)"],
+        );
+        expect_versions(
+            "      \"2.1\": {upstream: u, speaks: 2.1}\n",
+            &["g.yaml:5:36: error: the version 2.1 is an unquoted number; quote it"],
+        );
+        expect(
+            "versioning: {default: 2}\nupstreams: {u: http://h}\napis: {a: {versions: {\"2\": {upstream: u}}}}\n",
+            &["g.yaml:1:23: error: the version 2 is an unquoted number; quote it"],
+        );
+        expect_versions("      vee: {upstream: u}\n", &["g.yaml:5:7: error: \"vee\": not a version"]);
+        expect_versions("      \"01\": {upstream: u}\n", &["g.yaml:5:7: error: \"01\": not a version"]);
+    }
+
+    #[test]
+    fn dates_have_an_order() {
+        expect_versions(
+            "      \"1\": {deprecated: 2027-02-01, sunset: 2027-01-01, upstream: u}\n",
+            &[
+                "g.yaml:5:45: error: the sunset lies before the deprecation (RFC 9745 section 4); the other date stands at g.yaml:5:25",
+            ],
+        );
+        expect_versions(
+            "      \"1\": {sunset: 2027-01-01, deprecated: 2027-02-01, upstream: u}\n",
+            &[
+                "g.yaml:5:45: error: the sunset lies before the deprecation (RFC 9745 section 4); the other date stands at g.yaml:5:21",
+            ],
+        );
+        expect_versions("      \"1\": {deprecated: 2027-01-01, sunset: 2027-01-01, upstream: u}\n", &[]);
+    }
+
+    #[test]
+    fn a_deprecation_has_a_date() {
+        expect_versions(
+            "      \"1\": {upstream: u}\n      \"0\": {status: deprecated, upstream: u}\n",
+            &["g.yaml:6:21: error: status deprecated needs a deprecation date"],
+        );
+        expect_versions(
+            "      \"1\": {sunset: 2027-01-01, upstream: u}\n",
+            &["g.yaml:5:21: error: a sunset date needs a deprecation date"],
+        );
+        // A version that is simply gone needs no date.
+        expect_versions("      \"1\": {upstream: u}\n      \"0\": {status: sunset, upstream: u}\n", &[]);
+    }
+
+    #[test]
+    fn a_bad_date_is_one_finding() {
+        expect_versions(
+            "      \"1\": {deprecated: 2027-02-30, upstream: u}\n",
+            &["g.yaml:5:25: error: \"2027-02-30\" is not a date"],
+        );
+        expect_versions(
+            "      \"1\": {deprecated: soon, upstream: u}\n",
+            &["g.yaml:5:25: error: \"soon\" is not a date"],
+        );
+    }
+
+    #[test]
+    fn a_milder_status_than_the_dates_say_is_a_warning() {
+        let stable = "      \"2\": {upstream: u}\n";
+        expect_versions(
+            &format!("{stable}      \"1\": {{status: stable, deprecated: 2026-01-01, upstream: u}}\n"),
+            &["g.yaml:6:21: warning: version 1 is declared stable, but by its dates it is deprecated; the dates rule"],
+        );
+        expect_versions(
+            &format!(
+                "{stable}      \"1\": {{status: deprecated, deprecated: 2025-01-01, sunset: 2026-01-01, upstream: u}}\n"
+            ),
+            &["g.yaml:6:21: warning: version 1 is declared deprecated, but by its dates it is sunset"],
+        );
+        // A day later nothing is wrong yet; without a status the dates simply decide.
+        expect_versions(
+            &format!("{stable}      \"1\": {{status: stable, deprecated: 2026-01-02, upstream: u}}\n"),
+            &[],
+        );
+        expect_versions(&format!("{stable}      \"1\": {{deprecated: 2025-01-01, upstream: u}}\n"), &[]);
+    }
+
+    #[test]
+    fn a_phase_that_disagrees_with_the_dates_is_a_warning() {
+        let stable = "      \"2\": {upstream: u}\n";
+        let version = |phase: &str| {
+            format!(
+                "{stable}      \"1\": {{current_phase: {phase}, deprecated: 2025-01-01, sunset: 2030-01-01, upstream: u}}\n"
+            )
+        };
+        expect_versions(
+            &version("warning"),
+            &["g.yaml:6:28: warning: `current_phase` says warning, the dates say announcement; `current_phase` rules"],
+        );
+        expect_versions(&version("announcement"), &[]);
+        expect_versions(
+            &version("announcment"),
+            &[
+                "g.yaml:6:28: error: expected announcement, warning, enforcement or sunset, found \"announcment\"; did you mean `announcement`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn phases_are_months_or_an_exact_time_and_in_order() {
+        let global = |phases: &str| {
+            format!(
+                "deprecation: {{phases: {phases}}}\nupstreams: {{u: http://h}}\napis: {{a: {{versions: {{\"2\": {{upstream: u}}}}}}}}\n"
+            )
+        };
+        expect(
+            &global("{warning: 6m}"),
+            &["g.yaml:1:33: error: `6m`: months or minutes?; write `6 months` or `6 minutes`"],
+        );
+        expect(&global("{warning: 6}"), &["g.yaml:1:33: error: `6` has no unit"]);
+        expect(
+            &global("{warning: 1 months}"),
+            &["g.yaml:1:33: error: the enforcement phase would begin before the warning phase"],
+        );
+        expect(&global("{warning: 90 days, enforcement: 90 days}"), &[]);
+        expect(&global("{warning: 1 months, enforcement: 32 days}"), &["g.yaml:1:56: error: the enforcement phase"]);
+    }
+
+    #[test]
+    fn deprecation_is_overridden_key_by_key() {
+        let text = "deprecation: {after_sunset: redirect, headers: {warning: false, links: [sunset]}}\nupstreams: {u: http://h}\napis: {a: {versions: {\"1\": {upstream: u}, \"2\": {upstream: u, deprecation: {headers: {warning: true}}}}}}\n";
+        let outcome = outcome(text);
+        let versions = &outcome.config.expect("sound").apis[0].versions;
+        assert!(!versions[0].deprecation.warning);
+        assert!(versions[1].deprecation.warning);
+        for version in versions {
+            assert_eq!(version.deprecation.after_sunset, crate::domain::api::AfterSunset::Redirect);
+            assert!(version.deprecation.seed);
+            assert!(version.deprecation.links.sunset && !version.deprecation.links.deprecation);
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_listed_once_and_has_a_form() {
+        expect_versions(
+            "      \"1\": {upstream: u, endpoints: [POST /parse, 'GET /m/{id}', 'GET /m/{name}/', parse]}\n",
+            &[
+                "g.yaml:5:66: error: the endpoint GET /m/{name} fits the same requests as the one at g.yaml:5:51",
+                "g.yaml:5:84: error: \"parse\": an endpoint is a method and an absolute path",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unknown_upstream_or_spoken_version_is_named_with_the_nearest_known() {
+        expect(
+            "upstreams: {parser: http://h}\napis:\n  a:\n    versions:\n      \"1\": {upstream: parsr}\n      \"2\": {upstream: parser, speaks: \"3\"}\n",
+            &[
+                "g.yaml:5:23: error: there is no upstream `parsr`; did you mean `parser`?",
+                "g.yaml:6:39: error: `speaks` names version \"3\", which does not exist",
+            ],
+        );
+        expect_versions(
+            "      \"1\": {speaks: \"2\"}\n      \"2\": {upstream: u}\n",
+            &[
+                "g.yaml:5:7: error: version 1 cannot be served",
+                "g.yaml:5:21: error: `speaks` stands without an `upstream`",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_api_has_at_least_one_version() {
+        expect("apis: {a: {versions: {}}}\n", &["g.yaml:1:22: error: `versions` has no version"]);
+        expect("apis: {a: {path: /}}\n", &["g.yaml:1:11: error: `versions` is missing"]);
+        expect("apis: {a: {versions: {\"1\": }}}\n", &["g.yaml:1:"]);
+    }
 }

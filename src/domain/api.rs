@@ -106,7 +106,7 @@ pub enum SourcePlace {
     Path(regex::Regex),
     /// A query parameter of this decoded name.
     Query(String),
-    /// A media range of `Accept`, by expression.
+    /// A media range of `Accept`, by expression. It is anchored at both ends and ignores case.
     Accept(regex::Regex),
 }
 
