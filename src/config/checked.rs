@@ -459,6 +459,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// The shipped file with a hole, or with something else in the hole: never a panic, and never neither
         /// a configuration nor an error.
         #[test]

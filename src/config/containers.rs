@@ -14,6 +14,10 @@ use super::tree::Node;
 #[derive(Clone, Debug)]
 pub struct List<T>(pub Vec<At<T>>);
 
+/// A list that needs at least one item.
+#[derive(Clone, Debug)]
+pub struct Filled<T>(pub Vec<At<T>>);
+
 /// A list, or its single item.
 #[derive(Clone, Debug)]
 pub struct OneOrMany<T>(pub Vec<At<T>>);
@@ -71,6 +75,22 @@ impl<T: Read> Read for List<T> {
     }
 }
 
+impl<T: Read> Read for Filled<T> {
+    fn expected() -> String {
+        format!("a list, each item {}", T::expected())
+    }
+
+    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        let items = List::read(node, findings)?.0;
+        if node.list().is_some_and(<[Node]>::is_empty) {
+            let help = format!("add {}", T::expected());
+            findings.push(Finding::error(&node.place, "empty", "the list is empty", help));
+        }
+        // Where every item was refused, findings say so already.
+        (!items.is_empty()).then_some(Self(items))
+    }
+}
+
 impl<T: Read> Read for OneOrMany<T> {
     fn expected() -> String {
         format!("{} or a list", T::expected())
@@ -78,7 +98,7 @@ impl<T: Read> Read for OneOrMany<T> {
 
     fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
         match node.list() {
-            Some(_) => List::read(node, findings).map(|list| Self(list.0)),
+            Some(_) => Filled::read(node, findings).map(|list| Self(list.0)),
             None => read_at(node, findings).map(|one| Self(vec![one])),
         }
     }
@@ -187,9 +207,14 @@ inline_schema!(<T: JsonSchema> List<T>, format!("ListOf{}", T::schema_name()), g
     "type": "array",
     "items": generator.subschema_for::<T>(),
 }));
+inline_schema!(<T: JsonSchema> Filled<T>, format!("FilledListOf{}", T::schema_name()), generator => json_schema!({
+    "type": "array",
+    "minItems": 1,
+    "items": generator.subschema_for::<T>(),
+}));
 inline_schema!(<T: JsonSchema> OneOrMany<T>, format!("OneOrMany{}", T::schema_name()), generator => {
     let one = generator.subschema_for::<T>();
-    json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    json_schema!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
 });
 inline_schema!(<K: JsonSchema, T: JsonSchema> Entries<K, T>, format!("EntriesOf{}", T::schema_name()), generator => json_schema!({
     "type": "object",

@@ -3,7 +3,7 @@
 //! The comments here are what editors show: `vergate schema` prints them. Values are read into units and
 //! names, but not yet held against each other; that is the work of [`super::checked`].
 
-use super::containers::{Entries, List, OneOrMany, ShortOrLong, Word, Words, read_entries};
+use super::containers::{Entries, Filled, List, OneOrMany, ShortOrLong, Word, Words, read_entries};
 use super::finding::Finding;
 use super::names::{
     AcceptPattern, Address, DefaultName, EndpointText, FieldName, Guide, Host, Name, Network, PathPattern, Prefix,
@@ -212,7 +212,7 @@ shape! {
     /// A named set of interchangeable servers.
     pub struct Upstream {
         /// Their URLs.
-        required servers: List<ShortOrLong<ServerUrl, Server>>,
+        required servers: Filled<ShortOrLong<ServerUrl, Server>>,
         /// How one is picked: `least_requests` (the less busy of two random ones) or `round_robin`.
         optional balance: BalanceRule = "least_requests",
         /// Tries after the first.

@@ -18,9 +18,6 @@ const WORKERS_MAX: usize = 1024;
 /// The data listeners; an address given twice is an error.
 pub fn listeners(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Vec<SocketAddr> {
     let addresses = listener_places(raw);
-    if let Some(at) = raw.listen.set().filter(|at| at.value.0.is_empty()) {
-        findings.push(Finding::error(&at.place, "listen", "`listen` has no usable address", "add one: 0.0.0.0:8080"));
-    }
     for (index, later) in addresses.iter().enumerate() {
         let first = addresses[..index].iter().find(|first| overlap(first.value, later.value));
         if let Some(first) = first {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::forms::{Refusal, form, number_schema, or_expanded, text_schema};
+use super::shape::quoted;
 use crate::domain::{lifecycle::Lead, time::UtcTime};
 
 pub use super::names::version;
@@ -232,9 +233,9 @@ impl Flag {
 impl Date {
     /// Reads a day or an RFC 3339 time.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        UtcTime::parse(text).map(Self).map_err(|error| {
+        UtcTime::parse(text).map(Self).map_err(|_| {
             let help = "write a day such as 2027-06-01, or an RFC 3339 time such as 2027-06-01T12:00:00Z";
-            Refusal::value("date", format!("\"{}\" is {error}", text.chars().take(40).collect::<String>()), help)
+            Refusal::value("date", format!("{} is not a date between 1970 and 9999", quoted(text)), help)
         })
     }
 }

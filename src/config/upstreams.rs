@@ -110,14 +110,9 @@ fn short(name: &str, url: &ServerUrl, timeouts: &Timeouts) -> Upstream {
 }
 
 fn long(name: &str, raw: &raw::Upstream, timeouts: &Timeouts, findings: &mut Vec<Finding>) -> Option<Upstream> {
-    let servers = raw.servers.set()?;
-    if servers.value.0.is_empty() {
-        let message = format!("the upstream `{name}` has no usable server");
-        findings.push(Finding::error(&servers.place, "no-server", message, "add a URL such as http://127.0.0.1:9015"));
-        return None;
-    }
+    let servers = raw.servers.value()?;
     let mut built: Vec<Server> = Vec::new();
-    for at in &servers.value.0 {
+    for at in &servers.0 {
         let next = match &at.value {
             ShortOrLong::Short(url) => server(url, 1),
             ShortOrLong::Long(raw) => {
@@ -190,7 +185,8 @@ mod tests {
 
     #[test]
     fn an_upstream_has_servers_and_none_of_them_twice() {
-        expect(&with("{servers: []}"), &["g.yaml:2:16: error: the upstream `u` has no usable server"]);
+        expect(&with("{servers: []}"), &["g.yaml:2:16: error: the list is empty"]);
+        expect(&with("{servers: [https://a]}"), &["g.yaml:2:17: error: an https:// server is not supported yet"]);
         expect(&with("{balance: round_robin}"), &["g.yaml:2:6: error: `servers` is missing"]);
         expect(
             &with("{servers: [http://a, {url: http://a:80, weight: 2}]}"),
