@@ -155,18 +155,12 @@ async fn http2(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
         .max_concurrent_streams(STREAMS_MAX)
         .serve_connection(TokioIo::new(io), handler);
     let mut connection = pin!(connection);
-    let idle = super::deadline::Timer::new(&worker.deadlines);
     let mut told = false;
     std::future::poll_fn(|cx| {
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if link.is_busy() {
-            idle.disarm();
-        } else if !idle.is_armed() {
-            idle.arm(link.timeouts.keep_alive);
-        }
-        let over = idle.expired(cx) || worker.draining.get();
+        let over = link.expired(cx) || worker.draining.get();
         if over && !told {
             // GOAWAY first; what is under way finishes.
             told = true;

@@ -57,7 +57,7 @@ impl Deadlines {
         let mut expired = Vec::new();
         for (_, entry) in self.entries.borrow_mut().iter_mut() {
             if entry.at <= now {
-                expired.extend(entry.waker.take());
+                expired.extend(entry.waker.clone());
             } else {
                 next = next.min(entry.at);
             }
@@ -70,7 +70,7 @@ impl Deadlines {
     /// Wakes every waiter, so that each looks at what has changed (a drain).
     pub fn wake_all(&self) {
         let wakers: Vec<Waker> =
-            self.entries.borrow_mut().iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
+            self.entries.borrow_mut().iter_mut().filter_map(|(_, entry)| entry.waker.clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 

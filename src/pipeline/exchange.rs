@@ -71,7 +71,8 @@ impl Exchange {
         worker.in_flight.inc();
         let is_http2 = request.version() == Version::HTTP_2;
         if is_http2 {
-            link.head_handed_on();
+            // The connection's IO sees no heads of HTTP/2.
+            link.exchange_began();
         }
         Box::new(Self {
             request_id: request_id(request.headers()),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -32,6 +32,8 @@ pub(super) async fn respond(
 ) -> Result<Response<Source>, Refused> {
     let Answer { response, lease } = answer;
     let (mut head, body) = response.into_parts();
+    // An intermediary speaks for itself (RFC 9110 section 6.2).
+    head.version = Version::HTTP_11;
     hop_by_hop::remove_from_response(&mut head.headers);
     content_type_back(exchange, passage, &mut head.headers);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {

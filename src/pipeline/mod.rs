@@ -118,6 +118,7 @@ fn negotiate<'u>(exchange: &mut Exchange, uri: &'u http::Uri, parts: &Parts) -> 
             exchange.counted.api = refusal.api;
             exchange.counted.version = refusal.version;
             exchange.served = refusal.version;
+            exchange.source = refusal.error.source();
             Err(refused)
         }
     }

@@ -29,6 +29,9 @@ pub enum HeadError {
     /// A character that RFC 3986 does not allow in a target.
     #[error("the request target has a character that has to be percent-encoded")]
     TargetCharacter,
+    /// Neither a path nor a URL.
+    #[error("the request target is neither an absolute path nor an http URL")]
+    TargetForm,
     /// Longer than the limit.
     #[error("the request target is too long")]
     TargetTooLong,
@@ -79,6 +82,7 @@ impl HeadError {
             Self::Timeout => Code::RequestTimeout,
             Self::RequestLine
             | Self::TargetCharacter
+            | Self::TargetForm
             | Self::Version
             | Self::Line
             | Self::LineEnd
@@ -133,8 +137,11 @@ pub fn check(bytes: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
     Ok(Progress::Complete(bytes.len() - rest.len(), fields.framing(one_zero)?))
 }
 
+/// A line, and what follows it.
+type Split<'b> = (&'b [u8], &'b [u8]);
+
 /// The first line without its CRLF, and what follows it; none while it is incomplete.
-fn split_line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, HeadError> {
+fn split_line(bytes: &[u8]) -> Result<Option<Split<'_>>, HeadError> {
     let Some(end) = memchr(b'\n', bytes) else {
         return Ok(None);
     };
@@ -171,6 +178,9 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
     }
     if !target.iter().all(|b| is_target(*b)) {
         return Err(HeadError::TargetCharacter);
+    }
+    if !is_form(method, target) {
+        return Err(HeadError::TargetForm);
     }
     match protocol {
         b"HTTP/1.1" => Ok(false),
@@ -215,7 +225,7 @@ impl Fields {
 
     fn host(&mut self, value: &[u8]) -> Result<(), HeadError> {
         self.hosts += 1;
-        if self.hosts > 1 || !value.iter().all(|b| is_host(*b)) {
+        if self.hosts > 1 || !is_authority(value) {
             return Err(HeadError::Host);
         }
         Ok(())
@@ -261,18 +271,59 @@ fn is_token(byte: u8) -> bool {
     TABLE[usize::from(byte)]
 }
 
-/// What a request target may hold: RFC 3986, and the few more that clients send unescaped.
-/// `\` passes here and is refused by name when the version is resolved.
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2): a name, an IPv4 address or a bracketed IPv6 one.
+fn is_authority(value: &[u8]) -> bool {
+    let port = match value.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = memchr(b']', rest) else { return false };
+            let address = &rest[..end];
+            if address.is_empty() || !address.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')) {
+                return false;
+            }
+            &rest[end + 1..]
+        }
+        None => {
+            let end = memchr(b':', value).unwrap_or(value.len());
+            if !value[..end].iter().all(|b| is_host(*b)) {
+                return false;
+            }
+            &value[end..]
+        }
+    };
+    match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// Whether a target has one of the four forms, and one its method may have (RFC 9112 section 3.2).
+fn is_form(method: &[u8], target: &[u8]) -> bool {
+    match target {
+        [b'/', ..] => true,
+        b"*" => method == b"OPTIONS",
+        _ if method == b"CONNECT" => true,
+        _ => {
+            let Some(end) = memchr(b':', target) else { return false };
+            let (scheme, rest) = (&target[..end], &target[end + 1..]);
+            let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+            // A user in the authority would let two readers see two hosts (RFC 9110 section 4.2.4).
+            let authority = rest.strip_prefix(b"//").and_then(|rest| rest.split(|b| matches!(b, b'/' | b'?')).next());
+            known && authority.is_some_and(|authority| !authority.is_empty() && is_authority(authority))
+        }
+    }
+}
+
+/// What a request target may hold: RFC 3986, and the few more that clients send unescaped; no `\`.
 fn is_target(byte: u8) -> bool {
     const TABLE: [bool; 256] =
         table(b"!$%&'()*+,-./:;=?@[]_~|{}\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     TABLE[usize::from(byte)]
 }
 
-/// `uri-host [ ":" port ]`, loosely: no separators that could smuggle a path or user.
+/// `reg-name` (RFC 3986 section 3.2.2).
 fn is_host(byte: u8) -> bool {
-    const TABLE: [bool; 256] =
-        table(b"!$%&'()*+,-.:;=[]_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    const TABLE: [bool; 256] = table(b"!$%&'()*+,-.;=_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     TABLE[usize::from(byte)]
 }
 
@@ -303,6 +354,13 @@ mod tests {
         assert_eq!(whole(&format!("{head}abcGET")), Ok(Progress::Complete(head.len(), Framing::Length(3))));
         let chunked = "POST / HTTP/1.1\r\nhost:x\r\ntransfer-encoding: Chunked\r\n\r\n";
         assert_eq!(whole(chunked), Ok(Progress::Complete(chunked.len(), Framing::Chunked(Chunks::default()))));
+        for good in [
+            "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+            "GET http://a:8/b HTTP/1.1\r\nHost:\r\n\r\n",
+            "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        ] {
+            assert!(whole(good).is_ok(), "{good:?}");
+        }
         let old = "GET / HTTP/1.0\r\n\r\n";
         assert_eq!(whole(old), Ok(Progress::Complete(old.len(), Framing::Length(0))));
     }
@@ -324,6 +382,14 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", Host),
             ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", Host),
             ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", Host),
+            ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", Host),
+            ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", Host),
+            ("GET / HTTP/1.1\r\nHost: a:80:90\r\n\r\n", Host),
+            ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
+            ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
+            ("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
+            ("GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
             ("GET / HTTP/1.1\nHost: a\n\n", LineEnd),
             ("GET / HTTP/1.1\r\nHost: a\n\r\n", LineEnd),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", ControlCharacter),

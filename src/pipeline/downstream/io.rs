@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     framing::Framing,
     head::{self, HeadError, Progress},
-    link::Link,
+    link::{Link, Waiting},
 };
 use crate::pipeline::{deadline::Timer, flat_write::poll_write_flat};
 
@@ -47,9 +47,6 @@ pub struct ClientIo {
     /// Read from the socket, not yet handed on.
     stash: Vec<u8>,
     mode: Mode,
-    /// Which of its two deadlines the read timer is armed for.
-    waiting: Waiting,
-    read_timer: Timer,
     write_timer: Option<Timer>,
 }
 
@@ -67,29 +64,11 @@ enum Mode {
     Ended,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    No,
-    /// For the first byte of the next head.
-    Idle,
-    /// For the rest of a head.
-    Head,
-}
-
 impl ClientIo {
     /// Takes over an accepted socket.
     pub fn new(stream: TcpStream, link: Rc<Link>) -> Self {
-        let read_timer = Timer::new(&link.deadlines);
-        read_timer.arm(link.timeouts.request_header);
-        Self {
-            stream,
-            link,
-            stash: Vec::new(),
-            mode: Mode::Head,
-            waiting: Waiting::Head,
-            read_timer,
-            write_timer: None,
-        }
+        link.wait(Waiting::Head);
+        Self { stream, link, stash: Vec::new(), mode: Mode::Head, write_timer: None }
     }
 
     /// Waits for the first bytes and says which protocol they begin.
@@ -112,8 +91,14 @@ impl ClientIo {
             match self.poll_fill(cx) {
                 Poll::Ready(Ok(n)) if n > 0 => {}
                 Poll::Ready(_) => return Poll::Ready(None),
-                Poll::Pending if self.read_timer.expired(cx) || self.link.draining.get() => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if self.link.expired(cx) => return Poll::Ready(None),
+                Poll::Pending => {
+                    // What the kernel had accepted before the drain is still served, if it says something soon.
+                    if self.link.draining.get() && self.link.waiting() != Waiting::Last {
+                        self.link.wait(Waiting::Last);
+                    }
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -121,8 +106,7 @@ impl ClientIo {
     /// From now on bytes pass unchecked: HTTP/2, or a tunnel.
     pub fn raw(&mut self) {
         self.mode = Mode::Raw;
-        self.waiting = Waiting::No;
-        self.read_timer.disarm();
+        self.link.wait(Waiting::Idle);
     }
 
     /// Whether bytes of a request were left unread, so that closing at once would reset the connection
@@ -206,16 +190,10 @@ impl ClientIo {
     fn poll_wait(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let waiting = if self.stash.is_empty() { Waiting::Idle } else { Waiting::Head };
         // The first head's time runs from the accept; later ones' from their first byte.
-        if self.waiting == Waiting::No || (self.waiting == Waiting::Idle && waiting == Waiting::Head) {
-            let time = if waiting == Waiting::Idle {
-                self.link.timeouts.keep_alive
-            } else {
-                self.link.timeouts.request_header
-            };
-            self.read_timer.arm(time);
-            self.waiting = waiting;
+        if self.link.waiting() < waiting {
+            self.link.wait(waiting);
         }
-        if !self.read_timer.expired(cx) {
+        if !self.link.expired(cx) {
             return Poll::Pending;
         }
         if self.stash.contains(&b'\n') {
@@ -226,10 +204,7 @@ impl ClientIo {
     }
 
     fn accept_head(&mut self) {
-        if self.waiting != Waiting::No {
-            self.read_timer.disarm();
-            self.waiting = Waiting::No;
-        }
+        self.link.wait(Waiting::No);
         self.link.head_handed_on();
     }
 

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
-    task::Waker,
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use http::HeaderValue;
 use tokio::net::TcpStream;
 
 use super::head::{HeadError, HeadLimits};
-use crate::pipeline::deadline::Deadlines;
+use crate::pipeline::deadline::{Deadlines, Timer};
 
 /// One client connection, as seen by everything that works on it. Lives on one worker.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Link {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) timeouts: LinkTimeouts,
+    waiting: Cell<Waiting>,
+    read_timer: Timer,
     /// Heads handed to the parser, less exchanges that ended.
     busy: Cell<u32>,
     /// Waits for the exchange to end, because the client has sent its next request already.
@@ -51,6 +53,22 @@ impl fmt::Debug for Switch {
         write!(f, "Switch({})", self.0.borrow().is_some())
     }
 }
+
+/// What the gateway waits for on a connection without an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Waiting {
+    /// Nothing: an exchange is under way.
+    No,
+    /// The first byte of the next head.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// The first byte of a connection that was accepted while the gateway began to drain.
+    Last,
+}
+
+/// How long a connection accepted at the last moment may take to say something.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -100,9 +118,11 @@ impl Link {
             peer,
             draining,
             over_limit,
-            deadlines,
             head_limits,
             timeouts,
+            waiting: Cell::new(Waiting::No),
+            read_timer: Timer::new(&deadlines),
+            deadlines,
             busy: Cell::new(0),
             held: RefCell::default(),
             refused: RefCell::default(),
@@ -116,6 +136,12 @@ impl Link {
         self.busy.get() > 0
     }
 
+    /// An exchange began whose head was not handed on as a whole (HTTP/2).
+    pub fn exchange_began(&self) {
+        self.wait(Waiting::No);
+        self.head_handed_on();
+    }
+
     /// A head went to the parser.
     pub(crate) fn head_handed_on(&self) {
         self.busy.set(self.busy.get() + 1);
@@ -124,9 +150,32 @@ impl Link {
     /// An exchange ended; the next head may be handed on.
     pub fn exchange_ended(&self) {
         self.busy.set(self.busy.get().saturating_sub(1));
+        if !self.is_busy() {
+            self.wait(Waiting::Idle);
+        }
         if let Some(parser) = self.held.borrow_mut().take() {
             parser.wake();
         }
+    }
+
+    /// From now on the connection waits for `waiting`, at most as long as is configured for it.
+    pub(crate) fn wait(&self, waiting: Waiting) {
+        self.waiting.set(waiting);
+        match waiting {
+            Waiting::No => self.read_timer.disarm(),
+            Waiting::Idle => self.read_timer.arm(self.timeouts.keep_alive),
+            Waiting::Head => self.read_timer.arm(self.timeouts.request_header),
+            Waiting::Last => self.read_timer.arm(LAST_MOMENT),
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.waiting.get()
+    }
+
+    /// Whether the client has waited too long; if not, the task is woken when it has.
+    pub(crate) fn expired(&self, cx: &mut Context<'_>) -> bool {
+        self.read_timer.expired(cx)
     }
 
     /// Bytes of the next request are held back until the exchange ends; `parser` is woken then.

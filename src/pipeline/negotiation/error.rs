@@ -1,6 +1,6 @@
 //! Why a request cannot be given an API, a version or an endpoint, and how the caller is told.
 
-use super::Negotiator;
+use super::{Negotiator, VersionSource};
 use crate::problem::{Code, NamedBy, Problem};
 
 /// A request that is not served.
@@ -85,6 +85,23 @@ impl NegotiationError {
             Self::Conflict { .. } => Code::VersionConflict,
             Self::Required => Code::VersionRequired,
             Self::EndpointUnknown => Code::EndpointUnknown,
+        }
+    }
+
+    /// Where the version stands that is the matter; none where no version is, or none was named.
+    pub fn source(&self) -> Option<VersionSource> {
+        match self {
+            Self::Malformed { by }
+            | Self::Ambiguous { by, .. }
+            | Self::Unknown { by, .. }
+            | Self::Conflict { by, .. } => Some(match by {
+                NamedBy::Header => VersionSource::Header,
+                NamedBy::Path => VersionSource::Path,
+                NamedBy::Query => VersionSource::Query,
+                NamedBy::Accept => VersionSource::Accept,
+            }),
+            Self::Required => Some(VersionSource::Default),
+            Self::TargetInvalid | Self::PathInvalid | Self::RouteUnknown | Self::EndpointUnknown => None,
         }
     }
 

@@ -182,7 +182,7 @@ impl Group {
                         _ => return Err(error),
                     }
                 }
-                Err(Failure::Lost(error)) => return Err(error),
+                Err(Failure::Lost(error) | Failure::Begun(error)) => return Err(error),
             }
         }
     }
@@ -241,8 +241,10 @@ fn copy(method: &Method, uri: &Uri, headers: &HeaderMap) -> Request<UpstreamBody
 enum Failure {
     /// Not a byte was written; the request comes back.
     NotSent(Box<Request<UpstreamBody>>),
-    /// It may have been received.
+    /// It may have been received, but nothing came back.
     Lost(UpstreamError),
+    /// The answer had begun, or it is not the connection's fault: never tried again.
+    Begun(UpstreamError),
 }
 
 /// One try on one connection.
@@ -258,6 +260,7 @@ async fn exchange(
         UpstreamBody::Stream(_) => terms.patience.sending(),
     }
     let active = Active::new(pool);
+    connection.heard.set(false);
     let sending = connection.sender.try_send_request(request);
     let mut sending = std::pin::pin!(sending);
     let outcome = std::future::poll_fn(|cx| match sending.as_mut().poll(cx) {
@@ -268,12 +271,12 @@ async fn exchange(
     .await;
     let server = || pool.name.clone();
     match outcome {
-        None => Err(Failure::Lost(UpstreamError::Timeout { server: server() })),
+        None => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
         Some(Ok(response)) => {
             let status = response.status().as_u16();
             // A switch nobody asked for, or a status no client knows (RELIABILITY risk 11).
             if status > 599 || (status == 101 && !terms.upgrade) {
-                return Err(Failure::Lost(UpstreamError::Invalid { server: server(), source: None }));
+                return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
             }
             Ok(Answer { response, lease: Lease { active, connection } })
         }
@@ -284,7 +287,8 @@ async fn exchange(
                 }
                 return Err(Failure::NotSent(Box::new(unsent)));
             }
-            Err(Failure::Lost(classify(error.into_error(), server(), terms.upload)))
+            let error = classify(error.into_error(), server(), terms.upload);
+            Err(if connection.heard.get() { Failure::Begun(error) } else { Failure::Lost(error) })
         }
     }
 }

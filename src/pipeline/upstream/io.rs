@@ -1,6 +1,7 @@
 //! The socket of an upstream connection: flat small writes, and a deadline for stalled ones.
 
 use std::{
+    cell::Cell,
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
@@ -25,12 +26,14 @@ pub struct UpstreamIo {
     deadlines: Rc<Deadlines>,
     write: Duration,
     write_timer: Option<Timer>,
+    heard: Rc<Cell<bool>>,
 }
 
 impl UpstreamIo {
-    /// `write`: how long a write may make no progress.
-    pub fn new(stream: TcpStream, deadlines: Rc<Deadlines>, write: Duration) -> Self {
-        Self { stream, deadlines, write, write_timer: None }
+    /// - `write`: how long a write may make no progress.
+    /// - `heard`: set whenever the server sends anything.
+    pub fn new(stream: TcpStream, deadlines: Rc<Deadlines>, write: Duration, heard: Rc<Cell<bool>>) -> Self {
+        Self { stream, deadlines, write, write_timer: None, heard }
     }
 
     /// The bare socket.
@@ -56,7 +59,12 @@ impl UpstreamIo {
 
 impl AsyncRead for UpstreamIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heard.set(true);
+        }
+        outcome
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Connection {
     pub switched: oneshot::Receiver<(UpstreamIo, Bytes)>,
     /// Whether it has carried a request before.
     pub reused: bool,
+    /// Whether the server has sent anything since this was last cleared.
+    pub heard: Rc<Cell<bool>>,
 }
 
 /// What opening a connection needs to know.
@@ -133,7 +135,8 @@ impl ServerPool {
             Err(_) => return Err(ConnectError::TimedOut(options.connect)),
         };
         stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-        let io = TokioIo::new(UpstreamIo::new(stream, Rc::clone(deadlines), options.write));
+        let heard = Rc::default();
+        let io = TokioIo::new(UpstreamIo::new(stream, Rc::clone(deadlines), options.write, Rc::clone(&heard)));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(options.header_bytes.max(64 * 1024))
             .max_header_size(options.header_bytes)
@@ -142,7 +145,7 @@ impl ServerPool {
             .map_err(|error| ConnectError::Failed(io::Error::other(error)))?;
         let (hand_over, switched) = oneshot::channel();
         tokio::task::spawn_local(drive(connection, hand_over));
-        Ok(Connection { sender, switched, reused: false })
+        Ok(Connection { sender, switched, reused: false, heard })
     }
 }
 
