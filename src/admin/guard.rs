@@ -235,4 +235,14 @@ mod tests {
             assert_eq!(web_page(&fields, Some(&authority), &admin, local).is_ok(), fine, "{site}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn tokens_are_the_same_where_all_their_bytes_are(
+            token in proptest::collection::vec(0..3u8, 0..4),
+            presented in proptest::collection::vec(0..3u8, 0..4),
+        ) {
+            proptest::prop_assert_eq!(same(&presented, &token), presented == token && !token.is_empty());
+        }
+    }
 }

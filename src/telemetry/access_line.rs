@@ -289,4 +289,14 @@ mod tests {
              duration_ms=12.345 bytes=321\n"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_back_from_printable_ascii(text in "(?s).{0,40}") {
+            let mut line = String::new();
+            json_text(&mut Writer::new(&mut line), &text).expect("a string takes everything");
+            proptest::prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{line}");
+            proptest::prop_assert_eq!(serde_json::from_str::<String>(&line).expect("a JSON string"), text);
+        }
+    }
 }
