@@ -5,10 +5,8 @@
 
 use super::containers::{Entries, Filled, List, OneOrMany, ShortOrLong, Word, Words, read_entries};
 use super::finding::Finding;
-use super::names::{
-    AcceptPattern, Address, DefaultName, EndpointText, FieldName, Guide, Host, Name, Network, PathPattern, Prefix,
-    Text, VersionName,
-};
+use super::names::{AcceptPattern, DefaultName, EndpointText, FieldName, Guide, Name, PathPattern, Text, VersionName};
+use super::places::{Address, Host, Network, Prefix};
 use super::shape::{Anything, Read, not_yet, shape, wrong_type};
 use super::tree::Node;
 use super::units::{

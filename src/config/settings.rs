@@ -35,7 +35,7 @@ pub fn listeners(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Vec<SocketA
 
 fn listener_places(raw: &raw::Gateway) -> Vec<At<SocketAddr>> {
     let Some(listen) = raw.listen.value() else { return Vec::new() };
-    let address = |at: &At<ShortOrLong<super::names::Address, raw::Listener>>| match &at.value {
+    let address = |at: &At<ShortOrLong<super::places::Address, raw::Listener>>| match &at.value {
         ShortOrLong::Short(address) => Some(At { place: at.place.clone(), value: address.0 }),
         ShortOrLong::Long(listener) => {
             let address = listener.address.set()?;

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::finding::Finding;
 use super::forms::{Refusal, read_scalar, text_schema};
-use super::names::is_host_name;
+use super::places::is_host_name;
 use super::shape::{Read, not_yet, quoted};
 use super::tree::Node;
 
