@@ -95,8 +95,20 @@ struct State {
 
 /// The configuration in use and since when.
 struct InUse {
-    snapshot: Arc<Snapshot>,
+    config: Arc<Config>,
     loaded_at: UtcTime,
+    /// The instant its snapshots were compiled for.
+    compiled_for: UtcTime,
+    /// When the standing of some version changes next.
+    turns_at: Option<UtcTime>,
+}
+
+impl InUse {
+    fn new(config: Arc<Config>, loaded_at: UtcTime, compiled_for: UtcTime) -> Self {
+        let versions = config.apis.iter().flat_map(|api| &api.versions);
+        let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(compiled_for)).min();
+        Self { config, loaded_at, compiled_for, turns_at }
+    }
 }
 
 type Answer = oneshot::Sender<Result<ReloadReport, Vec<Finding>>>;
@@ -142,9 +154,9 @@ impl Control {
             open.push((*address, bind(*address, config.workers)?));
         }
         let admin = AdminPort::bind(config.admin.listen)?;
-        let snapshot = Arc::new(Snapshot::compile(Arc::clone(&config), now));
+        let compile = || Snapshot::compile(Arc::clone(&config), now);
         let shared = Shared::new(Arc::clone(&metrics), log.clone(), descriptors(), config.workers);
-        let crew = Crew::start(&Arc::new(shared), &snapshot)?;
+        let crew = Crew::start(&Arc::new(shared), compile)?;
         let (reloads, requests) = mpsc::channel(16);
         let mut listeners = Vec::new();
         for (address, sockets) in open {
@@ -156,7 +168,7 @@ impl Control {
         metrics.upstreams(&config.upstreams);
         let state = Arc::new(State {
             started_at: now,
-            in_use: ArcSwap::from_pointee(InUse { snapshot, loaded_at: now }),
+            in_use: ArcSwap::from_pointee(InUse::new(Arc::clone(&config), now, now)),
             data: ArcSwap::from_pointee(listeners.iter().map(|(_, bound)| *bound).collect()),
             metrics,
             draining: AtomicBool::new(false),
@@ -195,7 +207,7 @@ impl Control {
                     // Nobody waits any more where the caller hung up.
                     let _ = answer.send(outcome);
                 }
-                () = until(self.state.in_use.load().snapshot.turns_at) => self.turn(),
+                () = until(self.state.in_use.load().turns_at) => self.turn(),
                 _ = second.tick() => self.watch_clock(),
                 _ = minute.tick() => self.state.metrics.tick(Instant::now()),
             }
@@ -219,7 +231,7 @@ impl Control {
     }
 
     fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.state.in_use.load().snapshot.config)
+        Arc::clone(&self.state.in_use.load().config)
     }
 
     /// Reads the configuration again and puts it into use, whole or not at all.
@@ -264,7 +276,7 @@ impl Control {
         if config.workers != before.workers {
             tracing::warn!(running = before.workers, "a new number of workers takes effect at the next start");
         }
-        self.put_into_use(Snapshot::compile(Arc::clone(&config), now), now);
+        self.put_into_use(&config, now, now);
         for (address, sockets) in opened {
             let bound = sockets[0].local_addr().unwrap_or(address);
             self.crew.listen(address, sockets);
@@ -292,10 +304,9 @@ impl Control {
         Ok(ReloadReport { at: now, warnings })
     }
 
-    fn put_into_use(&self, snapshot: Snapshot, loaded_at: UtcTime) {
-        let snapshot = Arc::new(snapshot);
-        self.crew.replace(&snapshot);
-        self.state.in_use.store(Arc::new(InUse { snapshot, loaded_at }));
+    fn put_into_use(&self, config: &Arc<Config>, loaded_at: UtcTime, now: UtcTime) {
+        self.crew.replace(|| Snapshot::compile(Arc::clone(config), now));
+        self.state.in_use.store(Arc::new(InUse::new(Arc::clone(config), loaded_at, now)));
     }
 
     /// A phase of some version begins: the same configuration, compiled for now.
@@ -303,12 +314,12 @@ impl Control {
         let in_use = self.state.in_use.load();
         let now = clock::now();
         tracing::info!(at = %now, "a version enters its next phase");
-        self.put_into_use(Snapshot::compile(Arc::clone(&in_use.snapshot.config), now), in_use.loaded_at);
+        self.put_into_use(&in_use.config, in_use.loaded_at, now);
     }
 
     /// After the clock was set back, phases that have not come yet are taken back.
     fn watch_clock(&self) {
-        if clock::now() < self.state.in_use.load().snapshot.at {
+        if clock::now() < self.state.in_use.load().compiled_for {
             tracing::warn!("the clock was set back, phases are decided anew");
             self.turn();
         }
@@ -345,7 +356,7 @@ impl Gateway for State {
     fn view(&self) -> View {
         let in_use = self.in_use.load();
         View {
-            config: Arc::clone(&in_use.snapshot.config),
+            config: Arc::clone(&in_use.config),
             loaded_at: in_use.loaded_at,
             started_at: self.started_at,
             listeners: self.data.load().to_vec(),

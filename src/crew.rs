@@ -27,7 +27,7 @@ use crate::pipeline::{
 #[derive(Debug)]
 enum Command {
     /// Use this snapshot from the next request on.
-    Use(Arc<Snapshot>),
+    Use(Box<Snapshot>),
     /// Accept connections on this socket, which stands for this address.
     Listen(SocketAddr, TcpListener),
     /// Stop accepting on this address.
@@ -52,11 +52,14 @@ struct Member {
 const LOOK: Duration = Duration::from_millis(10);
 
 impl Crew {
-    /// Starts `shared.workers` threads that begin with `snapshot`.
-    pub fn start(shared: &Arc<Shared>, snapshot: &Arc<Snapshot>) -> io::Result<Self> {
+    /// Starts `shared.workers` threads that begin with a snapshot each.
+    ///
+    /// Each has its own: the counts of shared header values would otherwise go from core to core
+    /// with every request.
+    pub fn start(shared: &Arc<Shared>, compile: impl Fn() -> Snapshot) -> io::Result<Self> {
         let start = |index: usize| {
             let (commands, orders) = mpsc::unbounded_channel();
-            let (shared, snapshot) = (Arc::clone(shared), Arc::clone(snapshot));
+            let (shared, snapshot) = (Arc::clone(shared), compile());
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             let thread = thread.spawn(move || work(shared, snapshot, orders))?;
             Ok(Member { commands, thread })
@@ -76,9 +79,9 @@ impl Crew {
         self.workers.iter().for_each(|worker| worker.tell(Command::Close(address)));
     }
 
-    /// Puts a snapshot into use.
-    pub fn replace(&self, snapshot: &Arc<Snapshot>) {
-        self.workers.iter().for_each(|worker| worker.tell(Command::Use(Arc::clone(snapshot))));
+    /// Puts a new snapshot into use, one for each worker.
+    pub fn replace(&self, compile: impl Fn() -> Snapshot) {
+        self.workers.iter().for_each(|worker| worker.tell(Command::Use(Box::new(compile()))));
     }
 
     /// Whether every thread is still running.
@@ -105,7 +108,7 @@ impl Member {
 }
 
 /// One worker's thread.
-fn work(shared: Arc<Shared>, snapshot: Arc<Snapshot>, orders: mpsc::UnboundedReceiver<Command>) {
+fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver<Command>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -124,7 +127,7 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>)
     let mut open: HashMap<SocketAddr, Rc<Notify>> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
-            Command::Use(snapshot) => worker.replace(snapshot),
+            Command::Use(snapshot) => worker.replace(*snapshot),
             Command::Listen(address, socket) => {
                 let closed = Rc::new(Notify::new());
                 open.insert(address, Rc::clone(&closed));

@@ -156,7 +156,10 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
             let place = place.ok_or_else(gone)?;
             let mut redirect = Response::new(Source::Empty);
             *redirect.status_mut() = http::StatusCode::PERMANENT_REDIRECT;
-            redirect.headers_mut().insert(header::LOCATION, place);
+            let fields = redirect.headers_mut();
+            fields.insert(header::LOCATION, place);
+            // A 308 may be kept for ever; a later sunset date has to be able to undo it.
+            fields.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
             Ok(Some(redirect))
         }
     }

@@ -1,7 +1,7 @@
 //! Everything a request needs, compiled when the configuration loads; immutable.
 //!
 //! A snapshot is compiled for an instant: which versions are stable, deprecated or gone is settled in
-//! it. When the next phase of any version begins ([`Snapshot::turns_at`]), another one takes its place.
+//! it. When the next phase of any version begins, another one takes its place.
 
 use std::sync::Arc;
 
@@ -32,8 +32,6 @@ pub struct Snapshot {
     pub config: Arc<Config>,
     /// The instant it was compiled for.
     pub at: UtcTime,
-    /// When the standing of some version changes next.
-    pub turns_at: Option<UtcTime>,
     /// Finds API, version and endpoint.
     pub negotiator: Negotiator,
     /// By API index.
@@ -70,9 +68,7 @@ impl Snapshot {
         let negotiator = Negotiator::compile(&config.apis, now);
         let apis = config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, index, api, now));
         let apis = apis.collect();
-        let versions = config.apis.iter().flat_map(|api| &api.versions);
-        let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(now)).min();
-        Self { at: now, turns_at, negotiator, apis, config }
+        Self { at: now, negotiator, apis, config }
     }
 
     /// The entry of a version.

@@ -133,7 +133,7 @@ pub struct Worker {
 #[derive(Debug)]
 pub struct Loaded {
     /// The compiled configuration.
-    pub snapshot: Arc<Snapshot>,
+    pub snapshot: Snapshot,
     /// By upstream index.
     pub groups: Vec<Rc<Group>>,
     /// This worker's metric cells.
@@ -146,7 +146,7 @@ pub struct Loaded {
 
 impl Worker {
     /// A worker that begins with `snapshot`.
-    pub fn new(shared: Arc<Shared>, snapshot: Arc<Snapshot>) -> Rc<Self> {
+    pub fn new(shared: Arc<Shared>, snapshot: Snapshot) -> Rc<Self> {
         let in_flight = shared.metrics.in_flight();
         let pools = RefCell::default();
         let loaded = RefCell::new(Rc::new(load(&shared, snapshot, &pools)));
@@ -167,7 +167,7 @@ impl Worker {
     }
 
     /// Uses `snapshot` from the next request on. Pools of servers that are still named survive.
-    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+    pub fn replace(&self, snapshot: Snapshot) {
         let next = Rc::new(load(&self.shared, snapshot, &self.pools));
         *self.loaded.borrow_mut() = next;
     }
@@ -185,7 +185,7 @@ impl Worker {
     }
 }
 
-fn load(shared: &Arc<Shared>, snapshot: Arc<Snapshot>, pools: &RefCell<HashMap<Server, Rc<ServerPool>>>) -> Loaded {
+fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<HashMap<Server, Rc<ServerPool>>>) -> Loaded {
     let config = &snapshot.config;
     let mut before = pools.take();
     let mut kept: HashMap<Server, Rc<ServerPool>> = HashMap::new();
