@@ -1,12 +1,66 @@
-//! `vergate explain`.
+//! `vergate explain`: how one request would be treated, without any network traffic.
+//!
+//! Asks the very functions that treat requests: the decision comes with its steps from
+//! [`crate::pipeline::negotiation`], the announcement from the policy, the body from the plan.
 
-use std::process::ExitCode;
+mod account;
+mod body;
+mod page;
+mod request;
+mod steps;
+#[cfg(test)]
+mod tests;
 
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use self::{account::Account, page::Page, request::Request};
 use super::ExplainArgs;
+use crate::{
+    clock,
+    config::{self, LoadError},
+    pipeline::snapshot::Snapshot,
+};
+
+/// Exit code for arguments or a file that cannot be used.
+const UNUSABLE: u8 = 2;
 
 /// Does what `vergate explain` asks for.
+///
+/// - Exit code: 0 explained, also where the request would be refused; 1 a configuration with errors;
+///   2 unusable arguments or no such file.
 pub fn run(args: &ExplainArgs) -> ExitCode {
-    let _ = args;
-    eprintln!("vergate explain: not built yet");
-    ExitCode::FAILURE
+    let request = match Request::read(args) {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("vergate explain: {error}");
+            return ExitCode::from(UNUSABLE);
+        }
+    };
+    // What is wrong only on the day of --at must not keep it from being explained.
+    let now = clock::now();
+    let config = match config::load(&args.config, now) {
+        Ok(loaded) => Arc::new(loaded.config),
+        Err(LoadError::Unreadable(path, error)) => {
+            eprintln!("vergate explain: cannot read {}: {error}", path.display());
+            return ExitCode::from(UNUSABLE);
+        }
+        Err(LoadError::Findings(findings)) => {
+            for finding in findings {
+                eprintln!("{finding}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    let at = args.at.unwrap_or(now);
+    let account = Account::of(&Snapshot::compile(config, at), &request, at, args.verbose);
+    let mut out = std::io::stdout().lock();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // A reader that has left, such as `head`, is no failure.
+    let _ = if args.json { account.write_json(&mut out) } else { Page { colour }.write(&account, &mut out) };
+    let _ = out.flush();
+    ExitCode::SUCCESS
 }

@@ -1,0 +1,377 @@
+//! Everything there is to say about one request.
+
+use std::{collections::BTreeMap, io};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Serialize;
+
+use super::{
+    body::{self, BodyAccount},
+    request::Request,
+    steps::{self, StepLine},
+};
+use crate::{
+    adaptation::{Lookup, OperationPlan, change::Change},
+    domain::{
+        api::{Api, Service},
+        time::UtcTime,
+    },
+    headers,
+    pipeline::{
+        negotiation::{Chosen, Head, VersionSource},
+        policy::{Captured, Policy, Verdict},
+        snapshot::{Snapshot, VersionEntry},
+    },
+    problem::{Code, Problem},
+};
+
+/// How one request would be treated; `--json` prints it as it is.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Account {
+    pub(super) api: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) source: Option<&'static str>,
+    pub(super) requested: Option<String>,
+    pub(super) steps: Vec<StepLine>,
+    /// Of an answer the gateway makes itself; null where the upstream answers.
+    pub(super) status: Option<u16>,
+    pub(super) code: Option<&'static str>,
+    pub(super) phase: Option<&'static str>,
+    pub(super) endpoint: Option<String>,
+    pub(super) upstream: Option<String>,
+    /// As the server sees it, with its base path and the query.
+    pub(super) upstream_path: Option<String>,
+    pub(super) speaks: Option<String>,
+    /// In the order a request passes them.
+    pub(super) chain: Vec<Link>,
+    /// Fields the upstream sees other than the client sent them.
+    pub(super) request_headers: BTreeMap<String, String>,
+    /// Fields the gateway adds to the answer.
+    pub(super) response_headers: BTreeMap<String, String>,
+    /// The body as it is sent on, byte for byte.
+    pub(super) body: Option<String>,
+    /// For the page only.
+    #[serde(skip)]
+    pub(super) told: Told,
+}
+
+/// What only the page says.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) request: String,
+    pub(super) refusal: Option<Problem>,
+    pub(super) why: String,
+    pub(super) lifecycle: String,
+    pub(super) upstream_method: String,
+    pub(super) servers: Vec<String>,
+    pub(super) served_by: Option<String>,
+    pub(super) removed: Vec<String>,
+    pub(super) body: Option<BodyAccount>,
+}
+
+/// One change a request passes.
+#[derive(Debug, Serialize)]
+pub(super) struct Link {
+    pub(super) change: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    /// `up` towards newer versions, `down` towards older ones.
+    pub(super) direction: &'static str,
+    pub(super) summary: Option<String>,
+}
+
+impl Account {
+    /// Treats `request` as the data path would at `at`.
+    pub(super) fn of(snapshot: &Snapshot, request: &Request, at: UtcTime, verbose: bool) -> Self {
+        let mut account = Self::default();
+        account.told.request = format!("{} {}", request.method, request.target());
+        let mut answer = HeaderMap::new();
+        if let Err(problem) = account.treat(snapshot, request, at, verbose, &mut answer) {
+            account.refuse(problem, &mut answer);
+        }
+        account.response_headers = spelled(&answer);
+        account
+    }
+
+    pub(super) fn write_json(&self, out: &mut impl io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    /// - `answer`: what the gateway adds to the response.
+    fn treat(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Request,
+        at: UtcTime,
+        verbose: bool,
+        answer: &mut HeaderMap,
+    ) -> Result<(), Problem> {
+        let limits = &snapshot.config.limits;
+        if request.target().len() > limits.request_target_bytes {
+            return Err(Problem::new(Code::TargetTooLong, "the request target is longer than limits.request_target"));
+        }
+        if matches!(request.method, Method::TRACE | Method::CONNECT) {
+            return Err(Problem::new(Code::MethodUnsupported, "the gateway does not serve TRACE and CONNECT"));
+        }
+        let head = Head {
+            method: &request.method,
+            host: request.host(),
+            path: &request.path,
+            query: request.query.as_deref(),
+            headers: &request.headers,
+        };
+        let trace = snapshot.negotiator.trace(&head);
+        self.steps = steps::lines(&snapshot.config, &trace.steps);
+        let chosen = match trace.outcome {
+            Ok(chosen) => chosen,
+            Err(refusal) => {
+                if let Some(api) = refusal.api {
+                    self.name_version(snapshot, api, refusal.version, at);
+                    self.announce(snapshot, api, refusal.version, None, answer);
+                }
+                return Err(refusal.problem(&snapshot.negotiator));
+            }
+        };
+        self.name_version(snapshot, chosen.api, Some(chosen.version), at);
+        self.say_why(&snapshot.config.apis[chosen.api], &chosen);
+        let endpoints = snapshot.endpoints(chosen.api, chosen.version);
+        self.endpoint = Some(chosen.endpoint.map_or("other".to_owned(), |index| endpoints[index].to_string()));
+        self.follow_policy(snapshot, request, &chosen, answer, verbose)
+    }
+
+    fn name_version(&mut self, snapshot: &Snapshot, api: usize, version: Option<usize>, at: UtcTime) {
+        let entry = &snapshot.config.apis[api];
+        self.api = Some(entry.name.clone());
+        let Some(version) = version else { return };
+        let declared = &entry.versions[version];
+        let standing = snapshot.version(api, version).policy.standing;
+        self.version = Some(declared.name.to_string());
+        self.phase = standing.phase.map(|phase| phase.as_str());
+        let date = |verb: &str, date: Option<UtcTime>| {
+            date.map(|date| format!("{verb}{} {}", if date <= at { "" } else { " on" }, date.date()))
+        };
+        let words = [
+            Some(standing.status.as_str().to_owned()),
+            self.phase.filter(|phase| *phase != standing.status.as_str()).map(|phase| format!("{phase} phase")),
+            date("deprecated since", declared.lifecycle.deprecation().filter(|date| *date <= at)),
+            date("deprecated", declared.lifecycle.deprecation().filter(|date| *date > at)),
+            date("gone since", declared.lifecycle.sunset().filter(|date| *date <= at)),
+            date("gone", declared.lifecycle.sunset().filter(|date| *date > at)),
+        ];
+        self.told.lifecycle = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    }
+
+    fn say_why(&mut self, api: &Api, chosen: &Chosen<'_>) {
+        self.source = Some(chosen.source.as_str());
+        self.requested = chosen.requested.map(|text| text.to_string());
+        let place = match chosen.source {
+            VersionSource::Header => "the header",
+            VersionSource::Path => "the path",
+            VersionSource::Query => "the query",
+            VersionSource::Accept => "Accept",
+            VersionSource::Default => "",
+        };
+        let name = api.versions[chosen.version].name.as_str();
+        self.told.why = match self.requested.as_deref() {
+            None => "by default".to_owned(),
+            Some(text) if chosen.fallback => format!("by default, as {place} names {text}, which does not exist"),
+            Some(text) if text == name => format!("named by {place}"),
+            Some(text) => format!("named by {place} as {text}"),
+        };
+    }
+
+    /// Serves, redirects or refuses, as the version's lifecycle says.
+    fn follow_policy(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Request,
+        chosen: &Chosen<'_>,
+        answer: &mut HeaderMap,
+        verbose: bool,
+    ) -> Result<(), Problem> {
+        let entry = snapshot.version(chosen.api, chosen.version);
+        let method = request.method.as_str();
+        let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
+        let captured = chosen.path_capture.as_ref();
+        let captured = captured.map(|at| Captured { source: at.source, range: at.range.clone() });
+        let successor_path = entry.policy.link_target(&request.path, captured.as_ref(), &moved);
+        self.announce(snapshot, chosen.api, Some(chosen.version), successor_path.as_deref(), answer);
+        if chosen.fallback {
+            answer.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
+        }
+        let mut served = chosen.version;
+        match entry.policy.verdict {
+            Verdict::Serve => {}
+            Verdict::Restricted | Verdict::Gone => return Err(gone(&entry.policy)),
+            Verdict::FallForward { successor } => {
+                served = successor;
+                self.told.served_by = Some(snapshot.config.apis[chosen.api].versions[served].name.to_string());
+                answer.insert(headers::X_API_VERSION_USED, snapshot.version(chosen.api, served).used.clone());
+                answer.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
+            }
+            Verdict::Redirect => {
+                let captured = captured.filter(|_| chosen.named_by_path_alone);
+                let query = request.query.as_deref();
+                let place = captured.and_then(|at| entry.policy.location(&request.path, query, &at, &moved));
+                let place = place.ok_or_else(|| gone(&entry.policy))?;
+                let mut brief = HeaderMap::new();
+                entry.policy.announcement.apply_brief(&mut brief, successor_path.as_deref());
+                brief.insert(header::LOCATION, place);
+                brief.insert(headers::X_API_VERSION_USED, entry.used.clone());
+                headers::merge_vary(&mut brief, snapshot.negotiator.vary(chosen.api));
+                *answer = brief;
+                self.status = Some(StatusCode::PERMANENT_REDIRECT.as_u16());
+                return Ok(());
+            }
+        }
+        self.forward(snapshot, request, chosen, served, verbose)
+    }
+
+    fn forward(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Request,
+        chosen: &Chosen<'_>,
+        served: usize,
+        verbose: bool,
+    ) -> Result<(), Problem> {
+        let api = &snapshot.config.apis[chosen.api];
+        let entry = snapshot.version(chosen.api, served);
+        let service = &api.versions[served].service;
+        self.speaks = Some(api.versions[service.speaks].name.to_string());
+        self.chain = chain(api, served, service, &snapshot.config.changes[chosen.api]);
+        let lookup = entry.plan.as_ref().map(|plan| plan.operation(request.method.as_str(), &chosen.unversioned_path));
+        let operation = match lookup {
+            Some(Lookup::Unknown) => {
+                let detail = "the version asked for does not have this endpoint; it came with a newer one";
+                return Err(Problem::new(Code::EndpointUnknown, detail));
+            }
+            Some(Lookup::Operation(operation)) => Some(operation),
+            Some(Lookup::Untouched) | None => None,
+        };
+        self.name_upstream(snapshot, request, chosen, entry, operation);
+        let mut forwarded = request.headers.clone();
+        forwarded.insert(header::VIA, HeaderValue::from_static("1.1 vergate"));
+        snapshot.negotiator.set_version_header(chosen.api, &entry.speaks, &mut forwarded);
+        let speaks = entry.speaks.to_str().unwrap_or_default();
+        snapshot.negotiator.rewrite_accept(chosen.api, served, speaks, &mut forwarded);
+        if request.body.is_none()
+            && let Some(operation) = operation
+        {
+            crate::pipeline::transform::request::head(operation, &request.method, &mut forwarded);
+        }
+        let body = body::adapt(request, &request.method, operation, &mut forwarded, verbose);
+        let body = body.map_err(|error| error.problem())?;
+        self.body = body.as_ref().map(|body| body.text.clone());
+        self.told.body = body;
+        let unchanged = |name: &HeaderName| request.headers.get_all(name).iter().eq(forwarded.get_all(name).iter());
+        self.request_headers = spelled(&forwarded);
+        self.request_headers.retain(|name, _| !HeaderName::try_from(name).is_ok_and(|name| unchanged(&name)));
+        let gone = request.headers.keys().filter(|name| !forwarded.contains_key(*name));
+        self.told.removed = gone.map(headers::spelled).collect();
+        Ok(())
+    }
+
+    fn name_upstream(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Request,
+        chosen: &Chosen<'_>,
+        entry: &VersionEntry,
+        operation: Option<&OperationPlan>,
+    ) {
+        let upstream = &snapshot.config.upstreams[entry.upstream];
+        let api = &snapshot.config.apis[chosen.api];
+        let moved = operation.and_then(|operation| operation.target(&chosen.unversioned_path));
+        let (method, path) = match moved {
+            None => (None, chosen.path.clone().into_owned()),
+            Some((method, path)) => {
+                let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(&path) } else { &path };
+                (method, if stripped.is_empty() { "/".to_owned() } else { stripped.to_owned() })
+            }
+        };
+        let query = match (operation, chosen.query.as_deref()) {
+            (Some(operation), query) => {
+                let edited = operation.query(query.unwrap_or_default());
+                // A query that was there stays, even an empty one; one that became empty goes.
+                Some(edited.into_owned()).filter(|edited| !edited.is_empty() || query == Some(""))
+            }
+            (None, query) => query.map(str::to_owned),
+        };
+        let target = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+        let base = upstream.servers.first().map_or("", |server| &server.base_path);
+        self.upstream = Some(upstream.name.clone());
+        self.upstream_path = Some(format!("{base}{target}"));
+        self.told.upstream_method = method.unwrap_or(&request.method).to_string();
+        let servers = upstream.servers.iter();
+        self.told.servers = servers
+            .map(|server| format!("http://{}:{}{}", bracketed(&server.host), server.port, server.base_path))
+            .collect();
+    }
+
+    /// What every answer of the version carries.
+    fn announce(
+        &self,
+        snapshot: &Snapshot,
+        api: usize,
+        version: Option<usize>,
+        successor_path: Option<&str>,
+        answer: &mut HeaderMap,
+    ) {
+        headers::merge_vary(answer, snapshot.negotiator.vary(api));
+        if let Some(version) = version {
+            let entry = snapshot.version(api, version);
+            entry.policy.announcement.apply(answer, successor_path);
+            answer.insert(headers::X_API_VERSION_USED, entry.used.clone());
+        }
+    }
+
+    fn refuse(&mut self, problem: Problem, answer: &mut HeaderMap) {
+        answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.status = Some(problem.code.status().as_u16());
+        self.code = Some(problem.code.as_str());
+        self.steps.push(StepLine { step: "refused".to_owned(), found: problem.detail.clone() });
+        self.told.refusal = Some(problem);
+    }
+}
+
+fn gone(policy: &Policy) -> Problem {
+    let refusal = policy.refusal().cloned();
+    refusal.unwrap_or_else(|| Problem::new(Code::VersionSunset, "the version is no longer served"))
+}
+
+/// The changes from the served version to the spoken one, in the order a request passes them.
+fn chain(api: &Api, served: usize, service: &Service, changes: &[Change]) -> Vec<Link> {
+    let mut at = &api.versions[served].name;
+    let mut links = Vec::new();
+    for index in &service.chain {
+        let change = &changes[*index];
+        let up = change.from == *at;
+        let (from, to) = if up { (&change.from, &change.to) } else { (&change.to, &change.from) };
+        links.push(Link {
+            change: change.name.clone(),
+            from: from.to_string(),
+            to: to.to_string(),
+            direction: if up { "up" } else { "down" },
+            summary: change.summary.clone(),
+        });
+        at = to;
+    }
+    links
+}
+
+/// Several lines of one name joined, as RFC 9110 section 5.3 allows.
+fn spelled(fields: &HeaderMap) -> BTreeMap<String, String> {
+    let join = |name: &HeaderName| {
+        let lines: Vec<_> =
+            fields.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        lines.join(", ")
+    };
+    fields.keys().map(|name| (headers::spelled(name), join(name))).collect()
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
