@@ -84,11 +84,6 @@ impl Crew {
         self.workers.iter().for_each(|worker| worker.tell(Command::Use(Box::new(compile()))));
     }
 
-    /// Whether every thread is still running.
-    pub fn is_complete(&self) -> bool {
-        self.workers.iter().all(|worker| !worker.thread.is_finished())
-    }
-
     /// Tells every worker to finish within `patience`; [`Crew::is_done`] says when they have.
     pub fn drain(&self, patience: Duration) {
         self.workers.iter().for_each(|worker| worker.tell(Command::Drain(patience)));

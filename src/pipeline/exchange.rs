@@ -125,8 +125,10 @@ impl Exchange {
 
     /// Tells operators why something failed; callers get a safe sentence instead.
     pub fn note(&self, error: &dyn std::error::Error) {
+        // An upstream that is down fails every request: the log tells it often enough, not each time.
+        let Some(skipped) = self.worker.notes.admit(self.worker.deadlines.now()) else { return };
         let request_id = self.request_id.to_str().unwrap_or_default();
-        tracing::warn!(request_id, code = self.code.map(Code::as_str), error = %Causes(error), "exchange failed");
+        tracing::warn!(request_id, code = self.code.map(Code::as_str), skipped, error = %Causes(error), "exchange failed");
     }
 
     fn record(&self, status: u16, duration: Duration) -> Record {

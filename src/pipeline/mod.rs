@@ -24,11 +24,11 @@ pub mod worker;
 
 use std::rc::Rc;
 
-use http::{Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, header, request::Parts};
 use hyper::body::Incoming;
 
 use self::{
-    downstream::{admission, link::Link},
+    downstream::{admission, head::HeadError, link::Link},
     exchange::Exchange,
     negotiation::{Chosen, Head},
     policy::{Captured, Verdict},
@@ -53,7 +53,7 @@ pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incomin
 
 /// The request's way down and the answer's way up.
 async fn journey(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Response<Source>, Refused> {
-    admit(exchange)?;
+    admit(exchange, request.headers())?;
     let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
     let uri = parts.uri.clone();
@@ -68,7 +68,7 @@ async fn journey(exchange: &mut Exchange, request: Request<Incoming>) -> Result<
 }
 
 /// Refused heads and the gateway's own limits.
-fn admit(exchange: &mut Exchange) -> Result<(), Refused> {
+fn admit(exchange: &mut Exchange, fields: &HeaderMap) -> Result<(), Refused> {
     if let Some(refused) = exchange.link.take_refused() {
         exchange.method = admission::method(&refused);
         exchange.target = admission::target(&refused);
@@ -84,8 +84,23 @@ fn admit(exchange: &mut Exchange) -> Result<(), Refused> {
             "The gateway is serving as many callers as it may. Try again later.",
         ));
     }
+    // An HTTP/1 head was measured before it was parsed.
+    if exchange.is_http2() {
+        measure(exchange, fields)?;
+    }
     if matches!(exchange.method, Method::TRACE | Method::CONNECT) {
         return Err(Refused::because(Code::MethodUnsupported, "The gateway does not serve TRACE and CONNECT."));
+    }
+    Ok(())
+}
+
+fn measure(exchange: &Exchange, fields: &HeaderMap) -> Result<(), Refused> {
+    let limits = &exchange.loaded.snapshot.config.limits;
+    if exchange.target.as_ref().is_some_and(|target| target.as_str().len() > limits.request_target_bytes) {
+        return Err(HeadError::TargetTooLong.into());
+    }
+    if fields.len() > limits.request_header_fields {
+        return Err(HeadError::TooLarge.into());
     }
     Ok(())
 }
@@ -188,6 +203,9 @@ fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<R
         head.headers.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
     }
     head.headers.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
+    if exchange.link.over_limit && !exchange.is_http2() {
+        head.headers.insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+    }
     exchange.answered(head.status.as_u16());
     Response::from_parts(head, Reply::new(source, exchange))
 }

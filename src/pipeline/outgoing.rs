@@ -298,11 +298,16 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     snapshot.negotiator.set_version_header(passage.api, &entry.speaks, fields);
     if fields.contains_key(header::ACCEPT) {
         let speaks = entry.speaks.to_str().unwrap_or_default();
-        snapshot.negotiator.rewrite_accept(passage.api, passage.version, speaks, fields);
+        // The range to rewrite names the version asked for, also where another one answers.
+        let asked = exchange.counted.version.unwrap_or(passage.version);
+        snapshot.negotiator.rewrite_accept(passage.api, asked, speaks, fields);
     }
     // An absolute-form target or HTTP/2 names the host in the URI.
     if let Some(authority) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         fields.insert(header::HOST, authority);
+    }
+    if parts.version == Version::HTTP_2 {
+        join_cookies(fields);
     }
     let host = fields.get(header::HOST).cloned();
     let trusted = forwarded::is_trusted(exchange.link.peer.ip(), &snapshot.config.trusted_proxies);
@@ -310,6 +315,15 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     forwarded::via(fields, parts.version);
     fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
     Ok(())
+}
+
+/// HTTP/2 clients may send cookies in several lines, HTTP/1.1 knows one (RFC 9113 section 8.2.3).
+fn join_cookies(fields: &mut HeaderMap) {
+    let lines: Vec<&[u8]> = fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // Valid values joined by visible text are a valid value.
+    if let (2.., Ok(joined)) = (lines.len(), HeaderValue::from_bytes(&lines.join(&b"; "[..]))) {
+        fields.insert(header::COOKIE, joined);
+    }
 }
 
 /// Whether the client waits to be told to send its body (RFC 9110 section 10.1.1).

@@ -25,7 +25,8 @@ const RETRY_AFTER: u64 = 1;
 
 impl Refused {
     /// A refusal without fields of its own.
-    pub(super) fn new(problem: Problem) -> Self {
+    pub(super) fn new(mut problem: Problem) -> Self {
+        problem.detail = sentence(&problem.detail);
         let retry = match problem.code {
             Code::Overloaded | Code::Draining | Code::UpstreamOverloaded | Code::UpstreamUnavailable => {
                 Some(RETRY_AFTER)
@@ -87,13 +88,13 @@ impl Refused {
 
 impl From<HeadError> for Refused {
     fn from(error: HeadError) -> Self {
-        Self::because(error.code(), sentence(&error))
+        Self::because(error.code(), error.to_string())
     }
 }
 
 impl From<Protected> for Refused {
     fn from(error: Protected) -> Self {
-        Self::because(Code::RequestInvalid, sentence(&error))
+        Self::because(Code::RequestInvalid, error.to_string())
     }
 }
 
@@ -105,11 +106,21 @@ impl Refused {
 }
 
 /// An error's words as a sentence for callers.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
+fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
-        None => text,
+    let Some(first) = chars.next() else { return String::new() };
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_read_sentences() {
+        assert_eq!(sentence("the path names version 3"), "The path names version 3.");
+        assert_eq!(sentence("Try again later."), "Try again later.");
+        assert_eq!(sentence(""), "");
     }
 }

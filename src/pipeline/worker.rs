@@ -127,6 +127,34 @@ pub struct Worker {
     pools: RefCell<HashMap<Server, Rc<ServerPool>>>,
     /// Client connections open on this worker.
     pub open: Cell<usize>,
+    /// Bounds what is told about failed exchanges.
+    pub notes: Notes,
+}
+
+/// Lets some notes through in each second and counts the others.
+#[derive(Debug, Default)]
+pub struct Notes {
+    second: Cell<u64>,
+    told: Cell<u32>,
+    skipped: Cell<u64>,
+}
+
+/// Notes about failed exchanges that one worker writes in a second.
+const NOTES_PER_SECOND: u32 = 10;
+
+impl Notes {
+    /// Whether a note may be written at `now` (milliseconds); if so, how many were skipped before it.
+    pub fn admit(&self, now: u64) -> Option<u64> {
+        if self.second.replace(now / 1000) != now / 1000 {
+            self.told.set(0);
+        }
+        if self.told.get() >= NOTES_PER_SECOND {
+            self.skipped.set(self.skipped.get() + 1);
+            return None;
+        }
+        self.told.set(self.told.get() + 1);
+        Some(self.skipped.take())
+    }
 }
 
 /// A snapshot in use by one worker.
@@ -158,6 +186,7 @@ impl Worker {
             loaded,
             pools,
             open: Cell::new(0),
+            notes: Notes::default(),
         })
     }
 
@@ -210,5 +239,18 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<HashMap<Server
         own_requests_max,
         requests_max,
         snapshot,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_of_failures_is_told_ten_times_a_second() {
+        let notes = Notes::default();
+        assert_eq!((0..25).filter(|_| notes.admit(1_500).is_some()).count(), 10);
+        assert_eq!(notes.admit(2_000), Some(15));
+        assert_eq!(notes.admit(2_000), Some(0));
     }
 }
