@@ -20,7 +20,10 @@ use super::{
     tree::{self, Node},
 };
 use crate::{
-    adaptation::change::{Change, Operation, StatusKey},
+    adaptation::{
+        change::{Change, Operation, StatusKey},
+        op::Edit,
+    },
     domain::{
         endpoint::{Endpoint, Segment},
         version::ApiVersion,
@@ -44,23 +47,20 @@ pub fn read(node: &Node, base: &Path, files: &mut Vec<PathBuf>, findings: &mut V
     };
     let mut known: Vec<(Change, Place)> = Vec::new();
     for entry in entries {
-        let loaded = match entry.text() {
-            Some(name) if !entry.is_null() => load(name, entry, base, files, findings),
-            _ => None,
+        let loaded = match entry.text().filter(|_| !entry.is_null()) {
+            Some(name) => match load(name, entry, base, files, findings) {
+                Some(node) => Some(node),
+                None => continue,
+            },
+            None => None,
         };
-        let entry = match (&loaded, entry.text()) {
-            (Some(node), _) => node,
-            (None, Some(_)) if !entry.is_null() => continue,
-            (None, _) => entry,
-        };
+        let node = loaded.as_ref().unwrap_or(entry);
         let before = findings.len();
-        let change = read_change(entry, findings);
+        let Some(change) = read_change(node, findings) else { continue };
         let sound = findings[before..].iter().all(|finding| finding.severity != Severity::Error);
-        if let Some(change) = change {
-            refuse_a_second(&change, entry, &known, findings);
-            if sound {
-                known.push((change, entry.place.clone()));
-            }
+        refuse_a_second(&change, node, &known, findings);
+        if sound {
+            known.push((change, node.place.clone()));
         }
     }
     known.into_iter().map(|(change, _)| change).collect()
@@ -182,11 +182,7 @@ fn read_operation(
     })
 }
 
-fn read_responses(
-    node: &Node,
-    shapes: &mut Shapes<'_>,
-    reader: &mut Reader<'_>,
-) -> Vec<(StatusKey, Vec<crate::adaptation::op::Edit>)> {
+fn read_responses(node: &Node, shapes: &mut Shapes<'_>, reader: &mut Reader<'_>) -> Vec<(StatusKey, Vec<Edit>)> {
     let Some(lists) = node.map() else {
         let message = format!("response is {}, not a mapping from statuses to lists", node.kind());
         reader.error(node, "wrong-type", message, "write response: {2xx: [...]}; keys are 200, 2xx or default");

@@ -1,3 +1,5 @@
+//! Lookups, paths, statuses and fingerprints of compiled chains.
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;

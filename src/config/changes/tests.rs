@@ -1,3 +1,5 @@
+//! Every way a change can be wrong, with its code.
+
 use super::*;
 
 fn findings_of(yaml: &str) -> Vec<Finding> {

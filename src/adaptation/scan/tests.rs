@@ -1,0 +1,117 @@
+//! What is JSON, how deep it may be, and what is opened.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::adaptation::pointer::Pointer;
+
+fn check(body: &[u8]) -> Result<(), Reason> {
+    read(body, &Touch::default()).map(|_| ())
+}
+
+#[test]
+fn only_json_texts_are_read() {
+    for good in
+        ["{}", " [1 , -0.0e+1,\"\\u00e9\\/\"]\n", "7", "null", "\"\u{2028}\"", "{\"\":{\"a\":[]}}", "\"\u{7f}\""]
+    {
+        assert_eq!(check(good.as_bytes()), Ok(()), "{good}");
+    }
+    for bad in [
+        "",
+        " ",
+        "{",
+        "[",
+        "]",
+        "{]",
+        "[}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "[1,]",
+        "[,]",
+        "{,}",
+        "01",
+        "-",
+        "1.",
+        ".1",
+        "1e",
+        "+1",
+        "NaN",
+        "Infinity",
+        "tru",
+        "truex",
+        "nul",
+        "'a'",
+        "\"a",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\u12",
+        "\"\t\"",
+        "\"\n\"",
+        "1 2",
+        "{} x",
+        "[1 2]",
+        "{\"a\" 1}",
+        "{a:1}",
+        "//",
+        "\u{feff}1",
+        "-a",
+        "\u{b}1",
+        "\"\u{0}\"",
+    ] {
+        assert_eq!(check(bad.as_bytes()), Err(Reason::Malformed), "{bad}");
+    }
+    assert_eq!(check(b"\"\xff\""), Err(Reason::Malformed));
+    assert_eq!(check(b"\"\xed\xa0\x80\""), Err(Reason::Malformed));
+    assert_eq!(check(b"1\xff"), Err(Reason::Malformed));
+}
+
+#[test]
+fn the_129th_open_container_is_too_deep() {
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert_eq!(check(nested(128).as_bytes()), Ok(()));
+    assert_eq!(check(nested(129).as_bytes()), Err(Reason::Depth));
+    assert_eq!(check(nested(100_000).as_bytes()), Err(Reason::Depth));
+    assert_eq!(check("{\"a\":".repeat(129).as_bytes()), Err(Reason::Depth));
+    assert_eq!(check(format!("[{0},{0}]", nested(127)).as_bytes()), Ok(()), "siblings do not add up");
+}
+
+#[test]
+fn of_too_deep_and_malformed_the_first_wins() {
+    assert_eq!(check(&[&b"[".repeat(129)[..], b"\xff"].concat()), Err(Reason::Depth));
+    assert_eq!(check(&[b"[\xff", &b"[".repeat(129)[..]].concat()), Err(Reason::Malformed));
+    assert_eq!(check(&[b"[1 1", &b"[".repeat(129)[..]].concat()), Err(Reason::Malformed));
+}
+
+#[test]
+fn what_was_opened_and_not_changed_is_written_as_it_came() {
+    let body = b"{ \"a\" : [ {\"b\": 1 } , 2 ], \"c\": {} }";
+    let mut touch = Touch::default();
+    touch.reach(Pointer::parse("/a/[]/b").expect("a pointer").segments());
+    let node = read(body, &touch).expect("valid");
+    let Node::Object(root) = &node else { panic!("not opened") };
+    let Node::Array(array) = &root.members[0].value else { panic!("not opened") };
+    assert!(matches!(array.items[0], Node::Object(_)));
+    assert!(matches!(root.members[1].value, Node::Text(b"{}")), "no more than named is opened");
+    let mut out = Vec::new();
+    node.write(&mut out);
+    assert_eq!(out, body);
+}
+
+proptest! {
+    #[test]
+    fn the_word_at_a_time_search_finds_the_first(text in prop::collection::vec(prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>(), 0x1e_u8..0x24], 0..40)) {
+        let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(text.len());
+        prop_assert_eq!(plain_until(&text, 0), expected);
+    }
+
+    #[test]
+    fn verdicts_are_those_of_serde_json(body in "[\\[\\]{}:,\"a1e.\\\\u0 -]{0,24}") {
+        // serde_json is another reading of the same RFC; it refuses lone surrogates and huge exponents, we keep them.
+        if serde_json::from_str::<serde_json::Value>(&body).is_ok() {
+            prop_assert_eq!(check(body.as_bytes()), Ok(()));
+        } else if check(body.as_bytes()).is_ok() {
+            prop_assert!(body.contains("\\u") || body.contains('e'), "{}", body);
+        }
+    }
+}
