@@ -3,7 +3,7 @@
 //! Both work on what was sent: every line of a field is kept, and a query is cut into its raw
 //! pairs, so that order and percent-encoding survive.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
@@ -42,6 +42,21 @@ pub(super) enum FieldEdit<N, V> {
     Set(N, V),
     Delete(N),
     Map(N, Vec<(V, V)>),
+}
+
+/// `rename "q" to "search"`, for people.
+impl<N: fmt::Debug, V: fmt::Debug> fmt::Display for FieldEdit<N, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rename(pairs) => pairs.iter().enumerate().try_for_each(|(index, (from, to))| {
+                write!(f, "{}{from:?} to {to:?}", if index == 0 { "rename " } else { ", " })
+            }),
+            Self::Default(name, value) => write!(f, "set {name:?} to {value:?} if absent"),
+            Self::Set(name, value) => write!(f, "set {name:?} to {value:?}"),
+            Self::Delete(name) => write!(f, "delete {name:?}"),
+            Self::Map(name, pairs) => write!(f, "map {} values of {name:?}", pairs.len()),
+        }
+    }
 }
 
 pub(super) type HeaderEdit = FieldEdit<HeaderName, HeaderValue>;

@@ -281,19 +281,25 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn fused_is_what_the_ops_one_by_one_are(edits in vec(any_edit(), 1..6), body in value(), down in any::<bool>(), patch in any::<bool>()) {
-        let direction = if down { Down } else { Up };
+    fn fused_is_what_the_changes_one_by_one_are(chain in vec((vec(any_edit(), 1..3), select(vec![Up, Down])), 1..5), body in value(), patch in any::<bool>()) {
         let mode = if patch { Mode::Patch } else { Mode::Whole };
         let body = Bytes::from(body);
-        let fused = Program::fuse([("c", edits.as_slice(), direction)]).expect("not empty");
-        let mut order: Vec<&Edit> = edits.iter().collect();
-        if down {
-            order.reverse();
-        }
-        let single = order.into_iter().try_fold((body.clone(), false), |(body, narrowed), edit| {
-            let adapted = Program::fuse([("c", std::slice::from_ref(edit), direction)]).expect("not empty").apply(&body, mode)?;
-            Ok::<_, AdaptationError>((adapted.body, narrowed || adapted.narrowed))
+        let fuse = |chain: &[(Vec<Edit>, Direction)]| {
+            Program::fuse(chain.iter().map(|(edits, direction)| ("c", edits.as_slice(), *direction))).expect("not empty")
+        };
+        let single = chain.iter().try_fold((body.clone(), false), |(body, narrowed), change| {
+            // Each op on its own, too: a list backwards is its ops backwards.
+            let (edits, direction) = change;
+            let mut edits: Vec<&Edit> = edits.iter().collect();
+            if *direction == Down {
+                edits.reverse();
+            }
+            edits.into_iter().try_fold((body, narrowed), |(body, narrowed), edit| {
+                let adapted = fuse(&[(vec![edit.clone()], *direction)]).apply(&body, mode)?;
+                Ok::<_, AdaptationError>((adapted.body, narrowed || adapted.narrowed))
+            })
         });
+        let fused = fuse(&chain);
         let all = fused.apply(&body, mode).map(|adapted| (adapted.body, adapted.narrowed));
         prop_assert_eq!(&all, &single);
         let traced = fused.trace(&body, mode).map(|lines| lines.last().map(|(_, body)| body.clone()));

@@ -152,6 +152,15 @@ impl OperationPlan {
         edit_headers(&self.response_headers, headers);
     }
 
+    /// One line per edit outside of bodies, for people: path, query, request and response headers.
+    pub fn describe(&self) -> Vec<String> {
+        let path = self.target.iter().map(|(_, target)| format!("path: {} to {target}", self.from));
+        let query = self.query.iter().map(|edit| format!("query: {edit}"));
+        let request = self.request_headers.iter().map(|edit| format!("request header: {edit}"));
+        let response = self.response_headers.iter().map(|edit| format!("response header: {edit}"));
+        path.chain(query).chain(request).chain(response).collect()
+    }
+
     fn compile(entry: &Template, walk: &[(&Change, Direction)], client: &ApiVersion) -> Fate {
         let (hops, end) = route::follow(entry, walk);
         let newer = |hop: &Hop<'_>| hop.operation.since.as_ref().is_some_and(|since| since > client);

@@ -1,7 +1,7 @@
 //! Paths through a chain: which operation of each change a path belongs to, decided at load for
 //! templates, so that a request is matched once however long the chain is.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 use percent_encoding::percent_decode_str;
 
@@ -83,6 +83,20 @@ impl Template {
     /// More specific first: a literal before a parameter, from the left.
     pub(super) fn rank(&self) -> Vec<bool> {
         self.parts.iter().map(|part| matches!(part, Part::Param(_))).collect()
+    }
+}
+
+/// `GET /models/{1}`, parameters by their number, for people.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.method)?;
+        if self.parts.is_empty() {
+            f.write_str("/")?;
+        }
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Literal(text) => write!(f, "/{text}"),
+            Part::Param(index) => write!(f, "/{{{}}}", index + 1),
+        })
     }
 }
 

@@ -235,3 +235,20 @@ fn a_program_tells_what_it_does_step_by_step() {
     let bodies: Vec<&[u8]> = trace.iter().map(|(_, body)| &body[..]).collect();
     assert_eq!(bodies, [&br#"{"b":1,"x":{}}"#[..], br#"{"b":1,"x":{"c":1.50}}"#]);
 }
+
+#[test]
+fn an_operation_tells_what_happens_outside_of_bodies() {
+    let plan = plan(
+        "{match: 'GET /m/{id}', to: 'POST /{id}', query: [{rename: {q: search}}, {add: {name: n, value: 1}}], headers: {request: [{add: {name: X-T, value: t}}], response: [{add: {name: X-N, value: n}}]}}",
+    );
+    assert_eq!(
+        found(&plan, "GET", "/m/7").describe(),
+        [
+            "path: GET /m/{1} to POST /{1}",
+            "query: rename \"q\" to \"search\"",
+            "query: set \"n\" to \"1\" if absent",
+            "request header: set \"x-t\" to \"t\" if absent",
+            "response header: delete \"x-n\"",
+        ]
+    );
+}
