@@ -79,6 +79,9 @@ impl ClientIo {
     }
 
     fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Option<Protocol>> {
+        // The timer learns whom to wake: one task drives the connection from here to its end, and an
+        // idle connection is not polled again before its deadline.
+        let _ = self.link.expired(cx);
         loop {
             let seen = self.stash.len().min(PREFACE.len());
             if self.stash[..seen] != PREFACE[..seen] {
