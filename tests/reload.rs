@@ -58,8 +58,7 @@ fn a_file_renamed_over_the_old_one_is_noticed() {
 fn a_file_written_in_place_is_noticed() {
     let up = Upstream::named("main");
     let gateway = Gateway::start(&yaml(&up, "1.0"));
-    let ports = format!("listen: {}\nadmin: {{listen: {}}}\n", gateway.addr(), gateway.admin);
-    gateway.dir().write("gateway.yaml", &format!("{ports}{}", yaml(&up, "2.0")));
+    gateway.dir().write("gateway.yaml", &gateway::with_ports(&yaml(&up, "2.0")));
     serves(&gateway, "2.0");
 }
 
@@ -68,24 +67,20 @@ fn a_symlink_swapped_as_kubernetes_does_is_noticed() {
     // gateway.yaml -> ..data/gateway.yaml, ..data -> ..one; an update makes ..two and renames ..data over.
     let up = Upstream::named("main");
     let dir = TempDir::new();
-    let place = |name: &str, version: &str, ports: &str| {
-        std::fs::create_dir(dir.path(name)).unwrap();
-        dir.write(&format!("{name}/gateway.yaml"), &format!("{ports}{}", yaml(&up, version)));
-        std::os::unix::fs::symlink(name, dir.path("..data.tmp")).unwrap();
-        std::fs::rename(dir.path("..data.tmp"), dir.path("..data")).unwrap();
-    };
-    place("..one", "1.0", "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\n");
-    std::os::unix::fs::symlink("..data/gateway.yaml", dir.path("gateway.yaml")).unwrap();
-    let file = dir.path("gateway.yaml");
     let base = dir.path("");
-    let gateway = Gateway::start_on(dir, &file, |_| {});
-    serves(&gateway, "1.0");
-    let ports = format!("listen: {}\nadmin: {{listen: {}}}\n", gateway.addr(), gateway.admin);
-    for (name, version) in [("..two", "2.0"), ("..three", "3.0")] {
+    let place = |name: &str, version: &str| {
         std::fs::create_dir(base.join(name)).unwrap();
-        std::fs::write(base.join(name).join("gateway.yaml"), format!("{ports}{}", yaml(&up, version))).unwrap();
+        std::fs::write(base.join(name).join("gateway.yaml"), gateway::with_ports(&yaml(&up, version))).unwrap();
         std::os::unix::fs::symlink(name, base.join("..data.tmp")).unwrap();
         std::fs::rename(base.join("..data.tmp"), base.join("..data")).unwrap();
+    };
+    place("..one", "1.0");
+    std::os::unix::fs::symlink("..data/gateway.yaml", dir.path("gateway.yaml")).unwrap();
+    let file = dir.path("gateway.yaml");
+    let gateway = Gateway::start_on(dir, &file, |_| {});
+    serves(&gateway, "1.0");
+    for (name, version) in [("..two", "2.0"), ("..three", "3.0")] {
+        place(name, version);
         serves(&gateway, version);
     }
 }
@@ -218,7 +213,7 @@ fn new_listeners_open_and_old_ones_drain() {
     kept.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(kept.read().status, 200);
     let port = crate::support::tools::free_port();
-    let text = format!("listen: 127.0.0.1:{port}\nadmin: {{listen: {}}}\n{}", gateway.admin, yaml(&up, "2.0"));
+    let text = format!("listen: 127.0.0.1:{port}\n{}", yaml(&up, "2.0"));
     gateway.reload(&text);
     let new = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let answer = gateway::exchange(new, "GET /items HTTP/1.1\r\n", b"");
@@ -238,7 +233,7 @@ fn an_address_that_cannot_be_bound_makes_the_file_bad() {
     let gateway = Gateway::start(&yaml(&up, "1.0"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let text =
-        format!("listen: {}\nadmin: {{listen: {}}}\n{}", taken.local_addr().unwrap(), gateway.admin, yaml(&up, "2.0"));
+        format!("listen: {}\n{}", taken.local_addr().unwrap(), yaml(&up, "2.0"));
     gateway.rewrite(&text);
     gateway.admin_call("POST", "/api/v1/reload", &[]).problem(422, "config_invalid");
     assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.0"));

@@ -113,12 +113,7 @@ impl Gateway {
 
     /// Replaces the file by renaming a new one over it, as editors and deployment tools do.
     pub(crate) fn rewrite(&self, yaml: &str) {
-        let ports = format!("listen: {}\nadmin: {{listen: {}}}\n", self.addr(), self.admin);
-        let text = if yaml.contains("\nlisten:") || yaml.starts_with("listen:") {
-            yaml.to_owned()
-        } else {
-            format!("{ports}{yaml}")
-        };
+        let text = with_ports(yaml);
         let new = self.dir.write("gateway.yaml.new", &text);
         std::fs::rename(new, self.dir.path("gateway.yaml")).unwrap();
     }
@@ -279,7 +274,8 @@ fn wait_for_addresses(child: &mut Child, stderr: &Lines) -> Vec<SocketAddr> {
         }
         if child.try_wait().unwrap().is_some() || Instant::now() > deadline {
             let _ = child.kill();
-            panic!("the gateway did not start:\n{}", stderr.lock().unwrap().join("\n"));
+            let said = stderr.lock().unwrap().join("\n");
+            panic!("the gateway did not start:\n{said}");
         }
         std::thread::sleep(Duration::from_millis(5));
     }
