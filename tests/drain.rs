@@ -50,7 +50,9 @@ fn while_draining_no_new_connections_are_served_and_idle_ones_are_closed() {
     eventually("new connections are refused", || match std::net::TcpStream::connect(addr) {
         Err(_) => Some(()),
         Ok(_) => {
+            // Before the signal has arrived it is taken and waits for the upstream.
             let mut client = crate::support::Client::connect(addr);
+            client.stream().set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
             client.try_write(GET).ok()?;
             matches!(client.try_read(false), Ok(Some(answer)) if answer.status == 503).then_some(())
         }
