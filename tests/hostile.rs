@@ -16,11 +16,16 @@ fn world() -> World {
 }
 
 impl World {
-    /// Sends bytes, all that comes back until the gateway closes.
+    /// Sends bytes; all that comes back. The gateway answers or closes: it never leaves a caller without either.
+    #[track_caller]
     fn sends(&self, bytes: impl AsRef<[u8]>) -> String {
+        let bytes = bytes.as_ref();
         let mut client = self.gateway.client();
+        client.stream().set_read_timeout(Some(std::time::Duration::from_secs(3))).unwrap();
         let _ = client.try_write(bytes);
-        String::from_utf8_lossy(&client.read_to_close()).into_owned()
+        let (said, closed) = client.read_while_it_comes();
+        assert!(closed || !said.is_empty(), "no answer and no close for {:.200?}", String::from_utf8_lossy(bytes));
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// None of these may be served: an error answer or a close, and nothing reaches the upstream.

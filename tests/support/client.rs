@@ -117,15 +117,22 @@ impl Client {
     }
 
     /// Everything until the gateway closes; a reset counts as closing.
+    #[track_caller]
     pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
+        let (bytes, closed) = self.read_while_it_comes();
+        assert!(closed, "the connection was not closed; got {:?}", String::from_utf8_lossy(&bytes));
+        bytes
+    }
+
+    /// Everything until the gateway closes or the read timeout passes, and which of the two it was.
+    pub(crate) fn read_while_it_comes(&mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             match self.reader.read(&mut buffer) {
-                Ok(0) => return bytes,
+                Ok(0) => return (bytes, true),
                 Ok(n) => bytes.extend_from_slice(&buffer[..n]),
-                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return bytes,
-                Err(e) => panic!("the connection was not closed: {e}; got {:?}", String::from_utf8_lossy(&bytes)),
+                Err(e) => return (bytes, e.kind() == io::ErrorKind::ConnectionReset),
             }
         }
     }
