@@ -120,7 +120,7 @@ fn a_request_names_its_host_exactly_once() {
     let world = world();
     problem(&world, "GET /items HTTP/1.1\r\n\r\n", 400, "request_invalid");
     problem(&world, "GET /items HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "request_invalid");
-    let hosts = ["a b", "a/b", "a@b", "a,b", "http://a", "a?b", "[::1", "a:b:c", "a:99999x"];
+    let hosts = ["a b", "a/b", "a@b", "http://a", "a?b", "[::1", "a:b:c", "a:99999x"];
     world.refuses(hosts.map(|host| format!("GET /items HTTP/1.1\r\nHost: {host}\r\n\r\n")));
     // HTTP/1.0 may leave it out.
     assert!(world.sends("GET /items HTTP/1.0\r\n\r\n").starts_with("HTTP/1."));
