@@ -116,7 +116,9 @@ impl Finding {
         self
     }
 
+    /// Texts of the file may be in `message` and `help`: they are kept on one line and out of the terminal's way.
     fn new(severity: Severity, place: &Place, code: &'static str, message: String, help: String) -> Self {
+        let (message, help) = (printable(message), printable(help));
         let file = place.file.to_path_buf();
         Self {
             severity,
@@ -134,6 +136,20 @@ impl Finding {
     }
 }
 
+/// `text` without control characters, and not longer than a reader will read.
+fn printable(text: String) -> String {
+    const CHARS_MAX: usize = 1000;
+    // Bytes are never fewer than characters.
+    if text.len() <= CHARS_MAX && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown: String = text.chars().take(CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// `file:line:col: error: message; help`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,5 +163,30 @@ impl fmt::Display for Finding {
             write!(f, "; {}", self.help)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line_whatever_the_file_says() {
+        let place = Place { file: Path::new("g.yaml").into(), line: 3, col: 7 };
+        let finding = Finding::error(&place, "unknown-key", "unknown key `a\n\u{1b}[31m`", "");
+        assert_eq!(finding.to_string(), "g.yaml:3:7: error: unknown key `a\u{fffd}\u{fffd}[31m`");
+        let long = Finding::warning(&place, "unknown-key", "ö".repeat(5000), "do this");
+        assert_eq!(long.message.chars().count(), 1001);
+        assert!(long.to_string().starts_with("g.yaml:3:7: warning: ö"));
+        assert!(long.to_string().ends_with("…; do this"));
+    }
+
+    #[test]
+    fn a_finding_about_a_whole_file_has_no_line() {
+        let place = Place { file: Path::new("g.yaml").into(), line: 0, col: 0 };
+        assert_eq!(
+            Finding::error(&place, "empty", "the file is empty", "").to_string(),
+            "g.yaml: error: the file is empty"
+        );
     }
 }

@@ -21,6 +21,7 @@ pub mod raw;
 pub mod schema;
 pub mod settings;
 pub mod shape;
+pub mod source;
 pub mod suggest;
 #[cfg(test)]
 mod testing;
@@ -30,6 +31,7 @@ pub mod upstreams;
 pub mod url;
 pub mod versioning;
 pub mod versions;
+pub mod words;
 
 pub use checked::{Admin, Config, Limits, Log, LogFormat, LogRequests, Secret, Timeouts};
 pub use finding::{Finding, Severity};

@@ -3,11 +3,12 @@
 //! The comments here are what editors show: `vergate schema` prints them. Values are read into units and
 //! names, but not yet held against each other; that is the work of [`super::checked`].
 
-use super::containers::{Entries, Filled, List, OneOrMany, ShortOrLong, Word, Words, read_entries};
+use super::containers::{Entries, Filled, List, OneOrMany, ShortOrLong, Word, read_entries};
 use super::finding::Finding;
 use super::names::{AcceptPattern, DefaultName, EndpointText, FieldName, Guide, Name, PathPattern, Text, VersionName};
 use super::places::{Address, Host, Network, Prefix};
 use super::shape::{Anything, Read, not_yet, shape, wrong_type};
+use super::source::Source;
 use super::tree::Node;
 use super::units::{
     Attempts, AutoCount, Count, Date, Flag, LeadTime, Percent, Size, SizeOrZero, Span, SpanOrZero, UnlimitedCount,
@@ -312,28 +313,6 @@ shape! {
     }
 }
 
-/// `resolve` entry.
-#[derive(Clone, Debug)]
-pub enum SourcePlace {
-    /// `header:`.
-    Header(FieldName),
-    /// `path:`.
-    Path(PathPattern),
-    /// `query:`.
-    Query(Text),
-    /// `accept:`.
-    Accept(AcceptPattern),
-}
-
-/// `resolve` entry.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The one place it names.
-    pub place: SourcePlace,
-    /// `strip:`.
-    pub strip: bool,
-}
-
 /// `apis:`. Findings about an API carry its name.
 #[derive(Clone, Debug)]
 pub struct Apis(pub Entries<Name, Api>);
@@ -353,37 +332,6 @@ pub enum LinkRelation {
     Deprecation,
     Sunset,
     SuccessorVersion,
-}
-
-impl Read for Source {
-    fn expected() -> String {
-        "a source such as `header: X-API-Version`".to_owned()
-    }
-
-    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
-        let first = findings.len();
-        let SourceKeys { header, path, query, accept, strip } = SourceKeys::read(node, findings)?;
-        if findings.len() > first {
-            return None;
-        }
-        let written = [!header.is_absent(), !path.is_absent(), !query.is_absent(), !accept.is_absent()];
-        if written.into_iter().filter(|there| *there).count() != 1 {
-            let message = "a source names exactly one of header, path, query and accept";
-            let help = "write one list entry per place";
-            findings.push(Finding::error(&node.place, "source", message, help));
-            return None;
-        }
-        if let Some(at) = strip.set().filter(|at| !at.value.0 && path.is_absent() && query.is_absent()) {
-            let message = "`strip: false` has no effect on a header or accept source";
-            findings.push(Finding::warning(&at.place, "no-effect", message, "take it out"));
-        }
-        let place = None
-            .or(header.value().cloned().map(SourcePlace::Header))
-            .or(path.value().cloned().map(SourcePlace::Path))
-            .or(query.value().cloned().map(SourcePlace::Query))
-            .or(accept.value().cloned().map(SourcePlace::Accept))?;
-        Some(Self { place, strip: strip.value().is_none_or(|flag| flag.0) })
-    }
 }
 
 impl Read for Apis {
@@ -435,25 +383,3 @@ impl Read for BalanceRule {
         Word::read(node, findings).map(|word| Self(word.0))
     }
 }
-
-macro_rules! words {
-    ($type:ident: $($word:literal => $value:ident),+) => {
-        impl Words for $type {
-            const NAME: &'static str = stringify!($type);
-            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $type::$value)),+];
-        }
-    };
-}
-
-words!(LogFormat: "json" => Json, "text" => Text);
-words!(LogRequests: "all" => All, "errors" => Errors, "off" => Off);
-words!(OnConflict: "precedence" => Precedence, "reject" => Reject);
-words!(OnUnknown: "reject" => Reject, "default" => Default);
-words!(Unlisted: "forward" => Forward, "reject" => Reject);
-words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);
-words!(Balance: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
-words!(LinkRelation: "deprecation" => Deprecation, "sunset" => Sunset, "successor-version" => SuccessorVersion);
-words!(Phase: "announcement" => Announcement, "warning" => Warning, "enforcement" => Enforcement, "sunset" => Sunset);
-words!(Status:
-    "development" => Development, "alpha" => Alpha, "beta" => Beta, "stable" => Stable,
-    "deprecated" => Deprecated, "sunset" => Sunset);

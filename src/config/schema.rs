@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::containers::{Entries, Word};
 use super::names::{EndpointText, Name, VersionName};
-use super::raw::{Api, Apis, BalanceRule, Changes, Gateway, Source, SourceKeys};
+use super::raw::{Api, Apis, BalanceRule, Changes, Gateway, SourceKeys};
+use super::source::Source;
 use crate::domain::upstream::Balance;
 
 /// The schema as JSON.
@@ -82,7 +83,7 @@ impl JsonSchema for Changes {
 }
 
 /// Operations on a value and what they are for; `use` and `at` name shapes and places.
-const OPS: [(&str, &str); 20] = [
+const OPS: [(&str, &str); 21] = [
     ("rename", "Members get other names: {old: new}."),
     ("move", "A value goes to another place: {from, to}."),
     ("nest", "Members are collected into an object: {into, members, rest, always}."),
@@ -101,6 +102,7 @@ const OPS: [(&str, &str); 20] = [
     ("drop_elems", "List items that the older version does not know are dropped: {path, by, keep}."),
     ("jq", "A program of its own: {at, up, down, examples}."),
     ("use", "The operations of a shape."),
+    ("ops", "A group of operations, scoped by `at`."),
     ("at", "JSON pointer the operation is scoped to; [] is every item, {} every member."),
     ("when", "Only where a member has one of these values: {path, in}."),
 ];
@@ -260,6 +262,17 @@ mod tests {
             Api,
             Version
         )
+    }
+
+    #[test]
+    fn the_reader_of_changes_knows_every_op_of_the_schema() {
+        for (op, _) in OPS {
+            let text = format!(
+                "upstreams: {{u: http://h}}\napis: {{a: {{versions: {{\"1\": {{}}, \"2\": {{upstream: u}}}}, changes: [{{change: x, from: \"1\", to: \"2\", operations: [{{match: POST /p, request: [{{{op}: x}}]}}]}}]}}}}\n"
+            );
+            let found = outcome(&text).findings;
+            assert!(found.iter().all(|finding| finding.code != "unknown-op"), "{op}: {found:?}");
+        }
     }
 
     #[test]

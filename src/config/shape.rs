@@ -246,7 +246,12 @@ pub fn wrong_type(node: &Node, expected: &str) -> Finding {
         Some(text) if !node.is_null() => quoted(text),
         _ => node.kind().to_owned(),
     };
-    Finding::error(&node.place, "type", format!("expected {expected}, found {found}"), "write the value in that form")
+    let help = if node.is_null() && expected == "a mapping" {
+        "write `{}` where there is nothing to say"
+    } else {
+        "write the value in that form"
+    };
+    Finding::error(&node.place, "type", format!("expected {expected}, found {found}"), help)
 }
 
 /// `text` in quotes, shortened, without control characters.

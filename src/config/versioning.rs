@@ -6,6 +6,7 @@ use super::finding::{Finding, Place};
 use super::names::{DefaultName, PathPattern};
 use super::raw;
 use super::shape::At;
+use super::source;
 use super::versions::{self, Draft};
 use crate::domain::{
     api::{DefaultVersion, OnUnknown, Source, SourcePlace, Versioning},
@@ -64,7 +65,7 @@ pub fn build(
     let sources = match sources.value() {
         None if sources.is_broken() => None,
         None => default_sources(),
-        Some(list) => Some(list.0.iter().map(|at| source(&at.value)).collect()),
+        Some(list) => Some(list.0.iter().map(|at| finished(&at.value)).collect()),
     };
     Some(Versioning {
         sources: sources?,
@@ -112,12 +113,12 @@ fn check_default(draft: &Draft<'_>, place: &Place, now: UtcTime, findings: &mut 
     }
 }
 
-fn source(raw: &raw::Source) -> Source {
+fn finished(raw: &source::Source) -> Source {
     let place = match &raw.place {
-        raw::SourcePlace::Header(name) => SourcePlace::Header(name.0.clone()),
-        raw::SourcePlace::Path(pattern) => SourcePlace::Path(pattern.0.clone()),
-        raw::SourcePlace::Query(name) => SourcePlace::Query(name.0.clone()),
-        raw::SourcePlace::Accept(pattern) => SourcePlace::Accept(pattern.0.clone()),
+        source::SourcePlace::Header(name) => SourcePlace::Header(name.0.clone()),
+        source::SourcePlace::Path(pattern) => SourcePlace::Path(pattern.0.clone()),
+        source::SourcePlace::Query(name) => SourcePlace::Query(name.0.clone()),
+        source::SourcePlace::Accept(pattern) => SourcePlace::Accept(pattern.0.clone()),
     };
     Source { place, strip: raw.strip }
 }

@@ -1,0 +1,32 @@
+//! The words of `gateway.yaml` and the domain values they stand for.
+
+use super::containers::Words;
+use super::raw::LinkRelation;
+use super::{LogFormat, LogRequests};
+use crate::domain::{
+    api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
+    lifecycle::{Phase, Status},
+    upstream::Balance,
+};
+
+macro_rules! words {
+    ($type:ident: $($word:literal => $value:ident),+) => {
+        impl Words for $type {
+            const NAME: &'static str = stringify!($type);
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $type::$value)),+];
+        }
+    };
+}
+
+words!(LogFormat: "json" => Json, "text" => Text);
+words!(LogRequests: "all" => All, "errors" => Errors, "off" => Off);
+words!(OnConflict: "precedence" => Precedence, "reject" => Reject);
+words!(OnUnknown: "reject" => Reject, "default" => Default);
+words!(Unlisted: "forward" => Forward, "reject" => Reject);
+words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);
+words!(Balance: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
+words!(LinkRelation: "deprecation" => Deprecation, "sunset" => Sunset, "successor-version" => SuccessorVersion);
+words!(Phase: "announcement" => Announcement, "warning" => Warning, "enforcement" => Enforcement, "sunset" => Sunset);
+words!(Status:
+    "development" => Development, "alpha" => Alpha, "beta" => Beta, "stable" => Stable,
+    "deprecated" => Deprecated, "sunset" => Sunset);
