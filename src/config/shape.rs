@@ -1,6 +1,6 @@
 //! How a mapping with known keys is read and described: one declaration gives both.
 //!
-//! [`shape!`] turns a list of keys into a struct, its reader and its JSON Schema, so the three cannot
+//! `shape!` turns a list of keys into a struct, its reader and its JSON Schema, so the three cannot
 //! drift apart. A reader reports everything it finds instead of stopping at the first error.
 
 use std::borrow::Cow;
@@ -162,7 +162,7 @@ macro_rules! shape {
 }
 pub(crate) use shape;
 
-/// The modes under the names that [`shape!`] uses.
+/// The modes under the names that `shape!` uses.
 #[allow(non_upper_case_globals, reason = "the words of the macro")]
 pub mod mode {
     use super::Mode;
