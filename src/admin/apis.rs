@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     domain::{
         api::{Api, DefaultVersion, HostPattern, Unlisted, Version},
-        lifecycle::{Phase, Status},
+        lifecycle::Phase,
         time::UtcTime,
     },
 };
@@ -122,8 +122,6 @@ fn default_version(api: &Api, now: UtcTime) -> Option<usize> {
     match api.versioning.default {
         DefaultVersion::Required => None,
         DefaultVersion::Version(index) => Some(index),
-        DefaultVersion::LatestStable => api.versions.iter().rposition(|version| {
-            version.lifecycle.standing(now).status == Status::Stable && !version.name.is_pre_release()
-        }),
+        DefaultVersion::LatestStable => api.latest_stable(now),
     }
 }

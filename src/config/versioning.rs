@@ -10,7 +10,7 @@ use super::source;
 use super::versions::{self, Draft};
 use crate::domain::{
     api::{DefaultVersion, OnUnknown, Source, SourcePlace, Versioning},
-    lifecycle::Status,
+    lifecycle::{Lifecycle, Status},
     time::UtcTime,
 };
 
@@ -77,7 +77,8 @@ pub fn build(
 
 fn latest_stable(place: &Place, subject: &Subject<'_>, now: UtcTime, findings: &mut Vec<Finding>) -> DefaultVersion {
     let stable = |draft: &Draft<'_>| {
-        draft.lifecycle.as_ref().is_none_or(|lifecycle| lifecycle.standing(now).status == Status::Stable)
+        let stable = |lifecycle: &Lifecycle| lifecycle.standing(now).status == Status::Stable;
+        !draft.name.is_pre_release() && draft.lifecycle.as_ref().is_none_or(stable)
     };
     if !subject.incomplete && !subject.drafts.iter().any(stable) {
         let message = format!("the default is latest-stable, but the api `{}` has no stable version", subject.api);

@@ -1,6 +1,11 @@
 //! An API, its versions, and the rules that choose among them.
 
-use super::{endpoint::Endpoint, lifecycle::Lifecycle, version::ApiVersion};
+use super::{
+    endpoint::Endpoint,
+    lifecycle::{Lifecycle, Status},
+    time::UtcTime,
+    version::ApiVersion,
+};
 
 /// A product with versions.
 #[derive(Clone, Debug)]
@@ -21,6 +26,17 @@ pub struct Api {
     pub versioning: Versioning,
     /// Ascending; never empty. Indices into this list name versions everywhere else.
     pub versions: Vec<Version>,
+}
+
+impl Api {
+    /// Index of the newest version whose status is stable at `now`, pre-releases aside: what
+    /// `latest-stable` means and where callers of a deprecated version are sent.
+    pub fn latest_stable(&self, now: UtcTime) -> Option<usize> {
+        let stable = |version: &Version| {
+            !version.name.is_pre_release() && version.lifecycle.standing(now).status == Status::Stable
+        };
+        self.versions.iter().rposition(stable)
+    }
 }
 
 /// One version of an API.

@@ -53,7 +53,7 @@ pub struct Policy {
 /// Decides for every version of `api`, in the order of [`Api::versions`], as of `now`.
 pub fn compile(api: &Api, now: UtcTime) -> Vec<Policy> {
     let standings: Vec<Standing> = api.versions.iter().map(|version| version.lifecycle.standing(now)).collect();
-    let newest_stable = standings.iter().rposition(|standing| standing.status == Status::Stable);
+    let newest_stable = api.latest_stable(now);
     let policy = |(index, version): (usize, &Version)| {
         let standing = standings[index];
         let successor = newest_stable.filter(|stable| *stable != index);
