@@ -18,6 +18,7 @@ mod host;
 pub mod media_type;
 mod path_view;
 mod reader;
+mod reading;
 mod route;
 mod selector;
 pub mod signals;

@@ -3,7 +3,7 @@
 //! Each API is looked up after the version was taken off with its own path sources, so APIs with the
 //! same path sources share one group: the expressions run once, then one table finds the prefix.
 
-use std::{borrow::Cow, collections::HashMap, ops::Range};
+use std::{borrow::Cow, cmp::Reverse, collections::HashMap, ops::Range};
 
 use super::{expression::Expression, host::Hosts, path_view, strip};
 use crate::domain::api::{Api, SourcePlace};
@@ -12,6 +12,12 @@ use crate::domain::api::{Api, SourcePlace};
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     groups: Vec<Group>,
+    /// Groups by the first segment of their prefixes; each group once per segment.
+    by_first_segment: HashMap<Box<str>, Vec<usize>>,
+    /// Groups with an API of the prefix `/`.
+    rooted: Vec<usize>,
+    /// The most path sources any group has.
+    expressions_max: usize,
     /// How many APIs these are.
     pub(super) count: usize,
 }
@@ -73,7 +79,16 @@ impl Candidates {
             self.groups.push(Group::new(patterns));
             self.groups.len() - 1
         });
-        self.groups[at].add(index, &api.path);
+        let prefix = path_view::normalise(api.path.trim_end_matches('/'));
+        let groups = match prefix_ends(&prefix).next() {
+            None => &mut self.rooted,
+            Some(end) => self.by_first_segment.entry(prefix[..end].into()).or_default(),
+        };
+        if !groups.contains(&at) {
+            groups.push(at);
+        }
+        self.groups[at].add(index, &prefix);
+        self.expressions_max = self.expressions_max.max(self.groups[at].expressions.len());
         self.count += 1;
     }
 
@@ -83,8 +98,12 @@ impl Candidates {
         if let [only] = &self.groups[..] {
             return only.find(view);
         }
-        let owners = self.groups.iter().filter_map(|group| group.find(view));
-        owners.min_by_key(|owner| (std::cmp::Reverse(owner.prefix_bytes()), owner.api))
+        // Each path source takes one segment off, so the first that is left is one of the first few.
+        let starts = std::iter::once(0).chain(prefix_ends(view));
+        let segments = starts.zip(prefix_ends(view)).take(self.expressions_max + 1);
+        let by_segment = segments.filter_map(|(start, end)| self.by_first_segment.get(&view[start..end])).flatten();
+        let owners = by_segment.chain(&self.rooted).filter_map(|group| self.groups[*group].find(view));
+        owners.min_by_key(|owner| (Reverse(owner.prefix_bytes()), owner.api))
     }
 }
 
@@ -100,12 +119,12 @@ impl Group {
         Self { patterns, expressions, root: None, prefixes: HashMap::new(), segments_max: 0 }
     }
 
-    fn add(&mut self, api: usize, path: &str) {
-        let prefix = path_view::normalise(path.trim_end_matches('/'));
+    /// - `prefix`: normalised, without a trailing slash.
+    fn add(&mut self, api: usize, prefix: &str) {
         if prefix.is_empty() {
             self.root.get_or_insert(api);
         } else {
-            self.segments_max = self.segments_max.max(prefix_ends(&prefix).count());
+            self.segments_max = self.segments_max.max(prefix_ends(prefix).count());
             self.prefixes.entry(prefix.into()).or_insert(api);
         }
     }
@@ -237,6 +256,22 @@ mod tests {
         let sources = ["^/a([0-9]+)/", "/b([0-9]+)/", "/c([0-9]+)/", "/d([0-9]+)/"];
         let apis = [api("many").path("/x").sources(&sources).build()];
         assert_eq!(owner(&apis, "/a1/x/b2/y/c3/z/d4/"), Some((0, "/x/y/z/".into())));
+    }
+
+    #[test]
+    fn among_many_path_sources_each_api_is_found_by_its_own() {
+        let sources: Vec<String> = (0..50).map(|index| format!("^/(?:a/)?s{index}/v([0-9]+)/")).collect();
+        let mut apis: Vec<Api> = sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| api("one").path(&format!("/s{index}/x")).sources(&[source, V]).build())
+            .collect();
+        apis.push(api("outer").path("/a").sources(&["^/a/s7/v([0-9]+)/"]).build());
+        assert_eq!(owner(&apis, "/s49/v1/x/y"), Some((49, "/s49/x/y".into())));
+        assert_eq!(owner(&apis, "/v2/s49/x"), Some((49, "/s49/x".into())));
+        assert_eq!(owner(&apis, "/s48/v1/y"), None);
+        assert_eq!(owner(&apis, "/a/s7/v1/x"), Some((50, "/a/s7/x".into())));
+        assert_eq!(owner(&apis, "/"), None);
     }
 
     #[test]
