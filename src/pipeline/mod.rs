@@ -30,7 +30,7 @@ use hyper::body::Incoming;
 use self::{
     downstream::{admission, head::HeadError, link::Link},
     exchange::Exchange,
-    negotiation::{Chosen, Head},
+    negotiation::{Chosen, Head, PathCapture},
     policy::{Captured, Verdict},
     refused::Refused,
     reply::{Handled, Reply, Source},
@@ -134,9 +134,30 @@ fn negotiate<'u>(exchange: &mut Exchange, uri: &'u http::Uri, parts: &Parts) -> 
             exchange.counted.version = refusal.version;
             exchange.served = refusal.version;
             exchange.source = refusal.error.source();
+            if let (Some(api), Some(version)) = (refusal.api, refusal.version) {
+                exchange.successor_path = successor_path(exchange, (api, version), refusal.path_capture.as_ref(), uri);
+            }
             Err(refused)
         }
     }
+}
+
+/// Where the newest stable version has the same resource, for the `Link` every answer of a version carries.
+fn successor_path(
+    exchange: &Exchange,
+    (api, version): (usize, usize),
+    capture: Option<&PathCapture>,
+    uri: &http::Uri,
+) -> Option<String> {
+    let entry = exchange.loaded.snapshot.version(api, version);
+    let method = exchange.method.as_str();
+    let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
+    entry.policy.link_target(uri.path(), capture.map(captured).as_ref(), &moved)
+}
+
+/// The capture as the policy takes it: stages do not know each other.
+fn captured(capture: &PathCapture) -> Captured {
+    Captured { source: capture.source, range: capture.range.clone() }
 }
 
 /// Serves, refuses or redirects, as the version's lifecycle says.
@@ -146,11 +167,8 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
     let loaded = Rc::clone(&exchange.loaded);
     let entry = loaded.snapshot.version(chosen.api, chosen.version);
     let policy = &entry.policy;
-    let captured = chosen.path_capture.as_ref();
-    let captured = captured.map(|at| Captured { source: at.source, range: at.range.clone() });
-    let method = exchange.method.as_str();
-    let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
-    exchange.successor_path = policy.link_target(uri.path(), captured.as_ref(), &moved);
+    let capture = chosen.path_capture.as_ref();
+    exchange.successor_path = successor_path(exchange, (chosen.api, chosen.version), capture, uri);
     let gone = || {
         let problem = policy.refusal().cloned();
         Refused::new(
@@ -166,8 +184,10 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
             Ok(None)
         }
         Verdict::Redirect => {
-            let captured = captured.filter(|_| chosen.named_by_path_alone);
-            let place = captured.and_then(|captured| policy.location(uri.path(), uri.query(), &captured, &moved));
+            let capture = capture.filter(|_| chosen.named_by_path_alone).map(captured);
+            let method = exchange.method.as_str();
+            let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
+            let place = capture.and_then(|capture| policy.location(uri.path(), uri.query(), &capture, &moved));
             let place = place.ok_or_else(gone)?;
             let mut redirect = Response::new(Source::Empty);
             *redirect.status_mut() = http::StatusCode::PERMANENT_REDIRECT;

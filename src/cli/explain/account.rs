@@ -18,7 +18,7 @@ use crate::{
     },
     headers,
     pipeline::{
-        negotiation::{Chosen, Head, VersionSource},
+        negotiation::{Chosen, Head, PathCapture, VersionSource},
         policy::{Captured, Policy, Verdict},
         snapshot::{Snapshot, VersionEntry},
     },
@@ -128,7 +128,11 @@ impl Account {
             Err(refusal) => {
                 if let Some(api) = refusal.api {
                     self.name_version(snapshot, api, refusal.version, at);
-                    self.announce(snapshot, api, refusal.version, None, answer);
+                    let successor = refusal.version.and_then(|version| {
+                        let entry = snapshot.version(api, version);
+                        successor_path(entry, request, refusal.path_capture.as_ref())
+                    });
+                    self.announce(snapshot, api, refusal.version, successor.as_deref(), answer);
                 }
                 return Err(refusal.problem(&snapshot.negotiator));
             }
@@ -191,11 +195,7 @@ impl Account {
         verbose: bool,
     ) -> Result<(), Problem> {
         let entry = snapshot.version(chosen.api, chosen.version);
-        let method = request.method.as_str();
-        let moved = |path: &str| entry.to_successor.as_ref().and_then(|plan| plan.path(method, path));
-        let captured = chosen.path_capture.as_ref();
-        let captured = captured.map(|at| Captured { source: at.source, range: at.range.clone() });
-        let successor_path = entry.policy.link_target(&request.path, captured.as_ref(), &moved);
+        let successor_path = successor_path(entry, request, chosen.path_capture.as_ref());
         self.announce(snapshot, chosen.api, Some(chosen.version), successor_path.as_deref(), answer);
         if chosen.fallback {
             answer.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
@@ -211,13 +211,14 @@ impl Account {
                 answer.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
             }
             Verdict::Redirect => {
-                let captured = captured.filter(|_| chosen.named_by_path_alone);
-                let query = request.query.as_deref();
-                let place = captured.and_then(|at| entry.policy.location(&request.path, query, &at, &moved));
+                let capture = chosen.path_capture.as_ref().filter(|_| chosen.named_by_path_alone).map(captured);
+                let (query, moved) = (request.query.as_deref(), moved(entry, request));
+                let place = capture.and_then(|at| entry.policy.location(&request.path, query, &at, &moved));
                 let place = place.ok_or_else(|| gone(&entry.policy))?;
                 let mut brief = HeaderMap::new();
                 entry.policy.announcement.apply_brief(&mut brief, successor_path.as_deref());
                 brief.insert(header::LOCATION, place);
+                brief.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 brief.insert(headers::X_API_VERSION_USED, entry.used.clone());
                 headers::merge_vary(&mut brief, snapshot.negotiator.vary(chosen.api));
                 *answer = brief;
@@ -335,6 +336,19 @@ impl Account {
         self.steps.push(StepLine { step: "refused".to_owned(), found: problem.detail.clone() });
         self.told.refusal = Some(problem);
     }
+}
+
+/// Where the newest stable version has the same resource.
+fn successor_path(entry: &VersionEntry, request: &Request, capture: Option<&PathCapture>) -> Option<String> {
+    entry.policy.link_target(&request.path, capture.map(captured).as_ref(), &moved(entry, request))
+}
+
+fn moved(entry: &VersionEntry, request: &Request) -> impl Fn(&str) -> Option<String> {
+    |path| entry.to_successor.as_ref().and_then(|plan| plan.path(request.method.as_str(), path))
+}
+
+fn captured(capture: &PathCapture) -> Captured {
+    Captured { source: capture.source, range: capture.range.clone() }
 }
 
 fn gone(policy: &Policy) -> Problem {

@@ -43,7 +43,7 @@ pub(super) fn decide<'h>(
 
 /// The path, if the target can be decided on at all.
 fn checked_path<'h>(head: &Head<'h, '_>) -> Result<&'h str, Refusal> {
-    let refuse = |error| Err(Refusal { error, api: None, version: None });
+    let refuse = |error| Err(Refusal { error, api: None, version: None, path_capture: None });
     let backslash = |text: &str| memchr::memchr(b'\\', text.as_bytes()).is_some();
     if backslash(head.path) || head.query.is_some_and(backslash) {
         return refuse(NegotiationError::TargetInvalid);
@@ -59,7 +59,7 @@ fn checked_path<'h>(head: &Head<'h, '_>) -> Result<&'h str, Refusal> {
 
 /// Decides on one view of the path.
 fn look<'v>(negotiator: &Negotiator, head: &Head<'_, '_>, view: &'v str, observer: &mut impl Observer) -> Decision<'v> {
-    let refusal = |error, api, version| Err(Refusal { error, api, version });
+    let refusal = |error, api, version| Err(Refusal { error, api, version, path_capture: None });
     let (set, named) = negotiator.hosts.find(head.host);
     let candidates = set.map(|set| &negotiator.candidates[set]);
     observer.step(|| Step::Host {
@@ -121,7 +121,12 @@ fn refuse_ambiguous_path(
             let same = !climbs && decision.means_the_same(&other, reading.without_parameters);
             observer.step(|| Step::Reading { path: path.clone(), same });
             if !same {
-                return Err(Refusal { error: NegotiationError::PathInvalid, api: None, version: None });
+                return Err(Refusal {
+                    error: NegotiationError::PathInvalid,
+                    api: None,
+                    version: None,
+                    path_capture: None,
+                });
             }
             seen.push(path);
         }
@@ -174,7 +179,14 @@ fn chosen<'h>(
     decision: Decision<'_>,
     unversioned: Option<Cow<'h, str>>,
 ) -> Result<Chosen<'h>, Refusal> {
-    let (selected, endpoint) = decision.outcome?;
+    let (selected, endpoint) = match (decision.outcome, &decision.owner) {
+        (Ok(outcome), _) => outcome,
+        (Err(refusal), Some(owner)) if refusal.version.is_some() => {
+            let path_capture = path_capture(&negotiator.resolvers[owner.api], path, view, owner);
+            return Err(Refusal { path_capture, ..refusal });
+        }
+        (Err(refusal), _) => return Err(refusal),
+    };
     let (owner, sources) = decision.owner.zip(decision.sources).expect("a version is selected from an owner's sources");
     let resolver = &negotiator.resolvers[owner.api];
     let media_type_text = sources.by_accept.filter(|(version, _)| *version == selected.version);

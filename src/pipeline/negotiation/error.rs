@@ -1,6 +1,6 @@
 //! Why a request cannot be given an API, a version or an endpoint, and how the caller is told.
 
-use super::{Negotiator, VersionSource};
+use super::{Negotiator, PathCapture, VersionSource};
 use crate::problem::{Code, NamedBy, Problem};
 
 /// A request that is not served.
@@ -12,6 +12,8 @@ pub struct Refusal {
     pub api: Option<usize>,
     /// The version, once it is known: with [`NegotiationError::EndpointUnknown`] only.
     pub version: Option<usize>,
+    /// Where the path holds that version, for the successor link its answer carries as well.
+    pub path_capture: Option<PathCapture>,
 }
 
 /// What is wrong with a request. Values are bounded and safe to show.

@@ -90,6 +90,7 @@ fn an_unlisted_endpoint_is_rejected_where_the_api_says_so_and_the_version_is_ser
     let sent = get("/v1/voice");
     let refusal = ask(&negotiator, &sent).expect_err("unlisted");
     assert_eq!((refusal.api, refusal.version), (Some(0), Some(0)), "the answer still says which version it is of");
+    assert_eq!(refusal.path_capture.map(|capture| capture.range), Some(2..3), "and links to its successor");
     assert_eq!(negotiator.endpoint(0, 1, &Method::POST, "/voice"), Ok(Some(1)));
     assert_eq!(negotiator.endpoint(0, 0, &Method::POST, "/voice"), Err(NegotiationError::EndpointUnknown));
 }
@@ -118,7 +119,10 @@ fn a_named_host_has_no_fall_through() {
         let found = ask(&negotiator, &sent);
         assert_eq!(found.as_ref().map(|chosen| chosen.api).ok(), expected, "{host}{path}");
         if let Err(refusal) = found {
-            assert_eq!(refusal, Refusal { error: NegotiationError::RouteUnknown, api: None, version: None });
+            assert_eq!(
+                refusal,
+                Refusal { error: NegotiationError::RouteUnknown, api: None, version: None, path_capture: None }
+            );
         }
     }
 }
