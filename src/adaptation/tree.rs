@@ -145,9 +145,11 @@ impl<'a> Object<'a> {
 
 /// Whether the JSON text `key` says `name`: escapes count as what they mean, and nothing else does.
 pub(super) fn is_named(key: &[u8], name: &Name) -> bool {
-    // A text without escapes is as long as the name; one with escapes is longer.
+    // A text without escapes is as long as the name, one with escapes is longer; and it begins like
+    // the name or with an escape, which spares most other keys the search for one.
     key == name.json()
         || (key.len() > name.as_str().len() + 2
+            && (key[1] == b'\\' || key[1] == name.json()[1])
             && memchr::memchr(b'\\', key).is_some()
             && scalar::unquote(key).is_some_and(|text| *text == *name.as_str().as_bytes()))
 }

@@ -12,6 +12,9 @@ use crate::adaptation::{
 
 /// Renames all at once: members keep place and value; what stands at the name of a present one goes.
 pub(super) fn rename<'a>(object: &mut Object<'a>, pairs: &'a [(Name, Name)], refuses: bool) -> Result<Outcome, Fault> {
+    if let [(from, to)] = pairs {
+        return rename_one(object, from, to, refuses);
+    }
     let mut renamed: Vec<(usize, &'a Name)> = Vec::new();
     let mut targets: Vec<(usize, &Name)> = Vec::new();
     for (from, to) in pairs {
@@ -37,6 +40,23 @@ pub(super) fn rename<'a>(object: &mut Object<'a>, pairs: &'a [(Name, Name)], ref
         object.take(index);
     }
     object.text = None;
+    Ok(Outcome::Changed)
+}
+
+/// The same for the one pair that most ops have, without a list.
+fn rename_one<'a>(object: &mut Object<'a>, from: &Name, to: &'a Name, refuses: bool) -> Result<Outcome, Fault> {
+    let source = find(object, from)?;
+    let target = find(object, to)?;
+    let Some(source) = source else { return Ok(Outcome::Same) };
+    let stray = target.filter(|target| *target != source);
+    if refuses && stray.is_some() {
+        return Err(Fault::of(Reason::Conflict, to));
+    }
+    object.members[source].key = to.json();
+    object.text = None;
+    if let Some(stray) = stray {
+        object.take(stray);
+    }
     Ok(Outcome::Changed)
 }
 
