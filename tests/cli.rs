@@ -401,21 +401,60 @@ fn explain_reads_well_without_json() {
 #[test]
 fn explain_agrees_with_the_running_gateway() {
     let up = Upstream::json("{}");
-    let text =
-        fill(&SOUND.replace("http://127.0.0.1:1", "<up>").replace("http://127.0.0.1:2", "<up>"), &[("up", &up.url())]);
+    let text = fill(
+        &SOUND.replace("http://127.0.0.1:1", "<up>").replace("http://127.0.0.1:2", "<up>/base"),
+        &[("up", &up.url())],
+    );
     let gateway = Gateway::start(&text);
-    for target in ["/v1.0/parse", "/parse", "/v2/items/7", "/v7/parse", "/v1.x/parse", "/v1.5/x/../parse", "//parse"] {
-        let answer = gateway.get(target, &["Host: shop.example"]);
-        let dir = TempDir::new();
-        dir.write("gateway.yaml", &text);
-        let (_, out, err) = vergate(&dir, &["explain", "--json", &format!("http://shop.example{target}")]);
+    let dir = TempDir::new();
+    dir.write("gateway.yaml", &text);
+    let cases: [(&str, &str, &[&str]); 21] = [
+        ("GET", "/v1.0/parse", &[]),
+        ("POST", "/v1.0/parse", &["Content-Type: text/plain"]),
+        ("GET", "/parse?a=%20&b", &[]),
+        ("GET", "/parse?a=1", &["X-API-Version: 1.5"]),
+        ("GET", "/v2/items/7", &[]),
+        ("GET", "/v2.0/items/7", &["X-API-Version: v1.0"]),
+        ("GET", "/v7/parse", &[]),
+        ("GET", "/v1.5.x/parse", &[]),
+        ("GET", "/v1.5/x/../parse", &[]),
+        ("GET", "//parse", &[]),
+        ("GET", "/%761.5/parse", &[]),
+        ("GET", "/v1.5%2fparse", &[]),
+        ("GET", "/parse", &["X-API-Version: 1.0, 1.5"]),
+        ("GET", "/parse", &["X-API-Version: x"]),
+        ("GET", "/parse", &["X-API-Version: 1"]),
+        ("DELETE", "/v1.5/parse", &[]),
+        ("HEAD", "/v1.5/items/7", &[]),
+        ("OPTIONS", "/parse", &["Origin: https://a", "Access-Control-Request-Method: POST"]),
+        ("TRACE", "/parse", &[]),
+        ("GET", "/v2.0", &[]),
+        ("GET", "/v02.0/parse", &[]),
+    ];
+    for (method, target, fields) in cases {
+        let mut sent = vec!["Host: shop.example"];
+        sent.extend_from_slice(fields);
+        let answer = gateway.call(method, target, &sent, "");
+        let url = format!("http://shop.example{target}");
+        let mut args = vec!["explain", "--json", "-X", method, &url];
+        for field in fields {
+            args.extend(["-H", field]);
+        }
+        let (code, out, err) = vergate(&dir, &args);
+        assert_eq!(code, 0, "{method} {target}: {err}");
         let json: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+        assert_eq!(json["version"].as_str().map(str::to_owned), answer.used(), "{method} {target} {fields:?}: {json}");
         if answer.status == 200 {
-            assert_eq!(json["version"].as_str().map(str::to_owned), answer.used(), "{target}: {json}");
-            assert_eq!(json["upstream_path"], up.last().target.as_str(), "{target}");
+            let path = json["upstream_path"].as_str().unwrap().to_owned();
+            let seen = up.last().target;
+            assert!(seen == path, "{method} {target}: explained {path}, upstream saw {seen}");
+            let speaks = json["speaks"].as_str().map(str::to_owned);
+            assert_eq!(speaks, up.last().header("X-API-Version"), "{method} {target}");
         } else {
-            assert_eq!(json["status"], answer.status, "{target}: {json}");
-            assert_eq!(json["code"], answer.json()["code"], "{target}");
+            assert_eq!(json["status"], answer.status, "{method} {target}: {json}");
+            if method != "HEAD" {
+                assert_eq!(json["code"], answer.json()["code"], "{method} {target}");
+            }
         }
     }
 }

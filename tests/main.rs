@@ -44,6 +44,8 @@ mod real_servers;
 mod reload;
 /// Which API a request belongs to (section 2).
 mod routing;
+/// The table of standards names tests and files that exist.
+mod standards;
 /// Every timeout of section 2 and its problem.
 mod timeouts;
 /// Several servers, dead ones, slow ones, retries.

@@ -587,3 +587,11 @@ fn vary_names_the_sources_that_are_configured_once() {
     let gateway = Gateway::start(&fill(&format!("{SOURCES}{own}"), &[("up", &up.url())]));
     assert_eq!(gateway.get("/items", &[]).header("Vary"), None);
 }
+
+#[test]
+fn a_version_field_with_bytes_that_are_no_text_is_malformed() {
+    let world = World::new();
+    let mut client = world.gateway.client();
+    client.write(b"GET /items HTTP/1.1\r\nHost: h\r\nX-API-Version: \xff\xfe\r\n\r\n");
+    client.read().problem(400, "version_malformed");
+}

@@ -699,3 +699,128 @@ fn a_slow_drip_of_a_request_is_put_together() {
     assert_eq!(client.read().status, 200);
     assert_eq!(up.last().text(), "abc");
 }
+
+// ---- what else a proxy must do ------------------------------------------------------------------------------------
+
+#[test]
+fn max_forwards_is_counted_down_and_ends_here_at_zero() {
+    // RFC 9110 section 7.6.2: MUST for OPTIONS.
+    let (gateway, up) = ok();
+    assert_eq!(gateway.call("OPTIONS", "/items", &["Max-Forwards: 5"], "").status, 200);
+    assert_eq!(up.last().header("Max-Forwards").as_deref(), Some("4"));
+    let before = up.requests().len();
+    let answer = gateway.call("OPTIONS", "/items", &["Max-Forwards: 0"], "");
+    assert!(answer.status < 500, "{}", answer.text());
+    assert_eq!(up.requests().len(), before, "zero is not forwarded");
+}
+
+#[test]
+fn an_h2c_upgrade_is_not_passed_on() {
+    let (gateway, up) = ok();
+    let answer = gateway
+        .get("/items", &["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"]);
+    assert_eq!(answer.status, 200);
+    assert_eq!(up.last().header("Upgrade"), None);
+    assert_eq!(up.last().header("HTTP2-Settings"), None);
+}
+
+#[test]
+fn an_upstream_cannot_speak_for_the_gateway() {
+    let (gateway, _up) =
+        world(|a| a.reply(200, &["X-API-Version-Used: 9", "X-API-Version-Fallback: true", "X-Request-Id: theirs"], ""));
+    let answer = gateway.get("/items", &["X-Request-Id: mine"]);
+    assert_eq!(answer.lines("X-API-Version-Used"), ["1.0"]);
+    assert_eq!(answer.header("X-API-Version-Fallback"), None);
+    assert_eq!(answer.lines("X-Request-Id"), ["mine"]);
+}
+
+#[test]
+fn an_upload_cut_short_is_never_passed_off_as_complete() {
+    for framing in ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Content-Length: 100\r\n\r\nhello"] {
+        let (ended, cut) = (Gate::default(), std::sync::Arc::new(std::sync::Mutex::new(String::new())));
+        let (seen, tail) = (ended.clone(), cut.clone());
+        let up = Upstream::streaming(move |a| {
+            let mut bytes = Vec::new();
+            let _ = a.stream().read_to_end(&mut bytes);
+            *tail.lock().unwrap() = String::from_utf8_lossy(&bytes).into_owned();
+            seen.open();
+            Then::Close
+        });
+        let gateway = Gateway::start(&plain(&up.url()));
+        let mut client = gateway.client();
+        client.write(format!("POST /items HTTP/1.1\r\nHost: h\r\n{framing}"));
+        up.wait(1);
+        client.reset();
+        ended.wait();
+        let sent = cut.lock().unwrap().clone();
+        assert!(!sent.ends_with("0\r\n\r\n"), "the upstream was told that this is all: {sent:?}");
+        assert!(sent.len() < 100, "{sent:?}");
+    }
+}
+
+#[test]
+fn an_answer_with_both_framings_reaches_the_client_with_one_or_not_at_all() {
+    let (gateway, _up) = world(|a| {
+        a.raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        Then::Close
+    });
+    let answer = gateway.get("/items", &[]);
+    if answer.status == 200 {
+        assert_eq!(answer.text(), "hello");
+        assert!(answer.header("Content-Length").is_none() || answer.header("Transfer-Encoding").is_none());
+    } else {
+        answer.problem(502, "upstream_invalid_response");
+    }
+}
+
+#[test]
+fn the_caller_behind_trusted_proxies_is_the_first_untrusted_address_from_the_right() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&format!("trusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\n{}", plain(&up.url())));
+    let client = |fields: &[&str], id: &str| {
+        let id_field = format!("X-Request-Id: {id}");
+        let mut all = fields.to_vec();
+        all.push(&id_field);
+        gateway.get("/items", &all);
+        gateway.log_line(|l| l["request_id"] == id)["client"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(client(&["X-Forwarded-For: 6.6.6.6, 7.7.7.7, 10.1.2.3"], "a"), "7.7.7.7");
+    assert_eq!(client(&[], "b"), "127.0.0.1");
+    assert_eq!(client(&["X-Forwarded-For: garbage"], "c"), "127.0.0.1");
+}
+
+#[test]
+fn http_2_requests_are_translated_and_refused_like_any_other() {
+    let (gateway, up) = ok();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use http_body_util::{BodyExt, Empty};
+        let stream = tokio::net::TcpStream::connect(gateway.addr()).await.unwrap();
+        let io = hyper_util::rt::TokioIo::new(stream);
+        let (mut send, connection) =
+            hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        let request = hyper::Request::get("http://shop.example/items?x=%20")
+            .header("cookie", "a=1")
+            .header("cookie", "b=2")
+            .header("te", "trailers")
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap();
+        assert_eq!(send.send_request(request).await.unwrap().status(), 200);
+        // RFC 9113 section 8.2.3: crumbs become one line.
+        assert_eq!(up.last().head.lines("Cookie"), ["a=1; b=2"]);
+        assert_eq!(up.last().target, "/items?x=%20");
+
+        let request = hyper::Request::get("http://shop.example/items")
+            .header("x-api-version", "9")
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap();
+        let answer = send.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(answer.headers().get("connection").is_none());
+        let problem: serde_json::Value =
+            serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+        assert_eq!(problem["code"], "version_unknown");
+    });
+}

@@ -253,3 +253,57 @@ fn expansion_reads_files_and_the_environment() {
     assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.5"));
     gateway.get("/other", &[]).problem(404, "route_unknown");
 }
+
+#[test]
+fn counters_go_on_over_a_reload() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let count = |gateway: &Gateway| {
+        gateway.metrics().sum("api_requests_by_version_total", &[("version", "1.0"), ("status_code", "200")])
+    };
+    gateway.get("/items", &[]);
+    eventually("one is counted", || (count(&gateway) == 1.0).then_some(()));
+    gateway.reload(&format!("limits: {{request_target: 4KiB}}\n{}", yaml(&up, "1.0")));
+    gateway.get("/items", &[]);
+    eventually("two are counted", || (count(&gateway) == 2.0).then_some(()));
+}
+
+#[test]
+fn fifty_reloads_leave_no_descriptors_and_no_memory_behind() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap().count();
+    for n in 0..10 {
+        gateway.reload(&yaml(&up, if n % 2 == 0 { "2.0" } else { "1.0" }));
+        gateway.get("/items", &[]);
+    }
+    let (open, resident) = (descriptors(), gateway.resident());
+    for n in 0..50 {
+        gateway.reload(&yaml(&up, if n % 2 == 0 { "2.0" } else { "1.0" }));
+        gateway.get("/items", &[]);
+    }
+    eventually("no more descriptors than before", || (descriptors() <= open + 4).then_some(()));
+    assert!(gateway.resident() < resident + (16 << 20), "{resident} -> {}", gateway.resident());
+}
+
+#[test]
+fn a_file_that_goes_away_and_comes_back_is_noticed() {
+    let up = Upstream::named("main");
+    let gateway = Gateway::start(&yaml(&up, "1.0"));
+    std::fs::remove_file(gateway.dir().path("gateway.yaml")).unwrap();
+    eventually("the failed reload shows", || {
+        (gateway.metrics().sum("vergate_config_last_reload_successful", &[]) == 0.0).then_some(())
+    });
+    assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.0"));
+    gateway.rewrite(&yaml(&up, "2.0"));
+    serves(&gateway, "2.0");
+}
+
+#[test]
+fn the_same_port_on_another_address_can_be_taken_over() {
+    let up = Upstream::named("main");
+    let port = crate::support::tools::free_port();
+    let gateway = Gateway::start(&format!("listen: 127.0.0.1:{port}\n{}", yaml(&up, "1.0")));
+    gateway.reload(&format!("listen: 0.0.0.0:{port}\n{}", yaml(&up, "2.0")));
+    serves(&gateway, "2.0");
+}

@@ -165,3 +165,38 @@ apis:
     assert_eq!(up.last().target, "/two/x");
     assert_eq!(up.last().header("X-API-Version").as_deref(), Some("2.0"), "the version it speaks");
 }
+
+#[test]
+fn an_absolute_target_chooses_the_api_by_its_own_authority() {
+    let (gateway, up) = world(HOSTS);
+    let mut client = gateway.client();
+    client.write("GET http://api.example.com/shop/1 HTTP/1.1\r\nHost: elsewhere\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    assert_eq!(up.last().target, "/exact/shop/1");
+    // HTTP/1.0 without a host belongs to the APIs that name none.
+    let mut client = gateway.client();
+    client.write("GET /shop/1 HTTP/1.0\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    assert_eq!(up.last().target, "/any/shop/1");
+}
+
+#[test]
+fn values_are_expanded_and_an_optional_one_that_expands_to_nothing_is_absent() {
+    let (gateway, _up) = world(
+        r#"
+versioning: {resolve: [{header: X-API-Version}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    versions:
+      "1.0": {upstream: main, deprecated: 2020-06-01, migration_guide: '/docs/$${x}'}
+      "1.1": {upstream: main, deprecated: 2020-06-01, migration_guide: '${VERGATE_TEST_UNSET:-}'}
+      "2.0": {upstream: main}
+"#,
+    );
+    let guide =
+        |version: &str| gateway.get("/", &[&format!("X-API-Version: {version}")]).header("X-API-Migration-Guide");
+    assert_eq!(guide("1.0").as_deref(), Some("/docs/$%7Bx%7D"));
+    assert_eq!(guide("1.1"), None);
+}

@@ -273,3 +273,27 @@ fn a_tunnel_ends_after_its_idle_time_and_not_before() {
     assert_eq!(client.read_to_close(), b"");
     within(started, 700, 6000);
 }
+
+#[test]
+fn a_body_that_stalls_while_it_is_buffered_is_408_too() {
+    let up = Upstream::json("{}");
+    let yaml = crate::support::fill(
+        r#"
+timeouts: {request_body: 500ms}
+versioning: {resolve: [{header: X-API-Version}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    endpoints: [POST /p]
+    versions: {"1.0": {}, "2.0": {upstream: main}}
+    changes: [{change: c, from: "1.0", to: "2.0", operations: [{match: POST /p, request: [{rename: {a: b}}]}]}]
+"#,
+        &[("up", &up.url())],
+    );
+    let gateway = Gateway::start(&yaml);
+    let mut client = gateway.client();
+    client.write("POST /p HTTP/1.1\r\nHost: h\r\nX-API-Version: 1.0\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{");
+    client.read().problem(408, "request_timeout");
+    assert_eq!(up.requests().len(), 0);
+}
