@@ -298,12 +298,3 @@ fn a_file_that_goes_away_and_comes_back_is_noticed() {
     gateway.rewrite(&yaml(&up, "2.0"));
     serves(&gateway, "2.0");
 }
-
-#[test]
-fn the_same_port_on_another_address_can_be_taken_over() {
-    let up = Upstream::named("main");
-    let port = crate::support::tools::free_port();
-    let gateway = Gateway::start(&format!("listen: 127.0.0.1:{port}\n{}", yaml(&up, "1.0")));
-    gateway.reload(&format!("listen: 0.0.0.0:{port}\n{}", yaml(&up, "2.0")));
-    serves(&gateway, "2.0");
-}

@@ -284,6 +284,6 @@ fn wait_for_addresses(child: &mut Child, stderr: &Lines) -> Vec<SocketAddr> {
 /// Every `address:port` of a line, in order.
 pub(crate) fn addresses(line: &str) -> Vec<SocketAddr> {
     line.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))
-        .filter_map(|word| word.trim_matches(':').parse().ok())
+        .filter_map(|word| word.trim_matches([':', '.']).parse().ok())
         .collect()
 }
