@@ -123,7 +123,7 @@ fn the_answers_shown_in_the_readme_are_what_the_demo_gives() {
 }
 
 /// `pattern` with `…` for anything.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('…');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -48,5 +48,7 @@ mod routing;
 mod standards;
 /// Every timeout of section 2 and its problem.
 mod timeouts;
+/// The README's tour, step by step.
+mod tour;
 /// Several servers, dead ones, slow ones, retries.
 mod upstreams;

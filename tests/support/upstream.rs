@@ -58,7 +58,8 @@ impl Answer {
     /// A complete answer with its length. `fields` are whole lines without line ends.
     pub(crate) fn reply(&mut self, status: u16, fields: &[&str], body: impl AsRef<[u8]>) -> Then {
         let body = body.as_ref();
-        let mut text = format!("HTTP/1.1 {status} Scripted\r\n");
+        let reason = if status == 200 { "OK" } else { "Scripted" };
+        let mut text = format!("HTTP/1.1 {status} {reason}\r\n");
         for field in fields {
             text.push_str(field);
             text.push_str("\r\n");
