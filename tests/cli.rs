@@ -208,6 +208,22 @@ fn expressions_urls_addresses_and_units_are_checked() {
 }
 
 #[test]
+fn units_are_understood_in_all_their_spellings() {
+    let sound = |keys: &str| {
+        let (code, out, _) = check(&SOUND.replace("versioning:", &format!("{keys}\nversioning:")), &[]);
+        assert_eq!(code, 0, "{keys}: {out}");
+    };
+    sound("timeouts: {connect: 250ms, response: 5s, request: 1m, tunnel_idle: 24h, drain: 7 days}");
+    sound("limits: {request_target: 8KiB, request_header: 32768, request_body: 10MiB, adapted_body: 1GiB}");
+    sound("limits: {connections: auto, connections_per_client: unlimited, requests_in_flight: 100}");
+    sound("workers: auto");
+    sound("workers: '${VERGATE_TEST_UNSET:-2}'");
+    sound("limits: {request_target: '${VERGATE_TEST_UNSET:-1KiB}'}");
+    sound("deprecation: {phases: {warning: 6 months, enforcement: 30 days}}");
+    sound("trusted_proxies: [10.0.0.0/8, 'fd00::/8', 192.0.2.1]");
+}
+
+#[test]
 fn what_is_not_supported_yet_is_refused_not_ignored() {
     for (from, to, at) in [
         ("listen: 127.0.0.1:0\nadmin", "listen: {address: '127.0.0.1:0', tls: {cert: a, key: b}}\nadmin", "tls"),

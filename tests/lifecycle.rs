@@ -416,3 +416,78 @@ apis:
     let link = answer.header("Link").unwrap();
     assert!(link.contains("</v2.0/engines/m7/info>; rel=\"successor-version\""), "{link}");
 }
+
+#[test]
+fn a_version_overrides_the_global_rules_key_by_key() {
+    let (gateway, _up) = world(
+        r#"
+versioning: {resolve: [{path: '^/v([0-9.]+)(?:/|$)'}]}
+upstreams: {main: <up>}
+deprecation: {after_sunset: fall_forward, headers: {seed: false, links: [successor-version]}}
+apis:
+  shop:
+    path: /
+    versions:
+      "1.0": {deprecated: 2020-06-01, sunset: 2021-06-01, upstream: main, deprecation: {after_sunset: redirect}}
+      "1.1": {deprecated: 2020-06-01, sunset: 2021-06-01, upstream: main}
+      "1.2": {deprecated: 2020-06-01, sunset: 2021-06-01, upstream: main, deprecation: {after_sunset: gone}}
+      "1.3": {deprecated: 2020-06-01, upstream: main, migration_guide: /guide}
+      "1.4": {deprecated: 2020-06-01, upstream: main, migration_guide: /guide, deprecation: {headers: {links: [deprecation]}}}
+      "2.0": {upstream: main}
+"#,
+        &[],
+    );
+    assert_eq!(gateway.get("/v1.0/x", &[]).status, 308);
+    assert_eq!(gateway.get("/v1.1/x", &[]).used().as_deref(), Some("2.0"));
+    assert_eq!(gateway.get("/v1.2/x", &[]).status, 410);
+    let link = |path: &str| gateway.get(path, &[]).header("Link").unwrap();
+    assert_eq!(link("/v1.3/x"), "</v2.0/x>; rel=\"successor-version\"");
+    assert_eq!(link("/v1.4/x"), "</guide>; rel=\"deprecation\"");
+    // `seed: false` still holds where the version says nothing of it.
+    assert_eq!(gateway.get("/v1.4/x", &[]).header("X-API-Deprecated"), None);
+}
+
+#[test]
+fn a_date_in_the_past_wins_over_a_milder_status() {
+    let (gateway, _up) = world(
+        r#"
+versioning: {resolve: [{header: X-API-Version}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    versions:
+      "1.0": {status: stable, deprecated: 2020-06-01, upstream: main}
+      "1.1": {status: deprecated, deprecated: 2020-06-01, sunset: 2021-06-01, upstream: main}
+      "2.0": {upstream: main}
+"#,
+        &[],
+    );
+    assert_eq!(gateway.get("/", &["X-API-Version: 1.0"]).header("X-API-Deprecated").as_deref(), Some("true"));
+    gateway.get("/", &["X-API-Version: 1.1"]).problem(410, "version_sunset");
+}
+
+#[test]
+fn a_successor_is_linked_only_where_the_path_can_name_it() {
+    let yaml = |resolve: &str| {
+        format!(
+            "versioning: {{resolve: [{resolve}]}}\nupstreams: {{main: <up>}}\napis:\n  shop:\n    path: /\n    versions:\n      \
+             \"1.0\": {{deprecated: 2020-06-01, upstream: main}}\n      \"2.0\": {{upstream: main}}\n"
+        )
+    };
+    let link = |resolve: &str, target: &str, fields: &[&str]| {
+        let (gateway, _up) = world(&yaml(resolve), &[]);
+        let answer = gateway.get(target, fields);
+        assert_eq!(answer.used().as_deref(), Some("1.0"), "{target}");
+        answer.header("Link")
+    };
+    let old = &["X-API-Version: 1.0"];
+    assert_eq!(link("{header: X-API-Version}", "/x", old), None);
+    // Named elsewhere, and the text before the capture is literal: inserted.
+    let both = "{header: X-API-Version}, {path: '^/api/v([0-9.]+)(?:/|$)'}";
+    assert_eq!(link(both, "/api/v1.0/x", &[]).as_deref(), Some("</api/v2.0/x>; rel=\"successor-version\""));
+    // Not literal: no guess is made.
+    let loose = "{header: X-API-Version}, {path: '^/[a-z]+/v([0-9.]+)(?:/|$)'}";
+    assert_eq!(link(loose, "/shop/v1.0/x", &[]).as_deref(), Some("</shop/v2.0/x>; rel=\"successor-version\""));
+    assert_eq!(link(loose, "/x", old), None);
+}

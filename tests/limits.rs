@@ -7,7 +7,8 @@ fn start(limits: &str, url: &str) -> Gateway {
 #[test]
 fn a_target_over_its_limit_is_414_and_one_at_it_passes() {
     let up = Upstream::named("main");
-    let gateway = start("request_target: 1KiB", &up.url());
+    // A bare integer is bytes.
+    let gateway = start("request_target: 1024", &up.url());
     let at = format!("/items?{}", "x".repeat(1024 - 7));
     assert_eq!(gateway.get(&at, &[]).status, 200);
     gateway.get(&format!("{at}x"), &[]).problem(414, "target_too_long");

@@ -595,3 +595,11 @@ fn a_version_field_with_bytes_that_are_no_text_is_malformed() {
     client.write(b"GET /items HTTP/1.1\r\nHost: h\r\nX-API-Version: \xff\xfe\r\n\r\n");
     client.read().problem(400, "version_malformed");
 }
+
+#[test]
+fn without_a_header_source_the_upstream_is_told_in_x_api_version() {
+    let world = World::of(&format!("versioning: {{resolve: [{{query: version}}]}}\n{VERSIONS}"));
+    // Nobody asked for it, so a client's own field decides nothing and does not reach the upstream.
+    world.serves("/items?version=2.1", &["X-API-Version: 2.0"], "2.1");
+    assert_eq!(world.up.last().head.lines("X-API-Version"), ["2.1"]);
+}

@@ -174,8 +174,9 @@ fn the_gateways_own_limits_answer_503_with_retry_after() {
     first.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     up.wait(1);
     let answer = gateway.get("/items", &[]);
-    answer.problem(503, "overloaded");
-    assert!(answer.header("Retry-After").is_some());
+    let problem = answer.problem(503, "overloaded");
+    let seconds: u64 = answer.header("Retry-After").expect("Retry-After").parse().unwrap();
+    assert_eq!(problem["retry_after"], seconds);
     gate.open();
     assert_eq!(first.read().status, 200);
     assert_eq!(gateway.get("/items", &[]).status, 200, "room again");
