@@ -24,7 +24,7 @@ use crate::{
     admin::{self, Degraded, Gateway, Readiness, ReloadReport, View},
     clock,
     config::{
-        Config, Finding,
+        Config, Finding, Severity,
         checked::{LoadError, Loaded, LogFormat},
     },
     crew::Crew,
@@ -245,7 +245,8 @@ impl Control {
             }
             Err(findings) => {
                 self.state.metrics.reload(None);
-                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                let worst = findings.iter().find(|finding| finding.severity == Severity::Error);
+                let first = worst.map(ToString::to_string).unwrap_or_default();
                 tracing::error!(
                     findings = findings.len(),
                     first,

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     adaptation::{plan::OperationPlan, program::Program},
+    headers,
     problem::Code,
 };
 
@@ -35,6 +36,7 @@ pub(super) async fn respond(
     // An intermediary speaks for itself (RFC 9110 section 6.2).
     head.version = Version::HTTP_11;
     hop_by_hop::remove_from_response(&mut head.headers);
+    headers::remove_gateway_only(&mut head.headers);
     content_type_back(exchange, passage, &mut head.headers);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(switch(exchange, passage, head, lease));

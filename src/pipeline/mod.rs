@@ -61,6 +61,9 @@ async fn journey(exchange: &mut Exchange, request: Request<Incoming>) -> Result<
     if let Some(redirect) = permit(exchange, &chosen, &uri)? {
         return Ok(redirect);
     }
+    if exchange.method == Method::OPTIONS && outgoing::hops_left(&parts.headers) == Some(0) {
+        return Ok(last_hop());
+    }
     let passage = outgoing::Passage::find(exchange, &chosen, &parts)?;
     let request = outgoing::prepare(exchange, &passage, &chosen, parts, body).await?;
     let answer = outgoing::send(exchange, &passage, request).await?;
@@ -198,6 +201,13 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
             Ok(Some(redirect))
         }
     }
+}
+
+/// The gateway is the last to be asked (RFC 9110 section 7.6.2).
+fn last_hop() -> Response<Source> {
+    let mut answer = Response::new(Source::Empty);
+    *answer.status_mut() = http::StatusCode::NO_CONTENT;
+    answer
 }
 
 /// Puts the gateway's own fields on an answer and hands its accounting to the body.

@@ -291,8 +291,8 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         fields.insert(header::UPGRADE, protocol.clone());
     }
-    for name in headers::GATEWAY_ONLY {
-        fields.remove(name);
+    if parts.method == Method::OPTIONS {
+        count_down(fields);
     }
     let entry = snapshot.version(passage.api, passage.version);
     snapshot.negotiator.set_version_header(passage.api, &entry.speaks, fields);
@@ -315,6 +315,18 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     forwarded::via(fields, parts.version);
     fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
     Ok(())
+}
+
+/// Takes one hop off `Max-Forwards` (RFC 9110 section 7.6.2).
+fn count_down(fields: &mut HeaderMap) {
+    if let Some(left) = hops_left(fields) {
+        fields.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+    }
+}
+
+/// How many more hops a request may take; none where it does not say.
+pub(super) fn hops_left(fields: &HeaderMap) -> Option<u64> {
+    fields.get(header::MAX_FORWARDS)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// HTTP/2 clients may send cookies in several lines, HTTP/1.1 knows one (RFC 9113 section 8.2.3).

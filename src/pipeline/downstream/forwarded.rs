@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{self, Entry},
+};
 use ipnet::IpNet;
 
 use super::link::Link;
@@ -84,15 +87,18 @@ pub fn via(headers: &mut HeaderMap, version: Version) {
 
 /// Adds to a list field, in one line.
 fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, value);
-        return;
-    }
-    let lines = headers.get_all(&name).iter().map(HeaderValue::as_bytes).chain([value.as_bytes()]);
+    let mut present = match headers.entry(name) {
+        Entry::Vacant(absent) => {
+            absent.insert(value);
+            return;
+        }
+        Entry::Occupied(present) => present,
+    };
+    let lines = present.iter().map(HeaderValue::as_bytes).chain([value.as_bytes()]);
     let joined = lines.collect::<Vec<_>>().join(&b", "[..]);
     // Valid values joined by visible text are a valid value.
     if let Ok(joined) = HeaderValue::from_bytes(&joined) {
-        headers.insert(name, joined);
+        present.insert(joined);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{io, rc::Rc, task::Poll};
 
-use http::{HeaderMap, Method, Request, Response, Uri, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use hyper::body::Incoming;
 
 use super::{
@@ -274,8 +274,9 @@ async fn exchange(
         None => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
         Some(Ok(response)) => {
             let status = response.status().as_u16();
-            // A switch nobody asked for, or a status no client knows (RELIABILITY risk 11).
-            if status > 599 || (status == 101 && !terms.upgrade) {
+            // A switch nobody asked for, a status no client knows, a coding nobody would undo (RELIABILITY
+            // risk 11, RFC 9112 section 6.1).
+            if status > 599 || (status == 101 && !terms.upgrade) || is_coded(response.headers()) {
                 return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
             }
             Ok(Answer { response, lease: Lease { active, connection } })
@@ -290,6 +291,16 @@ async fn exchange(
             let error = classify(error.into_error(), server(), terms.upload);
             Err(if connection.heard.get() { Failure::Begun(error) } else { Failure::Lost(error) })
         }
+    }
+}
+
+/// Whether the body has a transfer coding other than `chunked`, which is undone already.
+fn is_coded(fields: &HeaderMap) -> bool {
+    let mut lines = fields.get_all(header::TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => false,
+        (Some(coding), None) => !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => true,
     }
 }
 

@@ -61,10 +61,11 @@ struct Found {
 
 impl Found {
     fn see(&mut self, name: &HeaderName) {
-        if name == header::CONNECTION {
-            self.connection = true;
-        } else if OTHERS.contains(name) {
-            self.others = true;
+        // Lengths first: hardly any other name has one of these.
+        match name.as_str().len() {
+            10 if name == header::CONNECTION => self.connection = true,
+            2 | 7 | 10 | 16..=19 => self.others |= OTHERS.contains(name),
+            _ => {}
         }
     }
 }
