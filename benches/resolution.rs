@@ -99,6 +99,7 @@ fn sources(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("resolution");
     let usual = negotiator(&[api("query-parser", "", Some("api.chatdb.com"), PATH)]);
     let expression = negotiator(&[api("query-parser", "", Some("api.chatdb.com"), PATH_WITH_PRE_RELEASE)]);
+    let hostile = format!("/v1.0{}", "/a%2e;%252f%5c//./b".repeat(430));
     let vendor = "application/vnd.chatdb.v1.0+json";
     for (name, negotiator, target, headers) in [
         ("header", &usual, "/parse", with(VERSION, "1.0")),
@@ -114,6 +115,7 @@ fn sources(criterion: &mut Criterion) {
         }),
         ("encoded path", &usual, "/v1.0/models/caf%C3%A9", headers()),
         ("path with a dot segment", &usual, "/v1.0/x/./y", headers()),
+        ("8 KiB of everything that can be misread", &usual, hostile.as_str(), headers()),
     ] {
         group.bench_function(name, |bencher| measure(bencher, negotiator, target, &headers));
     }

@@ -267,6 +267,49 @@ fn fall_forward_serves_the_successor_and_says_so() {
 }
 
 #[test]
+fn fall_forward_keeps_to_the_endpoints_of_the_successor() {
+    let (gateway, up) = world(
+        r#"
+versioning: {resolve: [{header: X-API-Version}]}
+deprecation: {after_sunset: fall_forward}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    endpoints: [GET /items]
+    unlisted: reject
+    versions: {"1.0": {status: sunset, upstream: main, endpoints: [GET /old]}, "2.0": {upstream: main}}
+"#,
+        &[],
+    );
+    assert_eq!(gateway.get("/items", &["X-API-Version: 1.0"]).status, 200);
+    let forwarded = up.requests().len();
+    gateway.get("/old", &["X-API-Version: 1.0"]).problem(404, "endpoint_unknown");
+    assert_eq!(up.requests().len(), forwarded);
+}
+
+#[test]
+fn an_unlisted_endpoint_of_a_deprecated_version_links_its_successor_too() {
+    let (gateway, _up) = world(
+        r#"
+versioning: {resolve: [{path: '^/v([0-9]+(?:\.[0-9]+){0,2})(?:/|$)'}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    endpoints: [GET /items]
+    unlisted: reject
+    versions: {"1.0": {deprecated: 2020-06-01, upstream: main}, "2.0": {upstream: main}}
+"#,
+        &[],
+    );
+    let answer = gateway.get("/v1.0/other", &[]);
+    answer.problem(404, "endpoint_unknown");
+    assert_eq!(answer.used().as_deref(), Some("1.0"));
+    assert!(answer.header("Link").is_some_and(|l| l.contains("</v2.0/other>; rel=\"successor-version\"")));
+}
+
+#[test]
 fn status_sunset_without_a_date_is_gone_at_once_without_a_sunset_field() {
     let (gateway, _up) = world(
         r#"

@@ -183,6 +183,9 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
         Verdict::Restricted | Verdict::Gone => Err(gone()),
         Verdict::FallForward { successor } => {
             exchange.served = Some(successor);
+            let listed = &loaded.snapshot.negotiator;
+            let listed = listed.endpoint(chosen.api, successor, &exchange.method, &chosen.unversioned_path);
+            listed.map_err(|error| Refused::because(error.code(), error.to_string()))?;
             exchange.fallback = true;
             Ok(None)
         }

@@ -209,6 +209,9 @@ impl Account {
                 self.told.served_by = Some(snapshot.config.apis[chosen.api].versions[served].name.to_string());
                 answer.insert(headers::X_API_VERSION_USED, snapshot.version(chosen.api, served).used.clone());
                 answer.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
+                let listed = &snapshot.negotiator;
+                let listed = listed.endpoint(chosen.api, served, &request.method, &chosen.unversioned_path);
+                listed.map_err(|error| Problem::new(error.code(), error.to_string()))?;
             }
             Verdict::Redirect => {
                 let capture = chosen.path_capture.as_ref().filter(|_| chosen.named_by_path_alone).map(captured);
