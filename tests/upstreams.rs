@@ -146,6 +146,17 @@ fn a_reset_on_a_reused_connection_is_not_retried_for_post() {
 }
 
 #[test]
+fn a_post_without_a_body_is_not_retried_either() {
+    // Nothing would have to be kept to send it again: what forbids it is the method.
+    let up = stale();
+    let gateway = start(&up.url());
+    let empty = ["Content-Length: 0"];
+    assert_eq!(gateway.call("POST", "/items", &empty, "").status, 200);
+    gateway.call("POST", "/items", &empty, "").problem(502, "upstream_reset");
+    assert_eq!(up.requests().len(), 2);
+}
+
+#[test]
 fn nothing_is_retried_once_an_answer_has_begun() {
     let up = Upstream::new(|a| {
         if a.request.nth == 1 {
