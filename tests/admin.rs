@@ -106,6 +106,7 @@ fn a_token_is_asked_for_and_compared_whole() {
         for fields in [
             &[][..],
             &["Authorization: Bearer wrong"],
+            &["Authorization: Bearer 0123456789abcdef0123456789abcdeF"],
             &["Authorization: Bearer 0123456789abcdef0123456789abcde"],
             &["Authorization: Bearer 0123456789abcdef0123456789abcdef0"],
             &["Authorization: Basic MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="],

@@ -178,6 +178,9 @@ fn every_query_of_the_dashboards_has_data_from_a_running_gateway() {
     );
     wait_listening(port);
     let prometheus = SocketAddr::from(([127, 0, 0, 1], port));
+    eventually("Prometheus is ready", || {
+        (gateway::exchange(prometheus, "GET /-/ready HTTP/1.1\r\n", b"").status == 200).then_some(())
+    });
 
     let mut open = Vec::new();
     for path in files("deploy/grafana", ".json") {
