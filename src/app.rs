@@ -38,6 +38,9 @@ use crate::{
 /// Reads the configuration again.
 pub type Load = Box<dyn Fn(UtcTime) -> Result<Loaded, LoadError>>;
 
+/// Told the addresses once all of them are open.
+pub type Ready = Box<dyn FnOnce(&Addresses)>;
+
 /// What a gateway starts with.
 pub struct Launch {
     /// The first configuration.
@@ -45,7 +48,7 @@ pub struct Launch {
     /// How it is read again.
     pub load: Load,
     /// Told the addresses once all of them are open.
-    pub ready: Box<dyn FnOnce(&Addresses)>,
+    pub ready: Ready,
     /// Resolves when the gateway should drain, beside the signals.
     pub stop: Option<oneshot::Receiver<()>>,
 }
@@ -124,7 +127,7 @@ struct Control {
     admin: AdminPort,
     requests: mpsc::Receiver<Answer>,
     stop: Option<oneshot::Receiver<()>>,
-    ready: Option<Box<dyn FnOnce(&Addresses)>>,
+    ready: Option<Ready>,
 }
 
 /// The admin port in use.

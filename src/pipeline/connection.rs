@@ -70,7 +70,8 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     match io.protocol().await {
         None => {}
         Some(Protocol::Http1) => http1(worker, link, io).await,
-        Some(Protocol::Http2) => http2(worker, link, io).await,
+        // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
+        Some(Protocol::Http2) => Box::pin(http2(worker, link, io)).await,
     }
     drop(slot);
 }
@@ -129,7 +130,8 @@ async fn close(io: ClientIo) {
         return;
     }
     let drained = async {
-        let mut sink = [0u8; 4096];
+        // On the heap: every connection would carry it in its state otherwise.
+        let mut sink = vec![0u8; 4096];
         let mut left = LINGER_BYTES_MAX;
         while let Ok(n @ 1..) = stream.read(&mut sink).await {
             left = left.saturating_sub(n);
@@ -181,5 +183,21 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
         tokio::task::spawn_local(async {
             task.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn ten_thousand_idle_connections_carry_little_state() {
+        // Beside the parser's two buffers each connection keeps these two for as long as it is open.
+        assert!(size(serve) <= 2048, "{}", size(serve));
+        assert!(size(handle) <= 3584, "{}", size(handle));
     }
 }

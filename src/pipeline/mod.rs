@@ -31,6 +31,7 @@ use self::{
     downstream::{admission, head::HeadError, link::Link},
     exchange::Exchange,
     negotiation::{Chosen, Head, PathCapture},
+    outgoing::{Passage, Prepared},
     policy::{Captured, Verdict},
     refused::Refused,
     reply::{Handled, Reply, Source},
@@ -44,7 +45,8 @@ use crate::{headers, problem::Code};
 /// lifecycle and the request, and is counted and logged when its body ends.
 pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incoming>) -> Handled {
     let mut exchange = Exchange::begin(worker, link, &request);
-    let answer = match journey(&mut exchange, request).await {
+    // Boxed once: each stage that waits would keep room for a copy of its own.
+    let answer = match journey(&mut exchange, Box::new(request)).await {
         Ok(answer) => answer,
         Err(refused) => refused.into_answer(&mut exchange),
     };
@@ -52,22 +54,40 @@ pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incomin
 }
 
 /// The request's way down and the answer's way up.
-async fn journey(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Response<Source>, Refused> {
+async fn journey(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Response<Source>, Refused> {
+    let (passage, request) = match descend(exchange, request).await? {
+        Way::Answered(answer) => return Ok(answer),
+        Way::Upstream(passage, request) => (passage, request),
+    };
+    let answer = outgoing::send(exchange, &passage, request).await?;
+    incoming::respond(exchange, &passage, answer).await
+}
+
+/// Where a request goes once every stage has seen it.
+enum Way {
+    /// Nowhere: the gateway answers.
+    Answered(Response<Source>),
+    /// To its upstream.
+    Upstream(Passage, Prepared),
+}
+
+/// All stages down to the upstream. On its own, so that what it looked at is gone while the upstream
+/// is waited for: an idle connection keeps the space of its largest moment.
+async fn descend(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Way, Refused> {
     admit(exchange, request.headers())?;
     let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
     let uri = parts.uri.clone();
     let chosen = negotiate(exchange, &uri, &parts)?;
     if let Some(redirect) = permit(exchange, &chosen, &uri)? {
-        return Ok(redirect);
+        return Ok(Way::Answered(redirect));
     }
     if exchange.method == Method::OPTIONS && outgoing::hops_left(&parts.headers) == Some(0) {
-        return Ok(last_hop());
+        return Ok(Way::Answered(last_hop()));
     }
-    let passage = outgoing::Passage::find(exchange, &chosen, &parts)?;
+    let passage = Passage::find(exchange, &chosen, &parts)?;
     let request = outgoing::prepare(exchange, &passage, &chosen, parts, body).await?;
-    let answer = outgoing::send(exchange, &passage, request).await?;
-    incoming::respond(exchange, &passage, answer).await
+    Ok(Way::Upstream(passage, request))
 }
 
 /// Refused heads and the gateway's own limits.

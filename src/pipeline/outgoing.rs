@@ -45,7 +45,7 @@ pub(super) struct Passage {
 
 /// A request ready to be sent.
 pub(super) struct Prepared {
-    request: Request<UpstreamBody>,
+    request: Box<Request<UpstreamBody>>,
     upload: Option<Rc<UploadState>>,
 }
 
@@ -231,8 +231,8 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
     }
 }
 
-fn assemble(parts: Parts, uri: Uri, body: UpstreamBody) -> Request<UpstreamBody> {
-    let mut request = Request::new(body);
+fn assemble(parts: Parts, uri: Uri, body: UpstreamBody) -> Box<Request<UpstreamBody>> {
+    let mut request = Box::new(Request::new(body));
     *request.method_mut() = parts.method;
     *request.uri_mut() = uri;
     *request.headers_mut() = parts.headers;

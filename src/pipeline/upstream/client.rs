@@ -147,7 +147,11 @@ impl Group {
     /// Sends `request`, whose URI is the path to forward without a server's base path.
     ///
     /// Errors name the server and whose fault it was.
-    pub async fn send(&self, mut request: Request<UpstreamBody>, terms: Terms<'_>) -> Result<Answer, UpstreamError> {
+    pub async fn send(
+        &self,
+        mut request: Box<Request<UpstreamBody>>,
+        terms: Terms<'_>,
+    ) -> Result<Answer, UpstreamError> {
         self.budget.request(terms.deadlines.now());
         let mut tried = 0u64;
         let mut retries = 0;
@@ -168,7 +172,7 @@ impl Group {
             let spare = self.spare(&request, retries);
             match exchange(&member.pool, connection, request, &terms).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::NotSent(unsent)) if reused || self.may_retry(&mut retries) => request = *unsent,
+                Err(Failure::NotSent(unsent)) if reused || self.may_retry(&mut retries) => request = unsent,
                 Err(Failure::NotSent(_)) => return Err(UpstreamError::Timeout { server: member.pool.name.clone() }),
                 Err(Failure::Lost(error @ UpstreamError::Reset { .. })) => {
                     let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
@@ -206,7 +210,8 @@ impl Group {
         if let Some(idle) = member.pool.checkout(deadlines.now().saturating_sub(self.pool_idle_ms)) {
             return Ok(idle);
         }
-        let connected = member.pool.connect(deadlines, self.options).await;
+        // Boxed: connecting is rare, and its state would weigh on every exchange.
+        let connected = Box::pin(member.pool.connect(deadlines, self.options)).await;
         member.healthy.set(i64::from(connected.is_ok()));
         connected
     }
@@ -222,7 +227,7 @@ impl Group {
     }
 
     /// A copy of a request that could be sent again, should the connection die.
-    fn spare(&self, request: &Request<UpstreamBody>, retries: u32) -> Option<Request<UpstreamBody>> {
+    fn spare(&self, request: &Request<UpstreamBody>, retries: u32) -> Option<Box<Request<UpstreamBody>>> {
         let worth = retries < self.attempts
             && matches!(request.body(), UpstreamBody::Empty)
             && retry::is_idempotent(request.method());
@@ -230,8 +235,8 @@ impl Group {
     }
 }
 
-fn copy(method: &Method, uri: &Uri, headers: &HeaderMap) -> Request<UpstreamBody> {
-    let mut request = Request::new(UpstreamBody::Empty);
+fn copy(method: &Method, uri: &Uri, headers: &HeaderMap) -> Box<Request<UpstreamBody>> {
+    let mut request = Box::new(Request::new(UpstreamBody::Empty));
     *request.method_mut() = method.clone();
     *request.uri_mut() = uri.clone();
     *request.headers_mut() = headers.clone();
@@ -251,7 +256,7 @@ enum Failure {
 async fn exchange(
     pool: &Rc<ServerPool>,
     mut connection: Connection,
-    mut request: Request<UpstreamBody>,
+    mut request: Box<Request<UpstreamBody>>,
     terms: &Terms<'_>,
 ) -> Result<Answer, Failure> {
     let original = add_base_path(&mut request, &pool.server.base_path);
@@ -261,7 +266,7 @@ async fn exchange(
     }
     let active = Active::new(pool);
     connection.heard.set(false);
-    let sending = connection.sender.try_send_request(request);
+    let sending = connection.sender.try_send_request(*request);
     let mut sending = std::pin::pin!(sending);
     let outcome = std::future::poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
