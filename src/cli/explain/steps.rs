@@ -38,6 +38,7 @@ pub(super) fn lines(config: &Config, steps: &[Step]) -> Vec<StepLine> {
             (Step::Reading { path, same: false }, _) => {
                 ("or read as".to_owned(), format!("{path}, which means something else"))
             }
+            (Step::Climbs, _) => ("forwarded".to_owned(), "would lead above the root of the upstream".to_owned()),
             (Step::Route { path, .. }, Some(api)) => {
                 let prefix = if api.path.is_empty() { "/" } else { &api.path };
                 ("api".to_owned(), format!("{} owns {path} by its prefix {prefix}", api.name))

@@ -6,6 +6,7 @@ use super::{
     Chosen, Head, NegotiationError, Negotiator, PathCapture, Refusal, VersionSource,
     path_view::{self, Oddities},
     reader::{self, Named},
+    reading,
     route::{Owner, segment_of},
     selector::{Place, Resolver, Selected, Sources},
     strip,
@@ -110,26 +111,23 @@ fn refuse_ambiguous_path(
     if !odd.is_ambiguous() {
         return Ok(());
     }
-    let forwarded =
-        decision.owner.as_ref().map(|owner| forwarded_path(&negotiator.resolvers[owner.api], view, view, owner));
-    let mut seen: Vec<String> = vec![view.to_owned()];
-    for reading in odd.readings() {
-        let climbs = forwarded.as_deref().is_some_and(|path| reading.read(path).1);
-        let (path, _) = reading.read(view);
-        if climbs || !seen.contains(&path) {
-            let other = look(negotiator, head, &path, &mut Silent);
-            let same = !climbs && decision.means_the_same(&other, reading.without_parameters);
-            observer.step(|| Step::Reading { path: path.clone(), same });
-            if !same {
-                return Err(Refusal {
-                    error: NegotiationError::PathInvalid,
-                    api: None,
-                    version: None,
-                    path_capture: None,
-                });
-            }
-            seen.push(path);
+    let refuse = || {
+        let error = NegotiationError::PathInvalid;
+        Err(Refusal { error, api: None, version: None, path_capture: None })
+    };
+    let Some(readings) = reading::readings(view, odd) else { return refuse() };
+    for reading in readings {
+        let other = look(negotiator, head, &reading.path, &mut Silent);
+        let same = decision.means_the_same(&other, reading.without_parameters);
+        observer.step(|| Step::Reading { path: reading.path.clone(), same });
+        if !same {
+            return refuse();
         }
+    }
+    let Some(owner) = &decision.owner else { return Ok(()) };
+    if reading::climbs(&forwarded_path(&negotiator.resolvers[owner.api], view, view, owner), odd) {
+        observer.step(|| Step::Climbs);
+        return refuse();
     }
     Ok(())
 }

@@ -19,8 +19,10 @@ pub(super) struct Oddities {
     pub(super) doubled_slash: bool,
     /// `%2E`.
     pub(super) dot: bool,
-    /// `%2F` or `%5C`.
-    pub(super) separator: bool,
+    /// `%2F`.
+    pub(super) slash: bool,
+    /// `%5C`.
+    pub(super) backslash: bool,
     /// `%25` and two hexadecimal digits.
     pub(super) double: bool,
     /// `;`.
@@ -53,7 +55,8 @@ impl Oddities {
         self.encoded = true;
         match triplet(bytes) {
             Some(b'.') => self.dot = true,
-            Some(b'/' | b'\\') => self.separator = true,
+            Some(b'/') => self.slash = true,
+            Some(b'\\') => self.backslash = true,
             Some(0) => self.nul = true,
             Some(b'%') => {
                 self.double |= bytes.len() >= 5 && bytes[3].is_ascii_hexdigit() && bytes[4].is_ascii_hexdigit()
@@ -74,7 +77,7 @@ impl Oddities {
 
     /// Whether separators or dot segments are in question, not only parameters or a NUL.
     pub(super) fn is_structural(self) -> bool {
-        self.dot_segment || self.doubled_slash || self.dot || self.separator || self.double
+        self.dot_segment || self.doubled_slash || self.dot || self.slash || self.backslash || self.double
     }
 }
 

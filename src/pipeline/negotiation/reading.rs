@@ -1,63 +1,79 @@
 //! The ways in which lenient backends read a path.
 //!
-//! Some decode `%2F`, some twice, some take `\\` for `/`, some drop parameters; they merge slashes and
-//! resolve dot segments in either order, or not at all. Each [`Reading`] is one of them.
+//! Some decode `%2F`, some twice, some take `\` for `/`, some drop parameters; they merge slashes and
+//! resolve dot segments in either order, or not at all. Each [`Reading`] is what one of them sees.
 
 use std::borrow::Cow;
 
 use super::path_view::{Oddities, normalise, triplet};
 
-impl Oddities {
-    /// Every way of reading this path otherwise, the likeliest first.
-    pub(super) fn readings(self) -> impl Iterator<Item = Reading> {
-        let levels = [
-            (Decoded::Nothing, self.is_structural()),
-            (Decoded::Dots, self.dot),
-            (Decoded::Once, self.separator),
-            (Decoded::Twice, self.double),
-        ];
-        let lenient = if self.parameters || self.separator || self.double { &[false, true][..] } else { &[false][..] };
-        let readings = levels.into_iter().filter(|(_, applies)| *applies).flat_map(move |(decoded, _)| {
-            lenient.iter().flat_map(move |lenient| {
-                STRUCTURES.into_iter().map(move |structure| Reading {
-                    decoded,
-                    lenient: *lenient,
-                    structure,
-                    without_parameters: false,
-                    cut_at_nul: false,
-                })
-            })
-        });
-        let full = Reading {
-            decoded: Decoded::Twice,
-            lenient: true,
-            structure: Structure::MergeThenDots,
-            without_parameters: false,
-            cut_at_nul: false,
-        };
-        let without_parameters = self.parameters.then_some(Reading { without_parameters: true, ..full });
-        readings.chain(self.nul.then_some(Reading { cut_at_nul: true, ..full })).chain(without_parameters)
-    }
+/// A path as a lenient backend may read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) path: String,
+    /// `;…` was taken off every segment.
+    pub(super) without_parameters: bool,
 }
 
-/// One way of reading a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    decoded: Decoded,
+/// Bytes of readings one path is worth: four of the longest target, dozens of an ordinary path. Only
+/// an attack mixes so many spellings in so long a path, and looking at all of them would cost
+/// milliseconds.
+const READ_BYTES_MAX: usize = 32 << 10;
+
+/// Every other way of reading `view`, each once; none if there are too many to look at.
+pub(super) fn readings(view: &str, odd: Oddities) -> Option<Vec<Reading>> {
+    let mut found: Vec<Reading> = Vec::new();
+    let mut add = |path: String, without_parameters: bool| {
+        if path != view && !found.iter().any(|known| known.path == path) {
+            found.push(Reading { path, without_parameters });
+        }
+        found.len() * view.len() <= READ_BYTES_MAX
+    };
+    for decoded in decodings(view, odd) {
+        for structure in decoded.structures() {
+            if !add(decoded.resolve(structure, false), false) {
+                return None;
+            }
+        }
+    }
+    let full = |text| Decoded { text, lenient: true };
+    if odd.nul {
+        let cut = view.find("%00").map_or(view, |nul| &view[..nul]);
+        if !add(full(decode_fully(cut)).resolve(Structure::MergeThenDots, false), false) {
+            return None;
+        }
+    }
+    if odd.parameters && !add(full(decode_fully(view)).resolve(Structure::MergeThenDots, true), true) {
+        return None;
+    }
+    Some(found)
+}
+
+/// Whether dot segments climb above the root in some reading of `view`.
+pub(super) fn climbs(view: &str, odd: Oddities) -> bool {
+    decodings(view, odd).iter().any(|decoded| {
+        let mut depth = 0usize;
+        decoded.text.split('/').any(|segment| match decoded.name(segment) {
+            "" | "." => false,
+            ".." if depth == 0 => true,
+            ".." => {
+                depth -= 1;
+                false
+            }
+            _ => {
+                depth += 1;
+                false
+            }
+        })
+    })
+}
+
+/// A path in which a backend sees no more escapes that matter.
+#[derive(Debug, PartialEq, Eq)]
+struct Decoded<'v> {
+    text: Cow<'v, str>,
     /// `\` separates segments, `..;x` is a dot segment.
     lenient: bool,
-    structure: Structure,
-    /// `;…` is taken off every segment.
-    pub(super) without_parameters: bool,
-    cut_at_nul: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Decoded {
-    Nothing,
-    Dots,
-    Once,
-    Twice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,53 +85,80 @@ enum Structure {
     Kept,
 }
 
-const STRUCTURES: [Structure; 5] =
-    [Structure::MergeThenDots, Structure::DotsThenMerge, Structure::Merge, Structure::Dots, Structure::Kept];
-
-impl Reading {
-    /// What this reading makes of a view, and whether its dot segments climb above the root.
-    pub(super) fn read(self, view: &str) -> (String, bool) {
-        let mut path = Cow::Borrowed(view);
-        if self.cut_at_nul
-            && let Some(nul) = path.find("%00")
-        {
-            path.to_mut().truncate(nul);
-        }
-        match self.decoded {
-            Decoded::Nothing => {}
-            Decoded::Dots => path = decode(&path, |byte| byte == b'.').into(),
-            Decoded::Once | Decoded::Twice => {
-                if self.decoded == Decoded::Twice {
-                    path = normalise(&decode(&path, |byte| byte == b'%')).into_owned().into();
-                }
-                let lenient = self.lenient;
-                path = decode(&path, |byte| matches!(byte, b'.' | b'/') || (lenient && byte == b'\\')).into();
+fn decodings(view: &str, odd: Oddities) -> Vec<Decoded<'_>> {
+    let mut found: Vec<Decoded<'_>> = Vec::new();
+    let mut add = |text: Cow<'_, str>| {
+        let lenient = if odd.parameters || odd.backslash || odd.double { &[false, true][..] } else { &[false] };
+        for lenient in lenient {
+            let text = if *lenient { text.replace('\\', "/") } else { text.to_string() };
+            let decoded = Decoded { text: Cow::Owned(text), lenient: *lenient };
+            if !found.contains(&decoded) {
+                found.push(decoded);
             }
         }
-        if self.lenient && path.contains('\\') {
-            path = path.replace('\\', "/").into();
-        }
-        self.resolve(&path)
+    };
+    if odd.is_structural() {
+        add(Cow::Borrowed(view));
+    }
+    if odd.dot {
+        add(decode(view, |byte| byte == b'.').into());
+    }
+    if odd.slash || odd.backslash {
+        add(decode_once(view).into());
+    }
+    if odd.double {
+        add(decode_fully(view));
+    }
+    found
+}
+
+fn decode_once(view: &str) -> String {
+    decode(view, |byte| matches!(byte, b'.' | b'/' | b'\\'))
+}
+
+/// Twice: what a backend behind another decoder sees.
+fn decode_fully(view: &str) -> Cow<'static, str> {
+    let once = decode(view, |byte| byte == b'%');
+    decode_once(&normalise(&once)).replace('\\', "/").into()
+}
+
+impl Decoded<'_> {
+    /// The structures that make a difference.
+    fn structures(&self) -> impl Iterator<Item = Structure> + use<> {
+        let doubled = self.text.contains("//");
+        let dots = self.text.split('/').any(|segment| matches!(self.name(segment), "." | ".."));
+        let all = [
+            (Structure::MergeThenDots, doubled && dots),
+            (Structure::DotsThenMerge, doubled && dots),
+            (Structure::Merge, doubled),
+            (Structure::Dots, dots),
+            (Structure::Kept, true),
+        ];
+        all.into_iter().filter_map(|(structure, applies)| applies.then_some(structure))
     }
 
-    fn resolve(self, path: &str) -> (String, bool) {
+    /// The segment as it is compared with `.` and `..`.
+    fn name<'s>(&self, segment: &'s str) -> &'s str {
+        if self.lenient { without_parameters(segment) } else { segment }
+    }
+
+    fn resolve(&self, structure: Structure, drop_parameters: bool) -> String {
         use Structure::*;
-        let merge_first = matches!(self.structure, MergeThenDots | Merge);
-        let dots = matches!(self.structure, MergeThenDots | DotsThenMerge | Dots);
+        let merge_first = matches!(structure, MergeThenDots | Merge);
+        let dots = matches!(structure, MergeThenDots | DotsThenMerge | Dots);
         let mut kept: Vec<&str> = Vec::new();
-        let mut climbs = false;
-        let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+        let mut segments = self.text.strip_prefix('/').unwrap_or(&self.text).split('/').peekable();
         while let Some(mut segment) = segments.next() {
             let last = segments.peek().is_none();
-            let bare = segment.split(';').next().unwrap_or_default();
-            if self.without_parameters {
-                segment = bare;
+            if drop_parameters {
+                segment = without_parameters(segment);
             }
-            let name = if self.lenient { bare } else { segment };
-            match name {
+            match self.name(segment) {
                 "" if segment.is_empty() && merge_first && !last => {}
-                "." | ".." if dots => {
-                    climbs |= name == ".." && kept.pop().is_none();
+                name @ ("." | "..") if dots => {
+                    if name == ".." {
+                        kept.pop();
+                    }
                     if last {
                         kept.push("");
                     }
@@ -123,21 +166,22 @@ impl Reading {
                 _ => kept.push(segment),
             }
         }
-        if self.structure == DotsThenMerge {
+        if structure == DotsThenMerge {
             let last = kept.pop();
             kept.retain(|segment| !segment.is_empty());
             kept.extend(last);
         }
-        let mut text = String::with_capacity(path.len());
+        let mut text = String::with_capacity(self.text.len());
         for segment in kept {
             text.push('/');
             text.push_str(segment);
         }
-        if text.is_empty() {
-            text.push('/');
-        }
-        (text, climbs)
+        if text.is_empty() { "/".to_owned() } else { text }
     }
+}
+
+fn without_parameters(segment: &str) -> &str {
+    memchr::memchr(b';', segment.as_bytes()).map_or(segment, |semicolon| &segment[..semicolon])
 }
 
 /// Decodes the escapes of the bytes that `wanted` accepts; all of them are ASCII.
@@ -189,27 +233,35 @@ mod tests {
             ("/a/.", "/a/"),
             ("/..", "/"),
         ] {
-            let readings: Vec<_> =
-                Oddities::of(path).readings().map(|reading| reading.read(&normalise(path)).0).collect();
-            assert!(readings.iter().any(|reading| reading == read), "{path}: {readings:?}");
+            let readings = readings(&normalise(path), Oddities::of(path)).expect("a short path");
+            assert!(readings.iter().any(|reading| reading.path == read), "{path}: {readings:?}");
         }
+    }
+
+    #[test]
+    fn a_long_path_that_mixes_every_spelling_is_not_looked_at() {
+        let mixed = "/a%2E;%252F%5C//./b".repeat(430);
+        assert_eq!(readings(&mixed, Oddities::of(&mixed)), None);
+        let plain = format!("/proxy/https%3A%2F%2Fexample.com{}", "%2Fpath".repeat(1100));
+        assert_eq!(readings(&plain, Oddities::of(&plain)).map(|readings| readings.len()), Some(2));
+        let short = "/a%2E;%252F%5C//./b";
+        assert!(readings(short, Oddities::of(short)).is_some_and(|readings| readings.len() > 10));
     }
 
     #[test]
     fn dot_segments_may_climb_above_the_root() {
         for (path, climbs) in [("/../x", true), ("/a/../../x", true), ("/a/../x", false), ("/a//../../x", true)] {
-            let any = Oddities::of(path).readings().any(|reading| reading.read(path).1);
-            assert_eq!(any, climbs, "{path}");
+            assert_eq!(super::climbs(path, Oddities::of(path)), climbs, "{path}");
         }
     }
 
     proptest! {
         #[test]
         fn a_reading_reads_itself_the_same_way(path in "/(/|%2e|%2F|%5c|a|b|\\.|\\.\\.|;x){0,12}") {
-            let full = |text: &str| Reading {
-                decoded: Decoded::Once, lenient: true, structure: Structure::MergeThenDots,
-                without_parameters: true, cut_at_nul: false,
-            }.read(&normalise(text)).0;
+            let full = |text: &str| {
+                let decoded = Decoded { text: decode_once(&normalise(text)).replace('\\', "/").into(), lenient: true };
+                decoded.resolve(Structure::MergeThenDots, true)
+            };
             let once = full(&path);
             prop_assert_eq!(full(&once), once);
         }

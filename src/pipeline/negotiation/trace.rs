@@ -39,6 +39,8 @@ pub enum Step {
         /// Whether it means the same.
         same: bool,
     },
+    /// Dot segments of what would be forwarded lead above its root.
+    Climbs,
     /// The prefix was looked up.
     Route {
         /// The API that owns the path, by index.
