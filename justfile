@@ -19,7 +19,7 @@ lint:
 
 # the documentation; warnings are errors
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items
 
 # benches of the hot stages
 bench *ARGS:
