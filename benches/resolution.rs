@@ -85,13 +85,13 @@ fn with(name: HeaderName, value: &'static str) -> HeaderMap {
     headers
 }
 
+/// Every request is served, but the one that is an attack.
 fn measure(bencher: &mut criterion::Bencher<'_>, negotiator: &Negotiator, target: &str, headers: &HeaderMap) {
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
     let head = Head { method: &Method::POST, host: Some("api.chatdb.com"), path, query, headers };
-    negotiator.negotiate(&head).expect("a request that is served");
     bencher.iter(|| negotiator.negotiate(black_box(&head)));
 }
 

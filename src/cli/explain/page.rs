@@ -107,7 +107,7 @@ impl Page {
 
     fn body(self, told: &Told, out: &mut impl Write) -> io::Result<()> {
         let Some(body) = &told.body else { return Ok(()) };
-        let title = if body.adapted { "The body, adapted" } else { "The body, as sent" };
+        let title = if body.adapted { "The body, adapted" } else { "The body, unchanged" };
         writeln!(out, "\n{}", self.ink(Ink::Bold, title))?;
         for (step, text) in &body.steps {
             writeln!(out, "  {}\n    {text}", self.ink(Ink::Dim, step))?;

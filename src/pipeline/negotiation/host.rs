@@ -29,17 +29,23 @@ impl Hosts {
     /// The set for an authority as sent, and whether the host is named: exact, then one label, then any.
     pub(super) fn find(&self, authority: Option<&str>) -> (Option<usize>, bool) {
         if !self.exact.is_empty() || !self.one_label.is_empty() {
-            let mut lower = [0; HOST_BYTES_MAX];
             let host = bare(authority.unwrap_or_default().as_bytes());
-            if let Some(lower) = lower.get_mut(..host.len()) {
-                lower.copy_from_slice(host);
-                lower.make_ascii_lowercase();
-                if let Some(set) = self.named(lower) {
-                    return (Some(set), true);
-                }
+            // Clients write lower case.
+            let set =
+                if host.iter().any(u8::is_ascii_uppercase) { self.named_in_any_case(host) } else { self.named(host) };
+            if set.is_some() {
+                return (set, true);
             }
         }
         (self.any, false)
+    }
+
+    fn named_in_any_case(&self, host: &[u8]) -> Option<usize> {
+        let mut lower = [0; HOST_BYTES_MAX];
+        let lower = lower.get_mut(..host.len())?;
+        lower.copy_from_slice(host);
+        lower.make_ascii_lowercase();
+        self.named(lower)
     }
 
     fn named(&self, host: &[u8]) -> Option<usize> {
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_host_longer_than_names_can_be_is_no_named_one() {
-        let long = format!("{}.example.com", "a".repeat(300));
+        let long = format!("{}.EXAMPLE.com", "a".repeat(300));
         assert_eq!(hosts().find(Some(&long)), (Some(3), false));
     }
 
