@@ -55,10 +55,13 @@ pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incomin
 
 /// The request's way down and the answer's way up.
 async fn journey(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Response<Source>, Refused> {
-    let (passage, request) = match descend(exchange, request).await? {
+    let (passage, mut request) = match descend(exchange, request)? {
         Way::Answered(answer) => return Ok(answer),
         Way::Upstream(passage, request) => (passage, request),
     };
+    if request.adapt {
+        outgoing::adapt(exchange, &passage, &mut request).await?;
+    }
     let answer = outgoing::send(exchange, &passage, request).await?;
     incoming::respond(exchange, &passage, answer).await
 }
@@ -71,9 +74,9 @@ enum Way {
     Upstream(Passage, Prepared),
 }
 
-/// All stages down to the upstream. On its own, so that what it looked at is gone while the upstream
-/// is waited for: an idle connection keeps the space of its largest moment.
-async fn descend(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Way, Refused> {
+/// All stages down to the upstream. None of them waits: what they look at is gone when the upstream is
+/// waited for, and an idle connection keeps no room for it.
+fn descend(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Way, Refused> {
     admit(exchange, request.headers())?;
     let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
@@ -86,7 +89,7 @@ async fn descend(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Re
         return Ok(Way::Answered(last_hop()));
     }
     let passage = Passage::find(exchange, &chosen, &parts)?;
-    let request = outgoing::prepare(exchange, &passage, &chosen, parts, body).await?;
+    let request = outgoing::prepare(exchange, &passage, &chosen, parts, body)?;
     Ok(Way::Upstream(passage, request))
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Passage {
 pub(super) struct Prepared {
     request: Box<Request<UpstreamBody>>,
     upload: Option<Rc<UploadState>>,
+    /// Whether the body has to be [adapted](adapt) before it is sent.
+    pub(super) adapt: bool,
 }
 
 impl Passage {
@@ -100,7 +102,7 @@ impl Passage {
 }
 
 /// Edits the head for the upstream and gets the body ready, adapted where it has to be.
-pub(super) async fn prepare(
+pub(super) fn prepare(
     exchange: &mut Exchange,
     passage: &Passage,
     chosen: &Chosen<'_>,
@@ -121,7 +123,7 @@ pub(super) async fn prepare(
         let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
         transform::request::head(operation, &exchange.method, &mut parts.headers);
         if treatment == BodyTreatment::Adapt {
-            return adapt(exchange, passage, operation, parts, uri, body).await;
+            return hold(exchange, passage, parts, uri, body);
         }
         adapted = operation.request().map(|_| "passed");
     }
@@ -136,7 +138,7 @@ fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, uri: Uri, body: 
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
-        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None };
+        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None, adapt: false };
     }
     let expects = expects_continue(&parts.headers, parts.version);
     let (gate, open) = match expects {
@@ -157,47 +159,46 @@ fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, uri: Uri, body: 
             }
         });
     }
-    Prepared { request, upload: Some(state) }
+    Prepared { request, upload: Some(state), adapt: false }
 }
 
-/// Reads the body whole, adapts it, and forwards the result. Reading it answers `Expect` locally.
-async fn adapt(
-    exchange: &Exchange,
-    passage: &Passage,
-    operation: &OperationPlan,
-    mut parts: Parts,
-    uri: Uri,
-    body: Incoming,
-) -> Result<Prepared, Refused> {
-    let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
-    let idle = exchange.loaded.snapshot.config.timeouts.request_body;
-    if body.size_hint().lower() > cap as u64 {
+/// Gets a body ready to be read whole.
+fn hold(exchange: &Exchange, passage: &Passage, parts: Parts, uri: Uri, body: Incoming) -> Result<Prepared, Refused> {
+    let config = &exchange.loaded.snapshot.config;
+    let cap = config.limits.adapted_body_bytes as u64;
+    if body.size_hint().lower() > cap {
         return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
     }
-    let patience = Rc::clone(&passage.patience);
-    let (mut upload, state) = Upload::new(body, cap as u64, idle, &exchange.worker.deadlines, patience, None);
-    let whole = upload.collect().await;
-    let Some(whole) = whole else {
-        let failure = state.failure().unwrap_or(UploadFailure::Broken);
-        return Err(match failure {
+    let (deadlines, patience) = (&exchange.worker.deadlines, Rc::clone(&passage.patience));
+    let (upload, state) = Upload::new(body, cap, config.timeouts.request_body, deadlines, patience, None);
+    let request = assemble(parts, uri, UpstreamBody::Stream(upload));
+    Ok(Prepared { request, upload: Some(state), adapt: true })
+}
+
+/// Reads the body whole and puts the adapted one in its place. Reading it answers `Expect` locally.
+pub(super) async fn adapt(exchange: &Exchange, passage: &Passage, prepared: &mut Prepared) -> Result<(), Refused> {
+    let Some(operation) = passage.operation() else { return Ok(()) };
+    let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
+    let (UpstreamBody::Stream(mut upload), Some(state)) = (body, prepared.upload.take()) else { return Ok(()) };
+    let Some(whole) = upload.collect().await else {
+        return Err(match state.failure().unwrap_or(UploadFailure::Broken) {
             UploadFailure::TooLarge => refuse(exchange, &TransformError::too_large(transform::Side::Request)),
             other => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
         });
     };
-    parts.headers.remove(header::EXPECT);
-    parts.headers.remove(header::TRAILER);
-    let adapted = transform::request::body(operation, &exchange.method, &mut parts.headers, &whole)
+    let headers = prepared.request.headers_mut();
+    headers.remove(header::EXPECT);
+    headers.remove(header::TRAILER);
+    let adapted = transform::request::body(operation, &exchange.method, headers, &whole)
         .map_err(|error| refuse(exchange, &error))?;
-    exchange.adapted(
-        "request",
-        match &adapted {
-            None => "passed",
-            Some(adapted) if adapted.narrowed => "narrowed",
-            Some(_) => "adapted",
-        },
-    );
-    let body = adapted.map_or(whole, |adapted| adapted.body);
-    Ok(Prepared { request: assemble(parts, uri, full(body)), upload: None })
+    let outcome = match &adapted {
+        None => "passed",
+        Some(adapted) if adapted.narrowed => "narrowed",
+        Some(_) => "adapted",
+    };
+    exchange.adapted("request", outcome);
+    *prepared.request.body_mut() = full(adapted.map_or(whole, |adapted| adapted.body));
+    Ok(())
 }
 
 fn full(body: Bytes) -> UpstreamBody {

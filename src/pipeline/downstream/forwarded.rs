@@ -30,14 +30,7 @@ pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
 /// - `trusted`: the peer's own fields are appended to; else they are replaced.
 /// - `host`: as the client asked for it.
 pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&HeaderValue>) {
-    let mut forwarded = link.address.node.clone();
-    if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty()) {
-        forwarded.push_str(";host=");
-        quote(host, &mut forwarded);
-    }
-    forwarded.push_str(";proto=http");
-    // Addresses and hosts are visible ASCII by now.
-    let forwarded = HeaderValue::try_from(forwarded).unwrap_or(HTTP);
+    let forwarded = link.forwarded(host, || element(link, host));
     if trusted {
         append(headers, header::FORWARDED, forwarded);
         append(headers, X_FORWARDED_FOR, link.address.plain.clone());
@@ -55,6 +48,19 @@ pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&He
         None => headers.remove(X_FORWARDED_HOST),
     };
     headers.remove(X_FORWARDED_PORT);
+}
+
+/// This hop as `Forwarded` writes it: `for=192.0.2.1;host=api.example;proto=http`.
+fn element(link: &Link, host: Option<&HeaderValue>) -> HeaderValue {
+    let mut element = String::with_capacity(128);
+    element.push_str(&link.address.node);
+    if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty()) {
+        element.push_str(";host=");
+        quote(host, &mut element);
+    }
+    element.push_str(";proto=http");
+    // Addresses and hosts are visible ASCII by now.
+    HeaderValue::try_from(element).unwrap_or(HTTP)
 }
 
 /// The address that called first, as far as trusted proxies tell: the rightmost entry of

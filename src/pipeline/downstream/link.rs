@@ -38,6 +38,8 @@ pub struct Link {
     refused: RefCell<Option<RefusedHead>>,
     /// What takes the socket over once a switch of protocols has been answered.
     switch: Switch,
+    /// The last host asked for, and `Forwarded` for it: clients rarely change hosts on a connection.
+    forwarded: RefCell<Option<(Option<HeaderValue>, HeaderValue)>>,
     /// The client's address as `X-Forwarded-For` and `Forwarded: for=` write it.
     pub(crate) address: ClientText,
 }
@@ -127,6 +129,7 @@ impl Link {
             held: RefCell::default(),
             refused: RefCell::default(),
             switch: Switch::default(),
+            forwarded: RefCell::default(),
             address: ClientText { plain, node },
         }
     }
@@ -195,6 +198,19 @@ impl Link {
 
     pub(crate) fn take_switch(&self) -> Option<Takeover> {
         self.switch.0.borrow_mut().take()
+    }
+
+    /// `Forwarded` for `host`; made anew only if the host differs from the last one.
+    pub(crate) fn forwarded(&self, host: Option<&HeaderValue>, make: impl FnOnce() -> HeaderValue) -> HeaderValue {
+        let mut last = self.forwarded.borrow_mut();
+        match &*last {
+            Some((known, value)) if known.as_ref() == host => value.clone(),
+            _ => {
+                let value = make();
+                *last = Some((host.cloned(), value.clone()));
+                value
+            }
+        }
     }
 
     /// Remembers why the head at the front of `bytes` was refused.
