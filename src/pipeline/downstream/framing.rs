@@ -44,6 +44,8 @@ pub struct Chunks {
     state: State,
     /// Bytes left in the current chunk, or the size being read.
     size: u64,
+    /// Digits of the size line being read.
+    digits: u8,
     /// Bytes of size lines and trailers seen beyond the sizes themselves.
     overhead: usize,
 }
@@ -67,9 +69,12 @@ enum State {
 /// Extensions and trailers of one body together; more is an attack (RELIABILITY section 4).
 const OVERHEAD_BYTES_MAX: usize = 24 * 1024;
 
+/// Digits of a size, leading zeros included: without a bound a body of zeros would never begin nor end.
+const SIZE_DIGITS_MAX: u8 = 16;
+
 impl Default for Chunks {
     fn default() -> Self {
-        Self { state: State::SizeStart, size: 0, overhead: 0 }
+        Self { state: State::SizeStart, size: 0, digits: 0, overhead: 0 }
     }
 }
 
@@ -97,12 +102,14 @@ impl Chunks {
         match (self.state, byte) {
             (State::SizeStart, b) if b.is_ascii_hexdigit() => {
                 self.size = hex(b);
+                self.digits = 1;
                 Ok(State::Size)
             }
             (State::Size, b) if b.is_ascii_hexdigit() => {
-                if self.size > u64::MAX >> 5 {
+                if self.digits == SIZE_DIGITS_MAX || self.size > u64::MAX >> 5 {
                     return bad;
                 }
+                self.digits += 1;
                 self.size = self.size << 4 | hex(b);
                 Ok(State::Size)
             }
@@ -189,6 +196,14 @@ mod tests {
         let mut body = b"1;".to_vec();
         body.resize(OVERHEAD_BYTES_MAX + 10, b'a');
         assert_eq!(follow(&body, 1000), Err(HeadError::Chunk));
+    }
+
+    #[test]
+    fn a_size_may_be_padded_with_zeros_but_not_endlessly() {
+        assert_eq!(follow(b"0000000000000003\r\nabc\r\n0\r\n\r\n", 1), Ok((28, true)));
+        assert_eq!(follow(b"00000000000000003", 1), Err(HeadError::Chunk));
+        assert_eq!(follow(b"7fffffffffffffff\r\n", 1), Ok((18, false)));
+        assert_eq!(follow(b"8000000000000000\r\n", 1), Err(HeadError::Chunk));
     }
 
     #[test]

@@ -176,7 +176,9 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
     if target.len() > limits.target_bytes {
         return Err(HeadError::TargetTooLong);
     }
-    if !target.iter().all(|b| is_target(*b)) {
+    // The parser takes a quote in a path, not in a query.
+    let quoted = |query: usize| memchr(b'"', &target[query..]).is_some();
+    if !target.iter().all(|b| is_target(*b)) || memchr(b'?', target).is_some_and(quoted) {
         return Err(HeadError::TargetCharacter);
     }
     if !is_form(method, target) {
@@ -309,7 +311,11 @@ fn is_form(method: &[u8], target: &[u8]) -> bool {
             let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
             // A user in the authority would let two readers see two hosts (RFC 9110 section 4.2.4).
             let authority = rest.strip_prefix(b"//").and_then(|rest| rest.split(|b| matches!(b, b'/' | b'?')).next());
-            known && authority.is_some_and(|authority| !authority.is_empty() && is_authority(authority))
+            // The parser reads no escape there.
+            let good = |authority: &[u8]| {
+                !authority.is_empty() && is_authority(authority) && memchr(b'%', authority).is_none()
+            };
+            known && authority.is_some_and(good)
         }
     }
 }
@@ -356,6 +362,7 @@ mod tests {
         assert_eq!(whole(chunked), Ok(Progress::Complete(chunked.len(), Framing::Chunked(Chunks::default()))));
         for good in [
             "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+            "GET /a\"b\"?{c}|d HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET http://a:8/b HTTP/1.1\r\nHost:\r\n\r\n",
             "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         ] {
@@ -389,6 +396,7 @@ mod tests {
             ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
             ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
             ("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
+            ("GET http://a%41/ HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
             ("GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n", TargetForm),
             ("GET / HTTP/1.1\nHost: a\n\n", LineEnd),
             ("GET / HTTP/1.1\r\nHost: a\n\r\n", LineEnd),
@@ -405,6 +413,7 @@ mod tests {
             ("G@T / HTTP/1.1\r\nHost: a\r\n\r\n", RequestLine),
             ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", TargetCharacter),
             ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", TargetCharacter),
+            ("GET /a?b=\"c\" HTTP/1.1\r\nHost: a\r\n\r\n", TargetCharacter),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", TwoLengths),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", ContentLength),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", ContentLength),
