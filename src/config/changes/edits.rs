@@ -1,6 +1,6 @@
 //! Lists of edits: one op an entry, groups under `at:`, and shapes that are used by name.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{ops, reader::Reader};
 use crate::{
@@ -18,7 +18,7 @@ const BESIDE: [&str; 5] = ["at", "strict", "conflict", "lossy", "when"];
 
 /// The `shapes:` of a change, read when they are first used.
 pub(super) struct Shapes<'n> {
-    shapes: HashMap<&'n str, Shape<'n>>,
+    shapes: BTreeMap<&'n str, Shape<'n>>,
 }
 
 enum Shape<'n> {
@@ -38,7 +38,7 @@ struct Placed {
 impl<'n> Shapes<'n> {
     /// Reads all shapes, used or not, so that all findings come at once.
     pub(super) fn read(node: Option<&'n Node>, reader: &mut Reader<'_>) -> Self {
-        let mut shapes = Self { shapes: HashMap::new() };
+        let mut shapes = Self { shapes: BTreeMap::new() };
         let Some(node) = node.filter(|node| !node.is_null()) else { return shapes };
         let Some(members) = node.map() else {
             let message = format!("shapes is {}, not a mapping from names to lists", node.kind());
@@ -164,7 +164,7 @@ impl<'n> Shapes<'n> {
 #[cfg(test)]
 pub(crate) fn read_list(node: &Node, findings: &mut Vec<crate::config::finding::Finding>) -> Vec<Edit> {
     let mut reader = Reader::new(findings);
-    let mut shapes = Shapes { shapes: HashMap::new() };
+    let mut shapes = Shapes { shapes: BTreeMap::new() };
     shapes.list(node, "ops", &mut reader)
 }
 

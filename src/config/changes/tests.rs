@@ -159,6 +159,12 @@ fn shapes_may_use_each_other_but_not_themselves() {
 }
 
 #[test]
+fn shapes_are_listed_in_the_same_order_every_time() {
+    let yaml = "[{change: c, from: '1', to: '2', shapes: {Ed: [], Bo: [], Cy: [], Al: [], Fa: [], Di: []}, operations: [{match: GET /p, request: [{use: Missing}]}]}]";
+    assert!(findings_of(yaml)[0].to_string().contains("known are Al, Bo, Cy, Di, Ed, Fa"), "{}", findings_of(yaml)[0]);
+}
+
+#[test]
 fn a_shape_works_below_the_place_that_uses_it() {
     let yaml = "[{change: c, from: '1', to: '2', shapes: {A: [{at: /y, rename: {a: b}}]}, operations: [{match: GET /p, request: [{at: '/x/[]', strict: true, use: A}]}]}]";
     let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
