@@ -25,9 +25,10 @@ doc:
 bench *ARGS:
     cargo bench {{ARGS}}
 
-# one fuzz target, e.g. `just fuzz resolver -- -max_total_time=60`
+# one fuzz target from its seeds, e.g. `just fuzz resolver -max_total_time=60`
 fuzz TARGET *ARGS:
-    cd fuzz && cargo fuzz run -s none {{TARGET}} {{ARGS}}
+    mkdir -p fuzz/corpus/{{TARGET}}
+    cargo fuzz run -s none {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- -dict=fuzz/dictionaries/{{TARGET}}.dict {{ARGS}}
 
 # licences, bans and sources of the dependencies
 audit:

@@ -1,0 +1,108 @@
+//! The first byte says where the rest is cut into pieces; the rest is a chunked body and what follows it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vergate::pipeline::downstream::framing::{Chunks, Framing};
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&cut, wire)) = data.split_first() else { return };
+    let whole = follow(Framing::Chunked(Chunks::default()), &[wire]);
+    assert_eq!(whole, reference(wire), "{}", wire.escape_ascii());
+    let length = u64::from(cut);
+    let taken = usize::from(cut).min(wire.len());
+    let plain = if taken == usize::from(cut) { Read::Done(taken) } else { Read::Partial };
+    let at = usize::from(cut) % (wire.len() + 1);
+    let every: Vec<&[u8]> = wire.chunks(usize::from(cut) % 16 + 1).collect();
+    for pieces in [&[&wire[..at], &wire[at..]][..], &every] {
+        assert_eq!(follow(Framing::Chunked(Chunks::default()), pieces), whole, "{}", wire.escape_ascii());
+        assert_eq!(follow(Framing::Length(length), pieces), plain);
+    }
+});
+
+/// How a body stands after some bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    /// It ended after so many bytes.
+    Done(usize),
+    /// It goes on.
+    Partial,
+    /// It is broken.
+    Bad,
+}
+
+fn follow(mut framing: Framing, pieces: &[&[u8]]) -> Read {
+    let mut before = 0;
+    for piece in pieces {
+        let Ok(taken) = framing.advance(piece) else { return Read::Bad };
+        assert!(taken <= piece.len() && (framing.is_done() || taken == piece.len()));
+        before += taken;
+        if framing.is_done() {
+            assert_eq!(framing.advance(b"GET / HTTP/1.1"), Ok(0), "what follows a body is not its own");
+            return Read::Done(before);
+        }
+    }
+    if framing.is_done() { Read::Done(before) } else { Read::Partial }
+}
+
+/// RFC 9112 section 7.1 read from a whole buffer, line by line.
+fn reference(wire: &[u8]) -> Read {
+    let mut rest = wire;
+    loop {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let text = std::str::from_utf8(&rest[..digits]).expect("digits");
+        let significant = text.trim_start_matches('0');
+        let size = if significant.is_empty() { Ok(0) } else { u64::from_str_radix(significant, 16) };
+        if digits > DIGITS_MAX || size.as_ref().is_ok_and(|size| i64::try_from(*size).is_err()) || size.is_err() {
+            return Read::Bad;
+        }
+        rest = &rest[digits..];
+        match rest.first() {
+            None => return Read::Partial,
+            Some(b'\r' | b';' | b' ' | b'\t') if digits > 0 => {}
+            Some(_) => return Read::Bad,
+        }
+        rest = match line(rest) {
+            Line::Whole(_, rest) => rest,
+            Line::Partial => return Read::Partial,
+            Line::Bad => return Read::Bad,
+        };
+        let size = size.unwrap_or_default();
+        if size == 0 {
+            break;
+        }
+        let Some(after) = usize::try_from(size).ok().and_then(|size| rest.get(size..)) else { return Read::Partial };
+        rest = match after {
+            [b'\r', b'\n', rest @ ..] => rest,
+            [] | [b'\r'] => return Read::Partial,
+            _ => return Read::Bad,
+        };
+    }
+    loop {
+        match line(rest) {
+            Line::Whole(true, rest) => return Read::Done(wire.len() - rest.len()),
+            Line::Whole(false, after) => rest = after,
+            Line::Partial => return Read::Partial,
+            Line::Bad => return Read::Bad,
+        }
+    }
+}
+
+/// Digits that a size may have, leading zeros included.
+const DIGITS_MAX: usize = 16;
+
+enum Line<'w> {
+    /// Whether it is empty, and what follows it.
+    Whole(bool, &'w [u8]),
+    Partial,
+    Bad,
+}
+
+fn line(wire: &[u8]) -> Line<'_> {
+    let end = wire.iter().position(|byte| *byte != b'\t' && (*byte < b' ' || *byte == 0x7f));
+    match end.map(|end| (end, &wire[end..])) {
+        None => Line::Partial,
+        Some((_, [b'\r'])) => Line::Partial,
+        Some((end, [b'\r', b'\n', rest @ ..])) => Line::Whole(end == 0, rest),
+        Some(_) => Line::Bad,
+    }
+}
