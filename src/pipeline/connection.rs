@@ -25,7 +25,7 @@ use super::{
     downstream::{
         head::HeadLimits,
         io::{ClientIo, Protocol},
-        link::{Link, LinkTimeouts},
+        link::{Link, LinkTimeouts, Takeover},
     },
     handle,
     worker::{Slot, Worker},
@@ -85,12 +85,34 @@ impl Drop for Open {
     }
 }
 
-async fn http1(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
+/// Serves HTTP/1 exchanges; while the client is idle only the socket is kept.
+async fn http1(worker: Rc<Worker>, link: Rc<Link>, mut io: ClientIo) {
+    loop {
+        match exchanges(&worker, &link, io).await {
+            Pause::Idle(mut idle) => match idle.park().await {
+                true => io = idle,
+                false => return close(idle).await,
+            },
+            Pause::Switched(takeover, socket) => return takeover(socket).await,
+            Pause::Ended(io) => return close(io).await,
+        }
+    }
+}
+
+/// Why no exchange follows for now.
+enum Pause {
+    /// The client is idle.
+    Idle(ClientIo),
+    /// The connection changes its protocol.
+    Switched(Takeover, (TcpStream, Vec<u8>)),
+    /// The connection is over.
+    Ended(ClientIo),
+}
+
+/// Serves exchanges until there is a pause.
+async fn exchanges(worker: &Rc<Worker>, link: &Rc<Link>, io: ClientIo) -> Pause {
     let limits = link.head_limits;
-    let handler = {
-        let (worker, link) = (Rc::clone(&worker), Rc::clone(&link));
-        service_fn(move |request: Request<Incoming>| handle(Rc::clone(&worker), Rc::clone(&link), request))
-    };
+    let handler = service_fn(|request: Request<Incoming>| handle(Rc::clone(worker), Rc::clone(link), request));
     let mut builder = http1::Builder::new();
     builder.max_buf_size((limits.header_bytes + limits.target_bytes + 1024).max(HEAD_BUFFER_BYTES_MIN));
     if limits.fields > 100 {
@@ -99,20 +121,26 @@ async fn http1(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
     }
     let mut connection = builder.serve_connection(TokioIo::new(io), handler);
     let mut told = false;
-    let outcome = std::future::poll_fn(|cx| {
+    let ended = std::future::poll_fn(|cx| {
         let mut connection = Pin::new(&mut connection);
         if worker.draining.get() && !told {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.poll(cx)
+        match connection.poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if !told && link.may_park(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
     })
     .await;
     let parts = connection.into_parts();
     let io = parts.io.into_inner();
-    match (outcome, link.take_switch()) {
-        (Ok(()), Some(takeover)) => takeover(with_rest(io, &parts.read_buf)).await,
-        _ => close(io).await,
+    match (ended, link.take_switch()) {
+        // An idle parser has read nothing it did not use.
+        (None, _) => Pause::Idle(io),
+        (Some(Ok(())), Some(takeover)) => Pause::Switched(takeover, with_rest(io, &parts.read_buf)),
+        (Some(_), _) => Pause::Ended(io),
     }
 }
 

@@ -56,13 +56,18 @@ impl Shared {
 
     /// Most requests served at once: as configured, or what upstreams may use of the descriptors.
     pub fn requests_max(&self, config: &Config) -> usize {
-        config.limits.requests_in_flight.unwrap_or_else(|| (self.descriptors.saturating_sub(RESERVE) / 2).max(1))
+        config.limits.requests_in_flight.unwrap_or_else(|| self.upstream_descriptors().max(1))
     }
 
     /// Most client connections: as configured, or what upstreams and the reserve leave of the descriptors.
     pub fn connections_max(&self, config: &Config) -> usize {
         let usable = self.descriptors.saturating_sub(RESERVE);
-        config.limits.connections.unwrap_or(usable - usable / 2).max(1)
+        config.limits.connections.unwrap_or(usable - self.upstream_descriptors()).max(1)
+    }
+
+    /// What upstreams may use: a quarter, because most client connections are idle most of the time.
+    fn upstream_descriptors(&self) -> usize {
+        self.descriptors.saturating_sub(RESERVE) / 4
     }
 }
 

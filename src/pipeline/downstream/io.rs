@@ -109,6 +109,7 @@ impl ClientIo {
     /// From now on bytes pass unchecked: HTTP/2, or a tunnel.
     pub fn raw(&mut self) {
         self.mode = Mode::Raw;
+        self.link.never_park();
         self.link.wait(Waiting::Idle);
     }
 
@@ -116,6 +117,25 @@ impl ClientIo {
     /// and could destroy an answer on its way.
     pub fn has_unread(&self) -> bool {
         !self.stash.is_empty() || matches!(self.mode, Mode::Body(_) | Mode::Ended)
+    }
+
+    /// Waits without buffers for the next request, or for the client to leave.
+    ///
+    /// `false` when nothing came within `timeouts.keep_alive`, or the gateway drains.
+    pub async fn park(&mut self) -> bool {
+        self.link.wait(Waiting::Parked);
+        let came = std::future::poll_fn(|cx| {
+            if self.stream.poll_read_ready(cx).is_ready() {
+                Poll::Ready(true)
+            } else if self.link.expired(cx) || self.link.draining.get() {
+                Poll::Ready(false)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self.link.wait(Waiting::Head);
+        came
     }
 
     /// The bare socket, and what was read from it but not handed on.
@@ -196,7 +216,7 @@ impl ClientIo {
         if self.link.waiting() < waiting {
             self.link.wait(waiting);
         }
-        if !self.link.expired(cx) {
+        if !self.link.expired(cx) || self.link.may_park(cx) {
             return Poll::Pending;
         }
         if self.stash.contains(&b'\n') {

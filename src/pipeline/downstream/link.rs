@@ -29,6 +29,8 @@ pub struct Link {
     pub(crate) head_limits: HeadLimits,
     pub(crate) timeouts: LinkTimeouts,
     waiting: Cell<Waiting>,
+    /// Whether an idle connection gives its buffers up; HTTP/2 has a state to keep.
+    parks: Cell<bool>,
     read_timer: Timer,
     /// Heads handed to the parser, less exchanges that ended.
     busy: Cell<u32>,
@@ -61,6 +63,8 @@ impl fmt::Debug for Switch {
 pub(crate) enum Waiting {
     /// Nothing: an exchange is under way.
     No,
+    /// The first byte of the next head, without buffers.
+    Parked,
     /// The first byte of the next head.
     Idle,
     /// The rest of a head.
@@ -68,6 +72,10 @@ pub(crate) enum Waiting {
     /// The first byte of a connection that was accepted while the gateway began to drain.
     Last,
 }
+
+/// An idle connection keeps the parser and its buffers this long; clients that come back sooner find
+/// everything in place.
+const PARK_AFTER: Duration = Duration::from_millis(200);
 
 /// How long a connection accepted at the last moment may take to say something.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
@@ -123,6 +131,7 @@ impl Link {
             head_limits,
             timeouts,
             waiting: Cell::new(Waiting::No),
+            parks: Cell::new(true),
             read_timer: Timer::new(&deadlines),
             deadlines,
             busy: Cell::new(0),
@@ -166,14 +175,26 @@ impl Link {
         self.waiting.set(waiting);
         match waiting {
             Waiting::No => self.read_timer.disarm(),
+            Waiting::Parked => self.read_timer.arm(self.timeouts.keep_alive.saturating_sub(PARK_AFTER)),
+            Waiting::Idle if self.parks.get() => self.read_timer.arm(self.timeouts.keep_alive.min(PARK_AFTER)),
             Waiting::Idle => self.read_timer.arm(self.timeouts.keep_alive),
             Waiting::Head => self.read_timer.arm(self.timeouts.request_header),
             Waiting::Last => self.read_timer.arm(LAST_MOMENT),
         }
     }
 
+    /// The connection speaks something whose state cannot be set aside.
+    pub(crate) fn never_park(&self) {
+        self.parks.set(false);
+    }
+
     pub(crate) fn waiting(&self) -> Waiting {
         self.waiting.get()
+    }
+
+    /// Whether the connection has been idle long enough to be parked, and may stay open after that.
+    pub(crate) fn may_park(&self, cx: &mut Context<'_>) -> bool {
+        self.parks.get() && self.waiting() == Waiting::Idle && self.timeouts.keep_alive > PARK_AFTER && self.expired(cx)
     }
 
     /// Whether the client has waited too long; if not, the task is woken when it has.

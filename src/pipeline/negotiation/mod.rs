@@ -97,7 +97,7 @@ pub struct Chosen<'h> {
     pub path_capture: Option<PathCapture>,
     /// The path named the version and no other source was present.
     pub named_by_path_alone: bool,
-    /// The version text the client used in `Accept` for this version, for [`media_type::content_type_back`].
+    /// The version text the client used in `Accept` for this version, for [`Negotiator::content_type_back`].
     pub media_type_text: Option<VersionText>,
     /// The version named does not exist and the default answers (`on_unknown: default`).
     pub fallback: bool,
