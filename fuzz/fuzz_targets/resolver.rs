@@ -70,9 +70,10 @@ fn a_head_is_judged_by_its_own_bytes(
             let half = check(&data[..data.len() / 2], &LIMITS);
             assert_eq!(half, Ok(Progress::Partial));
         }
-        Err(error) => {
+        // A line that has not ended may be called too long before it is seen to be broken.
+        Err(_) => {
             let longer = [data, b" / HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
-            assert_eq!(check(&longer, &LIMITS).as_ref(), Err(error), "no continuation makes it good");
+            assert!(check(&longer, &LIMITS).is_err(), "no continuation makes it good");
         }
     }
 }
@@ -214,10 +215,16 @@ fn a_query_loses_only_the_version(head: &Head<'_, '_>, api: &Api, chosen: &Chose
 
 /// A backend that decodes once or twice, takes `\` for `/`, and resolves dots and doubled slashes must
 /// not be led to another API, version or endpoint.
+///
+/// A text that still has escapes in question is a matter for yet another reader, and left out.
 fn a_lenient_reader_sees_the_same(head: &Head<'_, '_>, chosen: &Chosen<'_>) {
     let once = structure_decoded(head.path);
-    for text in [&once, &structure_decoded(&once)] {
-        let path = resolved(text);
+    let twice = structure_decoded(&once);
+    for text in [once, twice] {
+        if structure_decoded(&text) != text {
+            continue;
+        }
+        let path = resolved(&text);
         let read = GATEWAY.negotiator.negotiate(&Head { path: &path, ..*head });
         let seen = read.as_ref().map(|read| (read.api, read.version, read.endpoint));
         assert_eq!(seen, Ok((chosen.api, chosen.version, chosen.endpoint)), "{} may be read as {path}", head.path);
@@ -230,15 +237,17 @@ fn structure_decoded(path: &str) -> String {
     let mut rest = path;
     while let Some(at) = rest.find('%') {
         text.push_str(&rest[..at]);
-        let escape = rest.get(at..at + 3).unwrap_or(&rest[at..]);
-        let digits = |text: &str| text.len() >= 2 && text.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
-        match escape.to_ascii_lowercase().as_str() {
-            "%2e" => text.push('.'),
-            "%2f" | "%5c" => text.push('/'),
-            "%25" if digits(&rest[at + 3..]) => text.push('%'),
-            _ => text.push_str(escape),
-        }
-        rest = &rest[at + escape.len()..];
+        let after = rest.get(at + 3..).unwrap_or_default();
+        let digits = after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+        let decoded = match rest.get(at..at + 3).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "%2e" => ".",
+            "%2f" | "%5c" => "/",
+            "%25" if digits => "%",
+            _ => "",
+        };
+        let (kept, skipped) = if decoded.is_empty() { ("%", 1) } else { (decoded, 3) };
+        text.push_str(kept);
+        rest = &rest[at + skipped..];
     }
     text + rest
 }
