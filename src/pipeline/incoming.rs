@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
+use hyper::ext::ReasonPhrase;
 
 use super::{
     exchange::Exchange,
@@ -17,13 +16,10 @@ use super::{
         client::{Answer, Lease, UpstreamError},
         download::{Download, DownloadError},
         hop_by_hop,
+        wire::{body::Decoder, response::Head},
     },
 };
-use crate::{
-    adaptation::{plan::OperationPlan, program::Program},
-    headers,
-    problem::Code,
-};
+use crate::{adaptation::program::Program, headers, problem::Code};
 
 /// Edits the head, adapts the body where it has to be, or begins a tunnel.
 pub(super) async fn respond(
@@ -31,10 +27,8 @@ pub(super) async fn respond(
     passage: &Passage,
     answer: Answer,
 ) -> Result<Response<Source>, Refused> {
-    let Answer { response, lease } = answer;
-    let (mut head, body) = response.into_parts();
-    // An intermediary speaks for itself (RFC 9110 section 6.2).
-    head.version = Version::HTTP_11;
+    let Answer { head, lease, pump } = answer;
+    let (mut head, decoder) = parts(head);
     hop_by_hop::remove_from_response(&mut head.headers);
     headers::remove_gateway_only(&mut head.headers);
     content_type_back(exchange, passage, &mut head.headers);
@@ -44,47 +38,52 @@ pub(super) async fn respond(
     if is_event_stream(&head.headers) {
         passage.patience.release();
     }
+    let (deadlines, patience) = (Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
+    let body = Download::new(decoder, lease, pump, deadlines, patience);
     let Some(operation) = passage.operation() else {
-        return Ok(stream(exchange, passage, head, body, lease));
+        return Ok(stream(head, body));
     };
     let treatment = transform::response::treatment(operation, &exchange.method, head.status, &mut head.headers);
     match treatment.map_err(|error| fail(exchange, &error))? {
-        Treatment::Adapt(program) => adapt(exchange, passage, (operation, program), head, body, lease).await,
+        Treatment::Adapt(program) => adapt(exchange, passage, program, head, body).await,
         Treatment::Pass | Treatment::HeadOnly => {
             if operation.response(head.status.as_u16()).is_some() {
                 exchange.adapted("response", "passed");
             }
-            Ok(stream(exchange, passage, head, body, lease))
+            Ok(stream(head, body))
         }
     }
 }
 
-fn stream(exchange: &Exchange, passage: &Passage, mut head: Parts, body: Incoming, lease: Lease) -> Response<Source> {
-    // A length the framing did not go by would end the client's answer in the wrong place.
-    let framed = body.size_hint().exact().is_some();
-    if !framed && exchange.method != Method::HEAD {
-        head.headers.remove(header::CONTENT_LENGTH);
+/// A head as the client's side knows it, in the gateway's own version (RFC 9110 section 6.2).
+fn parts(head: Head) -> (Parts, Decoder) {
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = head.status;
+    parts.headers = head.headers;
+    if let Some(reason) = head.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
+        parts.extensions.insert(reason);
     }
-    let download = Download::new(body, lease, Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
-    let source = if download.is_end_stream() { Source::Empty } else { Source::Stream(Box::new(download)) };
+    (parts, head.decoder)
+}
+
+fn stream(head: Parts, body: Download) -> Response<Source> {
+    let source = if body.is_end_stream() { Source::Empty } else { Source::Stream(Box::new(body)) };
     Response::from_parts(head, source)
 }
 
 async fn adapt(
     exchange: &mut Exchange,
     passage: &Passage,
-    (_, program): (&OperationPlan, &Program),
+    program: &Program,
     mut head: Parts,
-    body: Incoming,
-    lease: Lease,
+    mut body: Download,
 ) -> Result<Response<Source>, Refused> {
     let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
     let too_large = || TransformError::too_large(transform::Side::Response);
     if body.size_hint().lower() > cap as u64 {
         return Err(fail(exchange, &too_large()));
     }
-    let mut download = Download::new(body, lease, Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
-    let whole = match download.collect(cap).await {
+    let whole = match body.collect(cap).await {
         Ok(Some(whole)) => whole,
         Ok(None) => return Err(fail(exchange, &too_large())),
         Err(error) => return Err(truncated(exchange, passage, error)),
@@ -107,7 +106,9 @@ fn truncated(exchange: &mut Exchange, passage: &Passage, error: DownloadError) -
     exchange.adapted("response", "failed");
     let server = passage.group.name.clone();
     let error = match error {
-        DownloadError::Broken(source) => UpstreamError::Reset { server, source },
+        DownloadError::Broken(source) => UpstreamError::Reset { server, source: Some(source) },
+        DownloadError::Truncated => UpstreamError::Reset { server, source: None },
+        DownloadError::Malformed(source) => UpstreamError::Invalid { server, source: Some(source) },
         DownloadError::Stalled => UpstreamError::Timeout { server },
     };
     exchange.code = Some(error.code());
@@ -148,8 +149,9 @@ fn switch(exchange: &Exchange, passage: &Passage, mut head: Parts, lease: Lease)
     if let Some(protocol) = &passage.upgrade {
         head.headers.entry(header::UPGRADE).or_insert_with(|| protocol.clone());
     }
+    let server = lease.into_socket();
     let idle = exchange.loaded.snapshot.config.timeouts.tunnel_idle;
     let deadlines = Rc::clone(&exchange.worker.deadlines);
-    exchange.link.switch(Box::new(move |client| Box::pin(tunnel::run(client, lease, deadlines, idle))));
+    exchange.link.switch(Box::new(move |client| Box::pin(tunnel::run(client, server, deadlines, idle))));
     Response::from_parts(head, Source::Empty)
 }

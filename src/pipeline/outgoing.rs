@@ -15,7 +15,7 @@ use super::{
     snapshot::Snapshot,
     transform::{self, TransformError, request::BodyTreatment},
     upstream::{
-        body::{Gate, Upload, UploadFailure, UploadState, UpstreamBody},
+        body::{Upload, UploadFailure, UploadState, UpstreamBody},
         client::{Answer, Group, Terms, UpstreamError},
         hop_by_hop,
         patience::Patience,
@@ -123,54 +123,39 @@ pub(super) fn prepare(
         let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
         transform::request::head(operation, &exchange.method, &mut parts.headers);
         if treatment == BodyTreatment::Adapt {
-            return hold(exchange, passage, parts, uri, body);
+            return hold(exchange, parts, uri, body);
         }
         adapted = operation.request().map(|_| "passed");
     }
     if let Some(outcome) = adapted {
         exchange.adapted("request", outcome);
     }
-    Ok(stream(exchange, passage, parts, uri, body))
+    Ok(stream(exchange, parts, uri, body))
 }
 
 /// Forwards the body as it comes.
-fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, uri: Uri, body: Incoming) -> Prepared {
+fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming) -> Prepared {
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
         return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None, adapt: false };
     }
     let expects = expects_continue(&parts.headers, parts.version);
-    let (gate, open) = match expects {
-        true => {
-            let (gate, open) = Gate::new(deadlines);
-            (Some(gate), Some(open))
-        }
-        false => (None, None),
-    };
     let idle = exchange.loaded.snapshot.config.timeouts.request_body;
-    let (upload, state) =
-        Upload::new(body, limits.request_body_bytes, idle, deadlines, Rc::clone(&passage.patience), gate);
-    let mut request = assemble(parts, uri, UpstreamBody::Stream(upload));
-    if let Some(open) = open {
-        hyper::ext::on_informational(&mut request, move |interim| {
-            if interim.status() == http::StatusCode::CONTINUE {
-                open();
-            }
-        });
-    }
-    Prepared { request, upload: Some(state), adapt: false }
+    let (upload, _) = Upload::new(body, limits.request_body_bytes, idle, deadlines, expects);
+    let request = assemble(parts, uri, UpstreamBody::Stream(upload));
+    Prepared { request, upload: None, adapt: false }
 }
 
 /// Gets a body ready to be read whole.
-fn hold(exchange: &Exchange, passage: &Passage, parts: Parts, uri: Uri, body: Incoming) -> Result<Prepared, Refused> {
+fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming) -> Result<Prepared, Refused> {
     let config = &exchange.loaded.snapshot.config;
     let cap = config.limits.adapted_body_bytes as u64;
     if body.size_hint().lower() > cap {
         return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
     }
-    let (deadlines, patience) = (&exchange.worker.deadlines, Rc::clone(&passage.patience));
-    let (upload, state) = Upload::new(body, cap, config.timeouts.request_body, deadlines, patience, None);
+    let deadlines = &exchange.worker.deadlines;
+    let (upload, state) = Upload::new(body, cap, config.timeouts.request_body, deadlines, false);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
     Ok(Prepared { request, upload: Some(state), adapt: true })
 }
@@ -202,7 +187,7 @@ pub(super) async fn adapt(exchange: &Exchange, passage: &Passage, prepared: &mut
 }
 
 fn full(body: Bytes) -> UpstreamBody {
-    if body.is_empty() { UpstreamBody::Empty } else { UpstreamBody::Full(Some(body)) }
+    if body.is_empty() { UpstreamBody::Empty } else { UpstreamBody::Full(body) }
 }
 
 fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
@@ -216,7 +201,6 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
     let terms = Terms {
         deadlines: &exchange.worker.deadlines,
         patience: &passage.patience,
-        upload: prepared.upload.as_deref(),
         upgrade: passage.upgrade.is_some(),
     };
     match passage.group.send(prepared.request, terms).await {

@@ -52,7 +52,8 @@ impl Reply {
     fn broken(&mut self, error: &DownloadError) {
         if let Some(mut exchange) = self.exchange.take() {
             exchange.code = Some(match error {
-                DownloadError::Broken(_) => Code::UpstreamReset,
+                DownloadError::Broken(_) | DownloadError::Truncated => Code::UpstreamReset,
+                DownloadError::Malformed(_) => Code::UpstreamInvalidResponse,
                 DownloadError::Stalled => Code::UpstreamTimeout,
             });
             exchange.note(error);

@@ -15,16 +15,17 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{
-    deadline::{Deadlines, Timer},
-    upstream::client::Lease,
-};
+use super::deadline::{Deadlines, Timer};
 
 /// Passes bytes until both sides have closed, one breaks, or nothing has moved for `idle`.
 ///
 /// - `client`: the socket, and what the client sent while it waited for the switch.
-pub(super) async fn run((client, sent): (TcpStream, Vec<u8>), lease: Lease, deadlines: Rc<Deadlines>, idle: Duration) {
-    let Some((server, early)) = lease.switched().await else { return };
+pub(super) async fn run(
+    (client, sent): (TcpStream, Vec<u8>),
+    (server, early): (TcpStream, Bytes),
+    deadlines: Rc<Deadlines>,
+    idle: Duration,
+) {
     let moved = Rc::new(Cell::new(deadlines.now()));
     let mut client =
         Watched { inner: client, first: sent.into(), deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };

@@ -6,19 +6,15 @@ use std::{
     fmt,
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
-use super::{patience::Patience, whole::Whole};
+use super::whole::Whole;
 use crate::pipeline::deadline::{Deadlines, Timer};
 
 /// What is sent upstream.
@@ -27,7 +23,7 @@ pub enum UpstreamBody {
     /// No content.
     Empty,
     /// A complete body, such as an adapted one.
-    Full(Option<Bytes>),
+    Full(Bytes),
     /// The client's body as it comes.
     Stream(Box<Upload>),
 }
@@ -66,63 +62,32 @@ pub struct Upload {
     timer: Timer,
     waiting: bool,
     state: Rc<UploadState>,
-    patience: Rc<Patience>,
-    /// Present while the server has to ask for the body first.
-    gate: Option<Gate>,
-}
-
-/// The client sent `Expect: 100-continue` and it was passed on: the body waits for the server's word.
-#[derive(Debug)]
-pub struct Gate {
-    state: Arc<GateState>,
-    /// A server that ignores the expectation gets the body anyway (RFC 9110 section 10.1.1).
-    timer: Timer,
-}
-
-/// Shared with the callback that sees interim responses, which has to be `Send`.
-#[derive(Debug, Default)]
-struct GateState {
-    open: AtomicBool,
-    waker: std::sync::Mutex<Option<Waker>>,
+    /// Present while the server has to ask for the body first: the client sent `Expect: 100-continue`
+    /// and it was passed on. A server that ignores the expectation gets the body anyway, when this
+    /// expires (RFC 9110 section 10.1.1).
+    gate: Option<Timer>,
 }
 
 /// How long a server may take to say 100.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
-impl Gate {
-    /// A closed gate, and the function that opens it.
-    pub fn new(deadlines: &Rc<Deadlines>) -> (Self, impl Fn() + Send + Sync + 'static) {
-        let state = Arc::new(GateState::default());
-        let timer = Timer::new(deadlines);
-        timer.arm(CONTINUE_WAIT);
-        let opener = Arc::clone(&state);
-        let open = move || {
-            opener.open.store(true, Ordering::Release);
-            if let Some(waker) = opener.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
-                waker.wake();
-            }
-        };
-        (Self { state, timer }, open)
-    }
-
-    fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
-        *self.state.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(cx.waker().clone());
-        if self.state.open.load(Ordering::Acquire) || self.timer.expired(cx) { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
 impl Upload {
     /// - `limit`: most bytes that are taken.
     /// - `idle`: longest pause.
+    /// - `expects`: the server has to ask for it first, see [`Upload::open`].
     pub fn new(
         incoming: Incoming,
         limit: u64,
         idle: Duration,
         deadlines: &Rc<Deadlines>,
-        patience: Rc<Patience>,
-        gate: Option<Gate>,
+        expects: bool,
     ) -> (Box<Self>, Rc<UploadState>) {
         let state = Rc::new(UploadState::default());
+        let gate = expects.then(|| {
+            let timer = Timer::new(deadlines);
+            timer.arm(CONTINUE_WAIT);
+            timer
+        });
         let upload = Self {
             incoming,
             left: limit,
@@ -130,16 +95,25 @@ impl Upload {
             timer: Timer::new(deadlines),
             waiting: false,
             state: Rc::clone(&state),
-            patience,
             gate,
         };
         (Box::new(upload), state)
     }
 
+    /// The server asked for the body.
+    pub fn open(&mut self) {
+        self.gate = None;
+    }
+
+    /// Its length, where the client said it.
+    pub fn length(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
     /// The next piece, within limit and time.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         if let Some(gate) = &self.gate {
-            if gate.poll_open(cx).is_pending() {
+            if !gate.expired(cx) {
                 return Poll::Pending;
             }
             self.gate = None;
@@ -177,10 +151,7 @@ impl Upload {
         frame: Option<Result<Frame<Bytes>, hyper::Error>>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match frame {
-            None => {
-                self.patience.sent();
-                Poll::Ready(None)
-            }
+            None => Poll::Ready(None),
             Some(Err(_)) => self.fail(UploadFailure::Broken),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -188,9 +159,6 @@ impl Upload {
                     None => self.fail(UploadFailure::TooLarge),
                     Some(left) => {
                         self.left = left;
-                        if self.incoming.is_end_stream() {
-                            self.patience.sent();
-                        }
                         Poll::Ready(Some(Ok(frame)))
                     }
                 }
@@ -201,36 +169,6 @@ impl Upload {
     fn fail(&self, failure: UploadFailure) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         self.state.failure.set(Some(failure));
         Poll::Ready(Some(Err(UploadError(failure))))
-    }
-}
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = UploadError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        match &mut *self {
-            Self::Empty => Poll::Ready(None),
-            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(upload) => upload.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Full(bytes) => bytes.is_none(),
-            // An upload behind a gate is never at its end.
-            Self::Stream(upload) => upload.gate.is_none() && upload.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Stream(upload) => upload.incoming.size_hint(),
-        }
     }
 }
 

@@ -1,17 +1,24 @@
 //! Sends one request to an upstream: picks a server, reuses or opens a connection, retries where
 //! that is safe.
 
-use std::{io, rc::Rc, task::Poll};
+use std::{
+    io,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
-use http::{HeaderMap, Method, Request, Response, Uri, header, uri::PathAndQuery};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use tokio::net::TcpStream;
 
 use super::{
     balance::{Balancer, Load},
-    body::{UploadFailure, UploadState, UpstreamBody},
+    body::{UploadFailure, UpstreamBody},
     patience::Patience,
+    pump::{Pump, PumpError},
     retry::{self, Budget, Progress},
     server::{ConnectError, ConnectOptions, Connection, ServerPool},
+    wire::response::{self, Head, Malformed},
 };
 use crate::{
     domain::upstream::Upstream,
@@ -32,6 +39,8 @@ pub struct Group {
     budget: Budget,
     attempts: u32,
     options: ConnectOptions,
+    /// Bytes an answer's head may have.
+    header_bytes: usize,
     /// An idle connection older than this is not used, in milliseconds.
     pool_idle_ms: u64,
     retries: Counter,
@@ -49,10 +58,12 @@ pub struct Member {
 /// An answer whose body may still be arriving.
 #[derive(Debug)]
 pub struct Answer {
-    /// Head and body.
-    pub response: Response<Incoming>,
+    /// The head, and how the body ends.
+    pub head: Head,
     /// The connection it arrives on.
     pub lease: Lease,
+    /// What is left of the request, where the server answered before it had all of it.
+    pub pump: Option<Box<Pump>>,
 }
 
 /// Why no answer arrived.
@@ -66,21 +77,21 @@ pub enum UpstreamError {
         /// Why.
         source: ConnectError,
     },
-    /// The connection ended before the answer began.
-    #[error("{server}: the connection was closed before the answer began")]
+    /// The connection ended before the answer's head was whole.
+    #[error("{server}: the connection was closed before it answered")]
     Reset {
         /// `host:port`.
         server: String,
-        /// Why, as the protocol saw it.
-        source: hyper::Error,
+        /// Why; none for an orderly close.
+        source: Option<io::Error>,
     },
     /// The answer is no HTTP, or a switch of protocols nobody asked for.
     #[error("{server}: the answer is not valid HTTP")]
     Invalid {
         /// `host:port`.
         server: String,
-        /// Where the parser gave up.
-        source: Option<hyper::Error>,
+        /// What is wrong; none for a status that makes no sense here.
+        source: Option<Malformed>,
     },
     /// No answer in time.
     #[error("{server}: no answer in time")]
@@ -115,8 +126,6 @@ pub struct Terms<'a> {
     pub deadlines: &'a Rc<Deadlines>,
     /// How long this exchange may take.
     pub patience: &'a Patience,
-    /// What is known of the body's way up, where it streams.
-    pub upload: Option<&'a UploadState>,
     /// Whether the request asks to switch protocols.
     pub upgrade: bool,
 }
@@ -138,7 +147,8 @@ impl Group {
             balancer: Balancer::new(upstream.balance),
             budget: Budget::new(upstream.retry_budget_percent),
             attempts: upstream.retry_attempts,
-            options: ConnectOptions { connect: timeouts.connect, write, header_bytes },
+            options: ConnectOptions { connect: timeouts.connect, write },
+            header_bytes,
             pool_idle_ms: u64::try_from(timeouts.pool_idle.as_millis()).unwrap_or(u64::MAX),
             retries,
         }
@@ -153,6 +163,7 @@ impl Group {
         terms: Terms<'_>,
     ) -> Result<Answer, UpstreamError> {
         self.budget.request(terms.deadlines.now());
+        let streamed = matches!(request.body(), UpstreamBody::Stream(_));
         let mut tried = 0u64;
         let mut retries = 0;
         loop {
@@ -169,24 +180,25 @@ impl Group {
                 }
             };
             let reused = connection.reused;
-            let spare = self.spare(&request, retries);
-            match exchange(&member.pool, connection, request, &terms).await {
+            match self.exchange(&member.pool, connection, &mut request, &terms).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::NotSent(unsent)) if reused || self.may_retry(&mut retries) => request = unsent,
-                Err(Failure::NotSent(_)) => return Err(UpstreamError::Timeout { server: member.pool.name.clone() }),
-                Err(Failure::Lost(error @ UpstreamError::Reset { .. })) => {
-                    let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
-                    match spare {
-                        Some(again)
-                            if retry::allowed(progress, again.method(), true) && self.may_retry(&mut retries) =>
-                        {
-                            tried |= 1 << index.min(63);
-                            request = again;
-                        }
-                        _ => return Err(error),
+                // Nothing went out on a connection the server had closed: not even a try.
+                Err(Failure::NotSent(_)) if reused => {}
+                Err(Failure::NotSent(error)) => {
+                    tried |= 1 << index.min(63);
+                    if !self.may_retry(&mut retries) {
+                        return Err(error);
                     }
                 }
-                Err(Failure::Lost(error) | Failure::Begun(error)) => return Err(error),
+                Err(Failure::Lost(error)) => {
+                    let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
+                    // A streamed body is gone with the connection.
+                    if !retry::allowed(progress, request.method(), !streamed) || !self.may_retry(&mut retries) {
+                        return Err(error);
+                    }
+                    tried |= 1 << index.min(63);
+                }
+                Err(Failure::Begun(error)) => return Err(error),
             }
         }
     }
@@ -226,118 +238,165 @@ impl Group {
         may
     }
 
-    /// A copy of a request that could be sent again, should the connection die.
-    fn spare(&self, request: &Request<UpstreamBody>, retries: u32) -> Option<Box<Request<UpstreamBody>>> {
-        let worth = retries < self.attempts
-            && matches!(request.body(), UpstreamBody::Empty)
-            && retry::is_idempotent(request.method());
-        worth.then(|| copy(request.method(), request.uri(), request.headers()))
+    /// One try on one connection.
+    async fn exchange(
+        &self,
+        pool: &Rc<ServerPool>,
+        connection: Connection,
+        request: &mut Request<UpstreamBody>,
+        terms: &Terms<'_>,
+    ) -> Result<Answer, Failure> {
+        terms.patience.sending();
+        let pump = Box::new(Pump::new(request, &pool.server.base_path));
+        let mut lease = Lease { active: Active::new(pool), connection, keep_alive: false };
+        let mut sending = Sending {
+            pump: Some(pump),
+            interims: 0,
+            asked: false,
+            heard: false,
+            failed: None,
+            limit: self.header_bytes,
+        };
+        let method = request.method();
+        let outcome = std::future::poll_fn(|cx| sending.poll(&mut lease.connection, method, terms, cx)).await;
+        let server = || pool.name.clone();
+        match outcome {
+            Ok(head) => {
+                let status = head.status.as_u16();
+                // A switch nobody asked for, or a status no client knows (RELIABILITY risk 11).
+                if status > 599 || (status == 101 && !terms.upgrade) {
+                    return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
+                }
+                lease.keep_alive = head.keep_alive;
+                Ok(Answer { head, lease, pump: sending.pump })
+            }
+            Err(Trouble::Late) => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
+            Err(Trouble::Malformed(error)) => {
+                Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: Some(error) }))
+            }
+            Err(Trouble::Upload(failure)) => Err(Failure::Begun(UpstreamError::Upload(failure))),
+            Err(Trouble::Lost(source)) => {
+                let begun = sending.pump.as_ref().is_none_or(|pump| pump.has_begun());
+                if let Some(pump) = sending.pump.filter(|_| !begun) {
+                    pump.give_back(request);
+                }
+                let error = UpstreamError::Reset { server: server(), source };
+                Err(match (begun, sending.heard) {
+                    (_, true) => Failure::Begun(error),
+                    (false, false) => Failure::NotSent(error),
+                    (true, false) => Failure::Lost(error),
+                })
+            }
+        }
     }
 }
 
-fn copy(method: &Method, uri: &Uri, headers: &HeaderMap) -> Box<Request<UpstreamBody>> {
-    let mut request = Box::new(Request::new(UpstreamBody::Empty));
-    *request.method_mut() = method.clone();
-    *request.uri_mut() = uri.clone();
-    *request.headers_mut() = headers.clone();
-    request
-}
-
 enum Failure {
-    /// Not a byte was written; the request comes back.
-    NotSent(Box<Request<UpstreamBody>>),
+    /// Not a byte was written; the request is as it was.
+    NotSent(UpstreamError),
     /// It may have been received, but nothing came back.
     Lost(UpstreamError),
     /// The answer had begun, or it is not the connection's fault: never tried again.
     Begun(UpstreamError),
 }
 
-/// One try on one connection.
-async fn exchange(
-    pool: &Rc<ServerPool>,
-    mut connection: Connection,
-    mut request: Box<Request<UpstreamBody>>,
-    terms: &Terms<'_>,
-) -> Result<Answer, Failure> {
-    let original = add_base_path(&mut request, &pool.server.base_path);
-    match request.body() {
-        UpstreamBody::Empty | UpstreamBody::Full(_) => terms.patience.sent(),
-        UpstreamBody::Stream(_) => terms.patience.sending(),
-    }
-    let active = Active::new(pool);
-    connection.heard.set(false);
-    let sending = connection.sender.try_send_request(*request);
-    let mut sending = std::pin::pin!(sending);
-    let outcome = std::future::poll_fn(|cx| match sending.as_mut().poll(cx) {
-        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending if terms.patience.expired(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await;
-    let server = || pool.name.clone();
-    match outcome {
-        None => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
-        Some(Ok(response)) => {
-            let status = response.status().as_u16();
-            // A switch nobody asked for, a status no client knows, a coding nobody would undo (RELIABILITY
-            // risk 11, RFC 9112 section 6.1).
-            if status > 599 || (status == 101 && !terms.upgrade) || is_coded(response.headers()) {
-                return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
+/// A request being written and its answer's head being read, at the same time.
+struct Sending {
+    /// None once the request is written.
+    pump: Option<Box<Pump>>,
+    interims: u32,
+    /// Whether the server has just asked for the body.
+    asked: bool,
+    /// Whether the server has said anything.
+    heard: bool,
+    /// Why writing ended early; the server may have answered all the same.
+    failed: Option<io::Error>,
+    limit: usize,
+}
+
+/// What came in the way of a head.
+enum Trouble {
+    Late,
+    Malformed(Malformed),
+    Upload(UploadFailure),
+    /// The connection ended; none for an orderly close.
+    Lost(Option<io::Error>),
+}
+
+/// Interim responses before an answer (RELIABILITY section 4).
+const INTERIMS_MAX: u32 = 32;
+/// Read at once while a head is waited for.
+const HEAD_ROOM: usize = 8 * 1024;
+
+impl Sending {
+    fn poll(
+        &mut self,
+        connection: &mut Connection,
+        method: &Method,
+        terms: &Terms<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Head, Trouble>> {
+        loop {
+            if let Err(trouble) = self.write(connection, terms, cx) {
+                return Poll::Ready(Err(trouble));
             }
-            Ok(Answer { response, lease: Lease { active, connection } })
-        }
-        Some(Err(mut error)) => {
-            if let Some(mut unsent) = error.take_message() {
-                if let Some(uri) = original {
-                    *unsent.uri_mut() = uri;
-                }
-                return Err(Failure::NotSent(Box::new(unsent)));
+            match self.head(connection, method) {
+                Err(error) => return Poll::Ready(Err(Trouble::Malformed(error))),
+                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Ok(None) if std::mem::take(&mut self.asked) => continue,
+                Ok(None) => {}
             }
-            let error = classify(error.into_error(), server(), terms.upload);
-            Err(if connection.heard.get() { Failure::Begun(error) } else { Failure::Lost(error) })
+            match connection.poll_fill(cx, HEAD_ROOM) {
+                Poll::Ready(Ok(1..)) => self.heard = true,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Trouble::Lost(self.failed.take()))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Trouble::Lost(Some(error)))),
+                Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(Trouble::Late)),
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
-}
 
-/// Whether the body has a transfer coding other than `chunked`, which is undone already.
-fn is_coded(fields: &HeaderMap) -> bool {
-    let mut lines = fields.get_all(header::TRANSFER_ENCODING).iter();
-    match (lines.next(), lines.next()) {
-        (None, _) => false,
-        (Some(coding), None) => !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => true,
-    }
-}
-
-fn classify(error: hyper::Error, server: String, upload: Option<&UploadState>) -> UpstreamError {
-    if let Some(failure) = upload.and_then(UploadState::failure) {
-        return UpstreamError::Upload(failure);
-    }
-    if error.is_parse() {
-        return UpstreamError::Invalid { server, source: Some(error) };
-    }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(current) = cause {
-        if current.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
-            return UpstreamError::Timeout { server };
+    /// Writes as much of the request as goes now.
+    fn write(&mut self, connection: &mut Connection, terms: &Terms<'_>, cx: &mut Context<'_>) -> Result<(), Trouble> {
+        if self.failed.is_some() {
+            return Ok(());
         }
-        cause = current.source();
+        let Some(pump) = &mut self.pump else { return Ok(()) };
+        match pump.poll(connection, cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) => {
+                self.pump = None;
+                terms.patience.sent();
+                Ok(())
+            }
+            Poll::Ready(Err(PumpError::Upload(failure))) => Err(Trouble::Upload(failure)),
+            Poll::Ready(Err(PumpError::Io(error))) if error.kind() == io::ErrorKind::TimedOut => Err(Trouble::Late),
+            Poll::Ready(Err(PumpError::Io(error))) => {
+                // It may have refused the body and said why: what it sent is read first.
+                self.failed = Some(error);
+                terms.patience.sent();
+                Ok(())
+            }
+        }
     }
-    UpstreamError::Reset { server, source: error }
-}
 
-/// Puts the server's base path before the request's; returns the URI as it was, if it changed.
-fn add_base_path(request: &mut Request<UpstreamBody>, base: &str) -> Option<Uri> {
-    if base.is_empty() {
-        return None;
+    /// The answer's head, if it has arrived; interim responses before it are counted and skipped.
+    fn head(&mut self, connection: &mut Connection, method: &Method) -> Result<Option<Head>, Malformed> {
+        while let Some(head) = response::take(&mut connection.buffer, method, self.limit)? {
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(Some(head));
+            }
+            self.interims += 1;
+            if self.interims > INTERIMS_MAX {
+                return Err(Malformed::TooLarge);
+            }
+            if let Some(pump) = self.pump.as_mut().filter(|_| head.status == StatusCode::CONTINUE) {
+                pump.open();
+                self.asked = true;
+            }
+        }
+        Ok(None)
     }
-    let joined = match request.uri().path_and_query() {
-        Some(tail) => format!("{base}{tail}"),
-        None => base.to_owned(),
-    };
-    // Both halves are valid targets, so their concatenation is.
-    let uri = PathAndQuery::try_from(joined).map(Uri::from).ok()?;
-    Some(std::mem::replace(request.uri_mut(), uri))
 }
 
 /// Counts a request as under way on its server.
@@ -361,28 +420,23 @@ impl Drop for Active {
 #[derive(Debug)]
 pub struct Lease {
     active: Active,
-    connection: Connection,
+    /// The connection itself.
+    pub(super) connection: Connection,
+    /// Whether it may carry another request.
+    pub(super) keep_alive: bool,
 }
 
 impl Lease {
     /// The answer was read to its end: the connection may carry the next request.
     pub fn finish(self, deadlines: &Deadlines) {
-        let Self { active, connection } = self;
-        active.0.checkin(connection, deadlines.now());
+        let Self { active, connection, keep_alive } = self;
+        if keep_alive {
+            active.0.checkin(connection, deadlines.now());
+        }
     }
 
-    /// `host:port` of the server.
-    pub fn server(&self) -> &str {
-        &self.active.0.name
-    }
-
-    /// Waits for the socket after a switch of protocols; none if the connection broke.
-    pub async fn switched(self) -> Option<(super::io::UpstreamIo, bytes::Bytes)> {
-        let Self { active: _active, connection } = self;
-        // The sender stays alive until the socket is handed over: dropping it would close the connection.
-        let Connection { sender, switched, .. } = connection;
-        let socket = switched.await.ok();
-        drop(sender);
-        socket
+    /// The socket after a switch of protocols, and what the server sent right behind its head.
+    pub fn into_socket(self) -> (TcpStream, Bytes) {
+        self.connection.into_parts()
     }
 }

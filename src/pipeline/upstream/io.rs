@@ -1,7 +1,6 @@
 //! The socket of an upstream connection: flat small writes, and a deadline for stalled ones.
 
 use std::{
-    cell::Cell,
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
@@ -26,14 +25,24 @@ pub struct UpstreamIo {
     deadlines: Rc<Deadlines>,
     write: Duration,
     write_timer: Option<Timer>,
-    heard: Rc<Cell<bool>>,
 }
 
 impl UpstreamIo {
-    /// - `write`: how long a write may make no progress.
-    /// - `heard`: set whenever the server sends anything.
-    pub fn new(stream: TcpStream, deadlines: Rc<Deadlines>, write: Duration, heard: Rc<Cell<bool>>) -> Self {
-        Self { stream, deadlines, write, write_timer: None, heard }
+    /// `write`: how long a write may make no progress.
+    pub fn new(stream: TcpStream, deadlines: Rc<Deadlines>, write: Duration) -> Self {
+        Self { stream, deadlines, write, write_timer: None }
+    }
+
+    /// Whether neither bytes nor a close have come. Asks the kernel only where an event says so.
+    pub fn poll_silent(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.stream.poll_read_ready(cx) {
+            Poll::Pending => true,
+            Poll::Ready(Err(_)) => false,
+            Poll::Ready(Ok(())) => {
+                let outcome = self.stream.try_read(&mut [0]);
+                outcome.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+        }
     }
 
     /// The bare socket.
@@ -59,12 +68,7 @@ impl UpstreamIo {
 
 impl AsyncRead for UpstreamIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.heard.set(true);
-        }
-        outcome
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 

@@ -7,6 +7,8 @@ pub mod download;
 pub mod hop_by_hop;
 pub mod io;
 pub mod patience;
+pub mod pump;
 pub mod retry;
 pub mod server;
 mod whole;
+pub mod wire;

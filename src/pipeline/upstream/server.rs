@@ -4,16 +4,19 @@ use std::{
     cell::{Cell, RefCell},
     io,
     net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
     rc::Rc,
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, sync::oneshot};
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWrite as _},
+    net::TcpStream,
+};
 
-use super::{body::UpstreamBody, io::UpstreamIo};
+use super::io::UpstreamIo;
 use crate::{domain::upstream::Server, pipeline::deadline::Deadlines};
 
 /// Idle connections kept to one server by one worker.
@@ -42,14 +45,11 @@ struct Idle {
 /// A connection that is ready for a request, or carries one.
 #[derive(Debug)]
 pub struct Connection {
-    /// Sends requests.
-    pub sender: SendRequest<UpstreamBody>,
-    /// The socket, and what was read beyond the head, once the server switched protocols.
-    pub switched: oneshot::Receiver<(UpstreamIo, Bytes)>,
+    io: UpstreamIo,
+    /// Read from the server, not yet understood.
+    pub buffer: BytesMut,
     /// Whether it has carried a request before.
     pub reused: bool,
-    /// Whether the server has sent anything since this was last cleared.
-    pub heard: Rc<Cell<bool>>,
 }
 
 /// What opening a connection needs to know.
@@ -59,8 +59,6 @@ pub struct ConnectOptions {
     pub connect: Duration,
     /// How long a write may make no progress.
     pub write: Duration,
-    /// Longest response header section.
-    pub header_bytes: usize,
 }
 
 /// Why a connection could not be opened.
@@ -96,11 +94,11 @@ impl ServerPool {
                 idle.clear();
                 return None;
             }
-            if connection.sender.is_ready() {
+            if connection.is_quiet() {
                 connection.reused = true;
                 return Some(connection);
             }
-            // Closed by the server, or its last answer was not read to the end: dropped.
+            // Closed by the server, or it said something nobody asked for: dropped.
         }
         None
     }
@@ -108,17 +106,18 @@ impl ServerPool {
     /// Takes back a connection whose answer was read to the end.
     pub fn checkin(&self, connection: Connection, now: u64) {
         let mut idle = self.idle.borrow_mut();
-        if !connection.sender.is_closed() && idle.len() < IDLE_MAX {
+        // A byte too much belongs to no answer of ours (RELIABILITY risk 3).
+        if connection.buffer.is_empty() && idle.len() < IDLE_MAX {
             idle.push(Idle { connection, since: now });
         }
     }
 
-    /// Closes connections idle since before `expired`.
+    /// Closes connections idle since before `expired`, and those the server has closed.
     pub fn sweep(&self, expired: u64) {
-        self.idle.borrow_mut().retain(|idle| idle.since >= expired && !idle.connection.sender.is_closed());
+        self.idle.borrow_mut().retain_mut(|idle| idle.since >= expired && idle.connection.is_quiet());
     }
 
-    /// Opens a connection and drives it on this worker.
+    /// Opens a connection.
     pub async fn connect(
         &self,
         deadlines: &Rc<Deadlines>,
@@ -135,28 +134,35 @@ impl ServerPool {
             Err(_) => return Err(ConnectError::TimedOut(options.connect)),
         };
         stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-        let heard = Rc::default();
-        let io = TokioIo::new(UpstreamIo::new(stream, Rc::clone(deadlines), options.write, Rc::clone(&heard)));
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(options.header_bytes.max(64 * 1024))
-            .max_header_size(options.header_bytes)
-            .handshake(io)
-            .await
-            .map_err(|error| ConnectError::Failed(io::Error::other(error)))?;
-        let (hand_over, switched) = oneshot::channel();
-        tokio::task::spawn_local(drive(connection, hand_over));
-        Ok(Connection { sender, switched, reused: false, heard })
+        let io = UpstreamIo::new(stream, Rc::clone(deadlines), options.write);
+        Ok(Connection { io, buffer: BytesMut::new(), reused: false })
     }
 }
 
-/// Runs a connection to its end; after a switch of protocols the socket goes to whoever waits for it.
-async fn drive(
-    mut connection: http1::Connection<TokioIo<UpstreamIo>, UpstreamBody>,
-    hand_over: oneshot::Sender<(UpstreamIo, Bytes)>,
-) {
-    // Failures reach the exchange through its response; nobody waits for them here.
-    if std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await.is_ok() && !hand_over.is_closed() {
-        let parts = connection.into_parts();
-        let _ = hand_over.send((parts.io.into_inner(), parts.read_buf));
+impl Connection {
+    /// Reads more into the buffer, at most `room` bytes; 0 when the server has closed.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        self.buffer.reserve(room);
+        // The adapter reads into spare capacity without clearing it first; it keeps no state.
+        pin!(self.io.read_buf(&mut self.buffer)).poll(cx)
+    }
+
+    /// Writes as much of `slices` as the socket takes.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))? {
+            0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            n => Poll::Ready(Ok(n)),
+        }
+    }
+
+    /// The bare socket, and what was read from it but not understood.
+    pub fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.io.into_inner(), self.buffer.freeze())
+    }
+
+    /// Whether an idle connection is still open and silent, as far as the kernel has told.
+    fn is_quiet(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.buffer.is_empty() && self.io.poll_silent(&mut cx)
     }
 }

@@ -1,0 +1,161 @@
+//! Writes one request, head and body, as fast as the socket and the client allow.
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll},
+};
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, Request, header};
+
+use super::{
+    body::{Upload, UploadError, UploadFailure, UpstreamBody},
+    server::Connection,
+    wire::request::{self, Coding},
+};
+
+/// A request on its way to a server.
+#[derive(Debug)]
+pub struct Pump {
+    /// Head and chunk lines, written before `data`.
+    lead: Vec<u8>,
+    /// Bytes of `lead` that are written.
+    written: usize,
+    data: Bytes,
+    /// Written after `data`.
+    tail: &'static [u8],
+    coding: Coding,
+    upload: Option<Box<Upload>>,
+    /// `Trailer` lines, which say what may follow a chunked body.
+    declared: HeaderMap,
+    /// Whether the server may have seen anything.
+    begun: bool,
+}
+
+/// Why a request could not be written to its end.
+#[derive(Debug)]
+pub enum PumpError {
+    /// The server does not take it.
+    Io(io::Error),
+    /// The client does not give it.
+    Upload(UploadFailure),
+}
+
+/// Bodies up to this size are put behind the head in one buffer.
+const SMALL_BYTES_MAX: usize = 4 * 1024;
+
+impl Pump {
+    /// Takes a streamed body out of `request`; a complete one stays there, so that it can be sent again.
+    ///
+    /// - `base`: path put before the request's.
+    pub fn new(request: &mut Request<UpstreamBody>, base: &str) -> Self {
+        let mut pump = Self {
+            lead: Vec::with_capacity(1024),
+            written: 0,
+            data: Bytes::new(),
+            tail: b"",
+            coding: Coding::Empty,
+            upload: None,
+            declared: HeaderMap::new(),
+            begun: false,
+        };
+        if let UpstreamBody::Stream(upload) = &*request.body() {
+            let sized = upload.length().is_some() && request.headers().contains_key(header::CONTENT_LENGTH);
+            pump.coding = if sized { Coding::Plain } else { Coding::Chunked };
+        }
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        request::head(&mut pump.lead, request.method(), base, target, request.headers(), pump.coding);
+        match request.body_mut() {
+            UpstreamBody::Empty => {}
+            UpstreamBody::Full(body) if body.len() <= SMALL_BYTES_MAX => pump.lead.extend_from_slice(body),
+            UpstreamBody::Full(body) => pump.data = body.clone(),
+            body @ UpstreamBody::Stream(_) => {
+                if let UpstreamBody::Stream(upload) = std::mem::replace(body, UpstreamBody::Empty) {
+                    pump.upload = Some(upload);
+                }
+                for line in request.headers().get_all(header::TRAILER) {
+                    pump.declared.append(header::TRAILER, line.clone());
+                }
+            }
+        }
+        pump
+    }
+
+    /// Puts a streamed body of which nothing was sent back into its request.
+    pub fn give_back(self, request: &mut Request<UpstreamBody>) {
+        if let Some(upload) = self.upload {
+            *request.body_mut() = UpstreamBody::Stream(upload);
+        }
+    }
+
+    /// Whether the server may have seen anything of the request.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The server asked for the body (100).
+    pub fn open(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.open();
+        }
+    }
+
+    /// Writes on; ready when the last byte is written.
+    pub fn poll(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<Result<(), PumpError>> {
+        loop {
+            while self.written < self.lead.len() || self.data.has_remaining() || !self.tail.is_empty() {
+                let slices =
+                    [IoSlice::new(&self.lead[self.written..]), IoSlice::new(&self.data), IoSlice::new(self.tail)];
+                let whole_is_lead = self.data.is_empty() && self.tail.is_empty();
+                let slices = if whole_is_lead { &slices[..1] } else { &slices[..] };
+                match connection.poll_write(cx, slices) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(PumpError::Io(error))),
+                    Poll::Ready(Ok(n)) => self.wrote(n),
+                }
+            }
+            let Some(upload) = &mut self.upload else { return Poll::Ready(Ok(())) };
+            let frame = match upload.poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(frame) => frame,
+            };
+            self.lead.clear();
+            self.written = 0;
+            match frame {
+                Some(Err(UploadError(failure))) => return Poll::Ready(Err(PumpError::Upload(failure))),
+                None => self.finish(None),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.load(data),
+                    Err(frame) => self.finish(frame.trailers_ref()),
+                },
+            }
+        }
+    }
+
+    fn load(&mut self, data: Bytes) {
+        if data.is_empty() {
+            return;
+        }
+        if self.coding == Coding::Chunked {
+            request::chunk_size(&mut self.lead, data.len());
+            self.tail = b"\r\n";
+        }
+        self.data = data;
+    }
+
+    fn finish(&mut self, trailers: Option<&HeaderMap>) {
+        self.upload = None;
+        if self.coding == Coding::Chunked {
+            request::last_chunk(&mut self.lead, trailers, &self.declared);
+        }
+    }
+
+    fn wrote(&mut self, n: usize) {
+        self.begun = true;
+        let of_lead = n.min(self.lead.len() - self.written);
+        self.written += of_lead;
+        let of_data = (n - of_lead).min(self.data.len());
+        self.data.advance(of_data);
+        self.tail = &self.tail[n - of_lead - of_data..];
+    }
+}

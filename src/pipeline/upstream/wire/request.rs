@@ -1,0 +1,112 @@
+//! A request as bytes.
+
+use http::{HeaderMap, HeaderName, Method, header};
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// There is none.
+    Empty,
+    /// As it is; its length stands in the head.
+    Plain,
+    /// In chunks, because its length is not known.
+    Chunked,
+}
+
+/// Appends a request head to `out`.
+///
+/// - `base`: put before `target`, which is path and query.
+pub fn head(out: &mut Vec<u8>, method: &Method, base: &str, target: &str, headers: &HeaderMap, coding: Coding) {
+    out.extend_from_slice(method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(base.as_bytes());
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    if coding == Coding::Chunked {
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the line before a chunk of `length` bytes, which is not 0.
+pub fn chunk_size(out: &mut Vec<u8>, length: usize) {
+    out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+}
+
+/// Appends the last chunk with the trailers that may be sent on: declared ones that decide nothing.
+pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>, declared: &HeaderMap) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers.into_iter().flatten() {
+        if is_declared(name, declared) && !is_forbidden(name) {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_declared(name: &HeaderName, headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::TRAILER);
+    let mut names = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    names.any(|declared| declared.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+/// Fields that must not come after the body (RFC 9110 section 6.5.1).
+fn is_forbidden(name: &HeaderName) -> bool {
+    const NAMES: [HeaderName; 12] = [
+        header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::HOST,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    NAMES.contains(name) || name.as_str().starts_with("x-api-") || name.as_str().starts_with("x-forwarded-")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_head_is_written_field_by_field() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append("x-a", HeaderValue::from_static("2"));
+        let mut out = Vec::new();
+        head(&mut out, &Method::GET, "/base", "/a?b", &headers, Coding::Empty);
+        assert_eq!(out, b"GET /base/a?b HTTP/1.1\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
+        out.clear();
+        head(&mut out, &Method::POST, "", "/", &HeaderMap::new(), Coding::Chunked);
+        assert_eq!(out, b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
+    }
+
+    #[test]
+    fn only_declared_and_harmless_trailers_are_sent_on() {
+        let mut declared = HeaderMap::new();
+        declared.insert(header::TRAILER, HeaderValue::from_static("X-Sum, Host"));
+        let mut trailers = HeaderMap::new();
+        for name in ["x-sum", "host", "x-other"] {
+            trailers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
+        }
+        let mut out = Vec::new();
+        last_chunk(&mut out, Some(&trailers), &declared);
+        assert_eq!(out, b"0\r\nx-sum: v\r\n\r\n");
+    }
+}
