@@ -1,4 +1,4 @@
-use crate::support::{TempDir, gateway::addresses, vergate};
+use crate::support::{TempDir, gateway::addresses, tools, vergate};
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -13,33 +13,33 @@ fn demo_once_calls_itself_and_exits_0() {
     let (code, out, err) = vergate(&dir, &["demo", "--once"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("X-API-Version-Used") || out.to_lowercase().contains("x-api-version-used"), "{out}");
+    assert!(!out.contains(":8080"), "nobody else calls it, so it takes no port that somebody may have: {out}");
 }
 
 struct Demo {
-    child: Child,
+    _process: Process,
     data: SocketAddr,
     admin: SocketAddr,
 }
 
-impl Drop for Demo {
+/// A child that ends with its owner, also when it never says where it listens.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
 /// Starts the demo and finds where it listens in what it prints: data first, admin second.
 fn start() -> Demo {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vergate"))
-        .arg("demo")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vergate"));
+    command.arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process(command.spawn().unwrap());
     let (send, lines) = mpsc::channel();
     let streams: [Box<dyn std::io::Read + Send>; 2] =
-        [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        [Box::new(process.0.stdout.take().unwrap()), Box::new(process.0.stderr.take().unwrap())];
     for stream in streams {
         let send = send.clone();
         std::thread::spawn(move || {
@@ -57,7 +57,7 @@ fn start() -> Demo {
             break found;
         }
     };
-    Demo { child, data: found[0], admin: *found.last().unwrap() }
+    Demo { _process: process, data: found[0], admin: *found.last().unwrap() }
 }
 
 /// The `$ curl …` lines of the README's console blocks, each with the lines shown under it.
@@ -107,7 +107,7 @@ fn the_answers_shown_in_the_readme_are_what_the_demo_gives() {
             .replace("127.0.0.1:8080", &demo.data.to_string())
             .replace("localhost:9901", &demo.admin.to_string())
             .replace("127.0.0.1:9901", &demo.admin.to_string());
-        let output = Command::new("bash").args(["-c", &command]).output().unwrap();
+        let output = tools::shell(&command);
         let got = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
         let got: Vec<&str> = got.lines().map(str::trim_end).collect();
         // Every line shown is there, in this order; `…` stands for anything, and lines may be left out.

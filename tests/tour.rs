@@ -1,6 +1,6 @@
 use crate::{
     demo::matches,
-    support::{Gateway, TempDir, Upstream, vergate},
+    support::{Gateway, TempDir, Upstream, tools, vergate},
 };
 use std::process::Command;
 
@@ -105,7 +105,7 @@ fn every_step_of_the_readmes_tour_works_as_shown() {
                 let here = command
                     .replace("127.0.0.1:8080", &gateway.addr().to_string())
                     .replace("127.0.0.1:9901", &gateway.admin.to_string());
-                let output = Command::new("bash").args(["-c", &here]).output().unwrap();
+                let output = tools::shell(&here);
                 String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n")
             };
             shows(&command, &shown, &output);

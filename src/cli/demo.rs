@@ -35,8 +35,8 @@ pub fn run(args: &DemoArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let quiet = args.once;
-    let load = move |now: UtcTime| example(&backends, quiet, now);
+    let once_only = args.once;
+    let load = move |now: UtcTime| example(&backends, once_only, now);
     let loaded = match load(clock::now()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -122,16 +122,18 @@ fn show(calls: &[Call], json: bool) -> bool {
 }
 
 /// The example configuration with the sample backends in the place of its upstreams.
-fn example(backends: &Backends, quiet: bool, now: UtcTime) -> Result<Loaded, LoadError> {
+///
+/// - `once`: nobody else will call, so it listens on any free ports and logs no requests.
+fn example(backends: &Backends, once: bool, now: UtcTime) -> Result<Loaded, LoadError> {
     let env = |name: &str| backends.url(name);
     let Outcome { config, findings, .. } = checked::read(EXAMPLE, Path::new("gateway.yaml"), &env, now);
     let Some(mut config) = config else { return Err(LoadError::Findings(findings)) };
     // There is no file on disk to watch.
     config.files.clear();
     for address in config.listeners.iter_mut().chain([&mut config.admin.listen]) {
-        *address = free(*address);
+        *address = if once { SocketAddr::new(address.ip(), 0) } else { free(*address) };
     }
-    if quiet {
+    if once {
         config.log.requests = LogRequests::Off;
     }
     Ok(Loaded { config, warnings: findings })

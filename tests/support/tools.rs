@@ -49,6 +49,12 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Output {
         .unwrap_or_else(|e| panic!("{program}: {e}; scripts/test installs it"))
 }
 
+/// Runs a command line of the README to its end. One that waits forever would keep the programs it calls alive.
+#[track_caller]
+pub(crate) fn shell(line: &str) -> Output {
+    run("timeout", &["20", "bash", "-c", line])
+}
+
 /// A port that was free a moment ago, for programs that cannot choose one themselves.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
