@@ -22,36 +22,59 @@ const READ_BYTES_MAX: usize = 32 << 10;
 
 /// Every other way of reading `view`, each once; none if there are too many to look at.
 pub(super) fn readings(view: &str, odd: Oddities) -> Option<Vec<Reading>> {
-    let mut found: Vec<Reading> = Vec::new();
-    let mut add = |path: String, without_parameters: bool| {
-        if path != view && !found.iter().any(|known| known.path == path) {
-            found.push(Reading { path, without_parameters });
-        }
-        found.len() * view.len() <= READ_BYTES_MAX
-    };
-    for decoded in decodings(view, odd) {
-        for structure in decoded.structures() {
-            if !add(decoded.resolve(structure, false), false) {
-                return None;
-            }
-        }
+    let mut found = Found { view, readings: Vec::new() };
+    for reading in structured(view, odd) {
+        found.add(reading, false)?;
     }
     let full = |text| Decoded { text, lenient: true };
     if odd.nul {
         let cut = view.find("%00").map_or(view, |nul| &view[..nul]);
-        if !add(full(decode_fully(cut)).resolve(Structure::MergeThenDots, false), false) {
-            return None;
+        found.add(full(decode_fully(cut)).resolve(Structure::MergeThenDots, false), false)?;
+    }
+    if odd.parameters {
+        found.add(full(decode_fully(view)).resolve(Structure::MergeThenDots, true), true)?;
+        // Readers that take parameters off before they decode, and readers that do it last, to whom
+        // `..;x` was no dot segment.
+        let bare = drop_parameters(view);
+        for reading in structured(&bare, Oddities::of(&bare)) {
+            found.add(reading, true)?;
+        }
+        for reading in structured(view, odd) {
+            found.add(drop_parameters(&reading), true)?;
         }
     }
-    if odd.parameters && !add(full(decode_fully(view)).resolve(Structure::MergeThenDots, true), true) {
-        return None;
+    Some(found.readings)
+}
+
+/// The readings of one path.
+struct Found<'v> {
+    view: &'v str,
+    readings: Vec<Reading>,
+}
+
+impl Found<'_> {
+    /// None once there are too many.
+    fn add(&mut self, path: String, without_parameters: bool) -> Option<()> {
+        if path != self.view && !self.readings.iter().any(|known| known.path == path) {
+            self.readings.push(Reading { path, without_parameters });
+        }
+        (self.readings.len() * self.view.len() <= READ_BYTES_MAX).then_some(())
     }
-    Some(found)
+}
+
+/// Each decoding of `path` in each structure that makes a difference.
+fn structured(path: &str, odd: Oddities) -> impl Iterator<Item = String> {
+    decodings(path, odd).into_iter().flat_map(|decoded| {
+        let structures: Vec<_> = decoded.structures().collect();
+        structures.into_iter().map(move |structure| decoded.resolve(structure, false))
+    })
 }
 
 /// Whether dot segments climb above the root in some reading of `view`.
 pub(super) fn climbs(view: &str, odd: Oddities) -> bool {
-    decodings(view, odd).iter().any(|decoded| {
+    let bare = odd.parameters.then(|| drop_parameters(view));
+    let bare = bare.iter().flat_map(|bare| decodings(bare, Oddities::of(bare)));
+    decodings(view, odd).into_iter().chain(bare).any(|decoded| {
         let mut depth = 0usize;
         decoded.text.split('/').any(|segment| match decoded.name(segment) {
             "" | "." => false,
@@ -184,6 +207,18 @@ fn without_parameters(segment: &str) -> &str {
     memchr::memchr(b';', segment.as_bytes()).map_or(segment, |semicolon| &segment[..semicolon])
 }
 
+/// `;…` taken off every segment, and nothing else done.
+fn drop_parameters(path: &str) -> String {
+    path.split_inclusive('/').fold(String::with_capacity(path.len()), |mut text, segment| {
+        let name = without_parameters(segment);
+        text.push_str(name);
+        if name.len() < segment.len() && segment.ends_with('/') {
+            text.push('/');
+        }
+        text
+    })
+}
+
 /// Decodes the escapes of the bytes that `wanted` accepts; all of them are ASCII.
 fn decode(path: &str, wanted: impl Fn(u8) -> bool) -> String {
     let mut text = String::with_capacity(path.len());
@@ -228,6 +263,10 @@ mod tests {
             ("/a//../v1/x", "/v1/x"),
             ("/%25761/x", "/v1/x"),
             ("/v1;a/x;b", "/v1/x"),
+            ("/v1;a/x/..;b/../y", "/v1/x/y"),
+            ("/v1;a/x/..;b/../y", "/y"),
+            ("/v1;a/../y", "/v1/../y"),
+            ("/v1;a%2F..%2Fb/y", "/v1/y"),
             ("/v1%00.png", "/v1"),
             ("/a/..", "/"),
             ("/a/.", "/a/"),
@@ -250,7 +289,13 @@ mod tests {
 
     #[test]
     fn dot_segments_may_climb_above_the_root() {
-        for (path, climbs) in [("/../x", true), ("/a/../../x", true), ("/a/../x", false), ("/a//../../x", true)] {
+        for (path, climbs) in [
+            ("/../x", true),
+            ("/a/../../x", true),
+            ("/a/../x", false),
+            ("/a//../../x", true),
+            ("/a;%2Fb/..%2F..", true),
+        ] {
             assert_eq!(super::climbs(path, Oddities::of(path)), climbs, "{path}");
         }
     }

@@ -55,6 +55,13 @@ fn a_spelling_that_changes_the_verdict_is_refused() {
         "/%25761.0/parse",
         "/v1.0;x/parse",
         "/v1.0;/parse",
+        // To a reader that resolves dots, takes `..;x` for an ordinary name, and drops parameters last.
+        "/v1.0;a/b/..;c/../d",
+        "/%761.0;a/b/..;c%2e/../%69/",
+        // Nobody resolves the dots.
+        "/v1.0;a/../d",
+        // Parameters end before `%2F` is decoded.
+        "/v1.0;a%2F../d",
         "/v1.0%00/parse",
         // The endpoint.
         "/parse/.",
@@ -175,6 +182,44 @@ proptest! {
             let resolved = get(&format!("/{}", kept.join("/")));
             let again = ask(&negotiator, &resolved).expect("served as well");
             prop_assert_eq!((again.api, again.version, again.endpoint), (chosen.api, chosen.version, chosen.endpoint));
+        }
+    }
+
+    /// Law: parameters hide no version, whether they are dropped before dots are resolved or after, or dots
+    /// are not resolved at all.
+    #[test]
+    fn a_served_path_means_the_same_version_without_its_parameters(
+        path in "/(/|v1\\.0|v2\\.0|\\.|\\.\\.|x|;a?|;\\.\\.|%2f|/\\.\\./|/\\.\\.;/){0,10}",
+    ) {
+        let negotiator = Negotiator::compile(&[guarded().build()], now());
+        let sent = get(&path);
+        if let Ok(chosen) = ask(&negotiator, &sent) {
+            let bare = |path: &str| {
+                let names: Vec<_> = path.split('/').map(|segment| segment.split(';').next().unwrap_or("")).collect();
+                names.join("/")
+            };
+            let resolved = |path: &str| {
+                let mut kept: Vec<&str> = Vec::new();
+                for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
+                    if segment == ".." { kept.pop(); } else { kept.push(segment); }
+                }
+                format!("/{}", kept.join("/"))
+            };
+            let decoded = |path: &str| path.replace("%2f", "/");
+            for read in [
+                resolved(&bare(&path)),
+                bare(&resolved(&path)),
+                resolved(&decoded(&bare(&path))),
+                resolved(&bare(&decoded(&path))),
+                bare(&resolved(&decoded(&path))),
+            ] {
+                let again = get(&read);
+                match ask(&negotiator, &again) {
+                    Ok(again) => prop_assert_eq!((again.api, again.version), (chosen.api, chosen.version), "{}", read),
+                    // What still has dots or escapes may be refused for what the next reader makes of it.
+                    Err(refusal) => prop_assert!(read.contains("..") || read.contains('%'), "{}: {:?}", read, refusal),
+                }
+            }
         }
     }
 }
