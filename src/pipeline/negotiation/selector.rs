@@ -86,8 +86,7 @@ impl Resolver {
     pub(super) fn compile(api: &Api, now: UtcTime) -> Self {
         let names: Vec<_> =
             api.versions.iter().map(|version| (version.name.clone(), version.lifecycle.standing(now).status)).collect();
-        let latest_stable =
-            names.iter().rposition(|(name, status)| *status == Status::Stable && !name.is_pre_release());
+        let latest_stable = api.latest_stable(now);
         let default = match api.versioning.default {
             DefaultVersion::LatestStable => latest_stable,
             DefaultVersion::Required => None,
