@@ -224,8 +224,8 @@ mod tests {
 
     #[test]
     fn ten_thousand_idle_connections_carry_little_state() {
-        // Beside the parser's two buffers each connection keeps these two for as long as it is open.
+        // A connection keeps the first for as long as it is open, the second until it is parked.
         assert!(size(serve) <= 2048, "{}", size(serve));
-        assert!(size(handle) <= 2048, "{}", size(handle));
+        assert!(size(handle) <= 2560, "{}", size(handle));
     }
 }

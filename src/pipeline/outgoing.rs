@@ -49,6 +49,15 @@ pub(super) struct Prepared {
     upload: Option<Rc<UploadState>>,
     /// Whether the body has to be [adapted](adapt) before it is sent.
     pub(super) adapt: bool,
+    lines: Lines,
+}
+
+/// What goes into the head as it is, without a place among the fields.
+struct Lines {
+    forwarded: Bytes,
+    via: &'static [u8],
+    /// Whether the request id is one of them: the client sent none.
+    request_id: bool,
 }
 
 impl Passage {
@@ -114,7 +123,7 @@ pub(super) fn prepare(
         return Err(Refused::because(Code::BodyTooLarge, "The request body is larger than this gateway accepts."));
     }
     let mut uri = target(passage, chosen, &mut parts.method)?;
-    edit_fields(exchange, passage, &mut parts)?;
+    let lines = edit_fields(exchange, passage, &mut parts)?;
     let mut adapted = None;
     if let Some(operation) = passage.operation() {
         uri = with_query(operation, uri)?;
@@ -123,32 +132,32 @@ pub(super) fn prepare(
         let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
         transform::request::head(operation, &exchange.method, &mut parts.headers);
         if treatment == BodyTreatment::Adapt {
-            return hold(exchange, parts, uri, body);
+            return hold(exchange, parts, uri, body, lines);
         }
         adapted = operation.request().map(|_| "passed");
     }
     if let Some(outcome) = adapted {
         exchange.adapted("request", outcome);
     }
-    Ok(stream(exchange, parts, uri, body))
+    Ok(stream(exchange, parts, uri, body, lines))
 }
 
 /// Forwards the body as it comes.
-fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming) -> Prepared {
+fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Lines) -> Prepared {
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
-        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None, adapt: false };
+        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None, adapt: false, lines };
     }
     let expects = expects_continue(&parts.headers, parts.version);
     let idle = exchange.loaded.snapshot.config.timeouts.request_body;
     let (upload, _) = Upload::new(body, limits.request_body_bytes, idle, deadlines, expects);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
-    Prepared { request, upload: None, adapt: false }
+    Prepared { request, upload: None, adapt: false, lines }
 }
 
 /// Gets a body ready to be read whole.
-fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming) -> Result<Prepared, Refused> {
+fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Lines) -> Result<Prepared, Refused> {
     let config = &exchange.loaded.snapshot.config;
     let cap = config.limits.adapted_body_bytes as u64;
     if body.size_hint().lower() > cap {
@@ -157,7 +166,7 @@ fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming) -> Result<P
     let deadlines = &exchange.worker.deadlines;
     let (upload, state) = Upload::new(body, cap, config.timeouts.request_body, deadlines, false);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
-    Ok(Prepared { request, upload: Some(state), adapt: true })
+    Ok(Prepared { request, upload: Some(state), adapt: true, lines })
 }
 
 /// Reads the body whole and puts the adapted one in its place. Reading it answers `Expect` locally.
@@ -198,7 +207,15 @@ fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
 /// Sends the request and waits for the head of the answer.
 pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: Prepared) -> Result<Answer, Refused> {
     let since = Instant::now();
+    let Lines { forwarded, via, request_id } = &prepared.lines;
+    let (name, id): (&[u8], &[u8]) = match request_id {
+        true => (b"x-request-id: ", exchange.request_id.as_bytes()),
+        false => (b"", b""),
+    };
+    let end: &[u8] = if *request_id { b"\r\n" } else { b"" };
+    let lines = [&forwarded[..], via, name, id, end];
     let terms = Terms {
+        lines: &lines,
         deadlines: &exchange.worker.deadlines,
         patience: &passage.patience,
         upgrade: passage.upgrade.is_some(),
@@ -266,11 +283,9 @@ fn rebuilt(target: String) -> Result<Uri, Refused> {
 }
 
 /// Removes what belongs to the client's connection, adds what the upstream has to know.
-fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Result<(), Refused> {
+fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Result<Lines, Refused> {
     let snapshot = passage.snapshot();
     let fields = &mut parts.headers;
-    // One growth instead of several: this is about what is added.
-    fields.reserve(8);
     hop_by_hop::remove(fields)?;
     if let Some(protocol) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -296,10 +311,13 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     }
     let host = fields.get(header::HOST).cloned();
     let trusted = forwarded::is_trusted(exchange.link.peer.ip(), &snapshot.config.trusted_proxies);
-    forwarded::set(fields, &exchange.link, trusted, host.as_ref());
-    forwarded::via(fields, parts.version);
-    fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
-    Ok(())
+    let forwarded = forwarded::set(fields, &exchange.link, trusted, host.as_ref());
+    let via = forwarded::via(fields, parts.version);
+    let request_id = !fields.contains_key(headers::X_REQUEST_ID);
+    if !request_id {
+        fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
+    }
+    Ok(Lines { forwarded, via, request_id })
 }
 
 /// Takes one hop off `Max-Forwards` (RFC 9110 section 7.6.2).

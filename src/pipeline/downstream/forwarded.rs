@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
     header::{self, Entry},
@@ -14,8 +15,6 @@ use super::link::Link;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// Told by some proxies; what an untrusted peer says under it is as worthless.
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 
@@ -25,29 +24,46 @@ pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&peer))
 }
 
-/// Sets the fields for the upstream.
+/// Tells the upstream who called: in fields that join the peer's own, or in lines to put beside them.
 ///
-/// - `trusted`: the peer's own fields are appended to; else they are replaced.
+/// - `trusted`: the peer's own fields are appended to; else they are removed, and the lines returned
+///   take their place.
 /// - `host`: as the client asked for it.
-pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&HeaderValue>) {
-    let forwarded = link.forwarded(host, || element(link, host));
+pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&HeaderValue>) -> Bytes {
     if trusted {
-        append(headers, header::FORWARDED, forwarded);
+        append(headers, header::FORWARDED, element(link, host));
         append(headers, X_FORWARDED_FOR, link.address.plain.clone());
         headers.entry(X_FORWARDED_PROTO).or_insert(HTTP);
         if let Some(host) = host {
             headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
         }
-        return;
+        return Bytes::new();
     }
-    headers.insert(header::FORWARDED, forwarded);
-    headers.insert(X_FORWARDED_FOR, link.address.plain.clone());
-    headers.insert(X_FORWARDED_PROTO, HTTP);
-    match host {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host.clone()),
-        None => headers.remove(X_FORWARDED_HOST),
+    // One look at the names is cheaper than five lookups, and hardly any client has these.
+    let claims = |name: &HeaderName| name.as_str().starts_with("x-forwarded-") || name == header::FORWARDED;
+    while let Some(name) = headers.keys().find(|name| claims(name)).cloned() {
+        headers.remove(name);
+    }
+    link.forwarded(host, || lines(link, host))
+}
+
+/// All fields about an untrusted peer, as they stand in a head.
+fn lines(link: &Link, host: Option<&HeaderValue>) -> Bytes {
+    let element = element(link, host);
+    let mut lines = Vec::with_capacity(256);
+    let mut line = |name: HeaderName, value: &HeaderValue| {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value.as_bytes());
+        lines.extend_from_slice(b"\r\n");
     };
-    headers.remove(X_FORWARDED_PORT);
+    line(header::FORWARDED, &element);
+    line(X_FORWARDED_FOR, &link.address.plain);
+    line(X_FORWARDED_PROTO, &HTTP);
+    if let Some(host) = host {
+        line(X_FORWARDED_HOST, host);
+    }
+    lines.into()
 }
 
 /// This hop as `Forwarded` writes it: `for=192.0.2.1;host=api.example;proto=http`.
@@ -81,14 +97,19 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
     client
 }
 
-/// Adds this hop to `Via`, naming the protocol the request came in.
-pub fn via(headers: &mut HeaderMap, version: Version) {
-    let hop = match version {
-        Version::HTTP_10 => HeaderValue::from_static("1.0 vergate"),
-        Version::HTTP_2 => HeaderValue::from_static("2 vergate"),
-        _ => HeaderValue::from_static("1.1 vergate"),
+/// Adds this hop to `Via`, naming the protocol the request came in: in the field if there is one, else
+/// as a line to put beside the fields.
+pub fn via(headers: &mut HeaderMap, version: Version) -> &'static [u8] {
+    let (hop, line): (HeaderValue, &[u8]) = match version {
+        Version::HTTP_10 => (HeaderValue::from_static("1.0 vergate"), b"via: 1.0 vergate\r\n"),
+        Version::HTTP_2 => (HeaderValue::from_static("2 vergate"), b"via: 2 vergate\r\n"),
+        _ => (HeaderValue::from_static("1.1 vergate"), b"via: 1.1 vergate\r\n"),
     };
+    if !headers.contains_key(header::VIA) {
+        return line;
+    }
     append(headers, header::VIA, hop);
+    b""
 }
 
 /// Adds to a list field, in one line.
@@ -149,22 +170,28 @@ mod tests {
     #[test]
     fn what_an_untrusted_peer_says_is_replaced() {
         let mut headers = map(&SPOOFED);
-        set(&mut headers, &link("192.0.2.1:5"), false, Some(&HeaderValue::from_static("api.example:8080")));
+        let link = link("192.0.2.1:5");
+        for _ in 0..2 {
+            let lines = set(&mut headers, &link, false, Some(&HeaderValue::from_static("api.example:8080")));
+            assert_eq!(
+                lines,
+                "forwarded: for=192.0.2.1;host=\"api.example:8080\";proto=http\r\nx-forwarded-for: 192.0.2.1\r\n\
+                 x-forwarded-proto: http\r\nx-forwarded-host: api.example:8080\r\n"
+            );
+            assert!(headers.is_empty());
+        }
+        let other = set(&mut headers, &link, false, None);
         assert_eq!(
-            headers,
-            map(&[
-                ("forwarded", "for=192.0.2.1;host=\"api.example:8080\";proto=http"),
-                ("x-forwarded-for", "192.0.2.1"),
-                ("x-forwarded-proto", "http"),
-                ("x-forwarded-host", "api.example:8080"),
-            ])
+            other,
+            "forwarded: for=192.0.2.1;proto=http\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-proto: http\r\n"
         );
     }
 
     #[test]
     fn what_a_trusted_peer_says_is_kept_and_appended_to() {
         let mut headers = map(&SPOOFED);
-        set(&mut headers, &link("[2001:db8::1]:5"), true, Some(&HeaderValue::from_static("a")));
+        let lines = set(&mut headers, &link("[2001:db8::1]:5"), true, Some(&HeaderValue::from_static("a")));
+        assert!(lines.is_empty());
         assert_eq!(headers["forwarded"], "for=6.6.6.6, for=\"[2001:db8::1]\";host=a;proto=http");
         assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 2001:db8::1");
         assert_eq!(headers["x-forwarded-proto"], "https");
@@ -184,7 +211,8 @@ mod tests {
     #[test]
     fn via_names_the_protocol_received_and_keeps_earlier_hops() {
         let mut headers = map(&[("via", "1.0 old"), ("via", "1.1 edge")]);
-        via(&mut headers, Version::HTTP_2);
+        assert!(via(&mut headers, Version::HTTP_2).is_empty());
+        assert_eq!(via(&mut HeaderMap::new(), Version::HTTP_11), b"via: 1.1 vergate\r\n");
         assert_eq!(headers["via"], "1.0 old, 1.1 edge, 2 vergate");
         assert_eq!(headers.get_all("via").iter().count(), 1);
     }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::HeaderValue;
 use tokio::net::TcpStream;
 
@@ -40,8 +41,9 @@ pub struct Link {
     refused: RefCell<Option<RefusedHead>>,
     /// What takes the socket over once a switch of protocols has been answered.
     switch: Switch,
-    /// The last host asked for, and `Forwarded` for it: clients rarely change hosts on a connection.
-    forwarded: RefCell<Option<(Option<HeaderValue>, HeaderValue)>>,
+    /// The last host asked for, and what upstreams are told of it: clients rarely change hosts on a
+    /// connection.
+    forwarded: RefCell<Option<(Option<HeaderValue>, Bytes)>>,
     /// The client's address as `X-Forwarded-For` and `Forwarded: for=` write it.
     pub(crate) address: ClientText,
 }
@@ -221,8 +223,8 @@ impl Link {
         self.switch.0.borrow_mut().take()
     }
 
-    /// `Forwarded` for `host`; made anew only if the host differs from the last one.
-    pub(crate) fn forwarded(&self, host: Option<&HeaderValue>, make: impl FnOnce() -> HeaderValue) -> HeaderValue {
+    /// The lines about this client asking for `host`; made anew only if the host differs from the last one.
+    pub(crate) fn forwarded(&self, host: Option<&HeaderValue>, make: impl FnOnce() -> Bytes) -> Bytes {
         let mut last = self.forwarded.borrow_mut();
         match &*last {
             Some((known, value)) if known.as_ref() == host => value.clone(),

@@ -126,6 +126,8 @@ pub struct Terms<'a> {
     pub deadlines: &'a Rc<Deadlines>,
     /// How long this exchange may take.
     pub patience: &'a Patience,
+    /// Put into the head as they are, behind the fields.
+    pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
     pub upgrade: bool,
 }
@@ -242,12 +244,12 @@ impl Group {
     async fn exchange(
         &self,
         pool: &Rc<ServerPool>,
-        connection: Connection,
+        mut connection: Connection,
         request: &mut Request<UpstreamBody>,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
         terms.patience.sending();
-        let pump = Box::new(Pump::new(request, &pool.server.base_path));
+        let pump = Box::new(Pump::new(request, &pool.server.base_path, terms.lines, connection.take_lead()));
         let mut lease = Lease { active: Active::new(pool), connection, keep_alive: false };
         let mut sending = Sending {
             pump: Some(pump),
@@ -365,7 +367,7 @@ impl Sending {
         match pump.poll(connection, cx) {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(())) => {
-                self.pump = None;
+                connection.keep_lead(self.pump.take().map(|pump| pump.into_lead()));
                 terms.patience.sent();
                 Ok(())
             }

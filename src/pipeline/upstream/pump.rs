@@ -48,9 +48,11 @@ impl Pump {
     /// Takes a streamed body out of `request`; a complete one stays there, so that it can be sent again.
     ///
     /// - `base`: path put before the request's.
-    pub fn new(request: &mut Request<UpstreamBody>, base: &str) -> Self {
+    /// - `lines`: put into the head as they are.
+    /// - `lead`: an empty buffer to write with.
+    pub fn new(request: &mut Request<UpstreamBody>, base: &str, lines: &[&[u8]], lead: Vec<u8>) -> Self {
         let mut pump = Self {
-            lead: Vec::with_capacity(1024),
+            lead,
             written: 0,
             data: Bytes::new(),
             tail: b"",
@@ -59,12 +61,12 @@ impl Pump {
             declared: HeaderMap::new(),
             begun: false,
         };
-        if let UpstreamBody::Stream(upload) = &*request.body() {
+        if let UpstreamBody::Stream(upload) = request.body() {
             let sized = upload.length().is_some() && request.headers().contains_key(header::CONTENT_LENGTH);
             pump.coding = if sized { Coding::Plain } else { Coding::Chunked };
         }
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        request::head(&mut pump.lead, request.method(), base, target, request.headers(), pump.coding);
+        request::head(&mut pump.lead, request.method(), base, target, request.headers(), lines, pump.coding);
         match request.body_mut() {
             UpstreamBody::Empty => {}
             UpstreamBody::Full(body) if body.len() <= SMALL_BYTES_MAX => pump.lead.extend_from_slice(body),
@@ -86,6 +88,11 @@ impl Pump {
         if let Some(upload) = self.upload {
             *request.body_mut() = UpstreamBody::Stream(upload);
         }
+    }
+
+    /// The buffer, for the next request.
+    pub fn into_lead(self) -> Vec<u8> {
+        self.lead
     }
 
     /// Whether the server may have seen anything of the request.

@@ -19,6 +19,8 @@ use tokio::{
 use super::io::UpstreamIo;
 use crate::{domain::upstream::Server, pipeline::deadline::Deadlines};
 
+/// Room for an ordinary request head.
+const LEAD_BYTES: usize = 1024;
 /// Idle connections kept to one server by one worker.
 const IDLE_MAX: usize = 128;
 
@@ -50,6 +52,8 @@ pub struct Connection {
     pub buffer: BytesMut,
     /// Whether it has carried a request before.
     pub reused: bool,
+    /// A buffer for writing, kept from one request to the next.
+    lead: Vec<u8>,
 }
 
 /// What opening a connection needs to know.
@@ -135,7 +139,7 @@ impl ServerPool {
         };
         stream.set_nodelay(true).map_err(ConnectError::Failed)?;
         let io = UpstreamIo::new(stream, Rc::clone(deadlines), options.write);
-        Ok(Connection { io, buffer: BytesMut::new(), reused: false })
+        Ok(Connection { io, buffer: BytesMut::new(), reused: false, lead: Vec::new() })
     }
 }
 
@@ -152,6 +156,21 @@ impl Connection {
         match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))? {
             0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             n => Poll::Ready(Ok(n)),
+        }
+    }
+
+    /// An empty buffer for writing.
+    pub fn take_lead(&mut self) -> Vec<u8> {
+        let mut lead = std::mem::take(&mut self.lead);
+        lead.clear();
+        lead.reserve(LEAD_BYTES);
+        lead
+    }
+
+    /// Keeps the buffer for the next request, unless it has grown out of proportion.
+    pub fn keep_lead(&mut self, lead: Option<Vec<u8>>) {
+        if let Some(lead) = lead.filter(|lead| lead.capacity() <= 8 * LEAD_BYTES) {
+            self.lead = lead;
         }
     }
 

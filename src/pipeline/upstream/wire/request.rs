@@ -15,8 +15,17 @@ pub enum Coding {
 
 /// Appends a request head to `out`.
 ///
+/// - `lines`: whole header lines, put behind the fields as they are.
 /// - `base`: put before `target`, which is path and query.
-pub fn head(out: &mut Vec<u8>, method: &Method, base: &str, target: &str, headers: &HeaderMap, coding: Coding) {
+pub fn head(
+    out: &mut Vec<u8>,
+    method: &Method,
+    base: &str,
+    target: &str,
+    headers: &HeaderMap,
+    lines: &[&[u8]],
+    coding: Coding,
+) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(base.as_bytes());
@@ -27,6 +36,9 @@ pub fn head(out: &mut Vec<u8>, method: &Method, base: &str, target: &str, header
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+    for line in lines {
+        out.extend_from_slice(line);
     }
     if coding == Coding::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
@@ -90,10 +102,10 @@ mod tests {
         headers.append("x-a", HeaderValue::from_static("1"));
         headers.append("x-a", HeaderValue::from_static("2"));
         let mut out = Vec::new();
-        head(&mut out, &Method::GET, "/base", "/a?b", &headers, Coding::Empty);
-        assert_eq!(out, b"GET /base/a?b HTTP/1.1\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
+        head(&mut out, &Method::GET, "/base", "/a?b", &headers, &[b"via: x\r\n", b""], Coding::Empty);
+        assert_eq!(out, b"GET /base/a?b HTTP/1.1\r\nx-a: 1\r\nx-a: 2\r\nvia: x\r\n\r\n");
         out.clear();
-        head(&mut out, &Method::POST, "", "/", &HeaderMap::new(), Coding::Chunked);
+        head(&mut out, &Method::POST, "", "/", &HeaderMap::new(), &[], Coding::Chunked);
         assert_eq!(out, b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
     }
 

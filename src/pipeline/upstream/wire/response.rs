@@ -90,28 +90,47 @@ fn parse(bytes: &Bytes, method: &Method) -> Result<Head, Malformed> {
     }
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Head)?;
     let mut headers = HeaderMap::with_capacity(head.headers.len() + ADDED_FIELDS);
+    let mut seen = Seen::default();
     for field in head.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Head)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| Malformed::Head)?;
+        seen.note(&name);
         headers.append(name, value);
     }
     let usual = head.reason.unwrap_or_default() == status.canonical_reason().unwrap_or_default();
     let reason = head.reason.filter(|_| !usual).map(|reason| bytes.slice_ref(reason.as_bytes()));
     let modern = head.version == Some(1);
-    let (decoder, closes) = framing(&mut headers, status, method, modern)?;
-    let keep_alive = !closes && persists(&headers, modern);
+    let (decoder, closes) = framing(&mut headers, &seen, status, method, modern)?;
+    let keep_alive = !closes && if seen.connection { persists(&headers, modern) } else { modern };
     Ok(Head { status, headers, reason, decoder, keep_alive })
+}
+
+/// Which of the fields that decide framing there are: most answers have one of the three.
+#[derive(Default)]
+struct Seen {
+    connection: bool,
+    coding: bool,
+    length: bool,
+}
+
+impl Seen {
+    fn note(&mut self, name: &HeaderName) {
+        self.connection |= name == header::CONNECTION;
+        self.coding |= name == header::TRANSFER_ENCODING;
+        self.length |= name == header::CONTENT_LENGTH;
+    }
 }
 
 /// RFC 9112 section 6.3; also whether the connection ends with the body.
 fn framing(
     headers: &mut HeaderMap,
+    seen: &Seen,
     status: StatusCode,
     method: &Method,
     modern: bool,
 ) -> Result<(Decoder, bool), Malformed> {
-    let coded = codings(headers, modern)?;
-    let length = content_length(headers)?;
+    let coded = seen.coding && codings(headers, modern)?;
+    let length = if seen.length { content_length(headers)? } else { None };
     let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
     if coded && length.is_some() {
         // The coding wins; whoever sent both is not to be trusted with another request.
