@@ -197,12 +197,10 @@ mod tests {
 
     use super::*;
 
+    type Read = (Vec<u8>, Option<HeaderMap>, Vec<u8>);
+
     /// Reads `bytes` in pieces of `step`; the body, its trailers, and what was left over.
-    fn read(
-        mut decoder: Decoder,
-        bytes: &[u8],
-        step: usize,
-    ) -> Result<(Vec<u8>, Option<HeaderMap>, Vec<u8>), Malformed> {
+    fn read(mut decoder: Decoder, bytes: &[u8], step: usize) -> Result<Read, Malformed> {
         let (mut body, mut trailers, mut buffer) = (Vec::new(), None, BytesMut::new());
         let mut pieces = bytes.chunks(step);
         loop {
