@@ -32,6 +32,10 @@ pub fn head(
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in headers {
+        // Never both (RFC 9112 section 6.2).
+        if coding == Coding::Chunked && name == header::CONTENT_LENGTH {
+            continue;
+        }
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
@@ -105,7 +109,9 @@ mod tests {
         head(&mut out, &Method::GET, "/base", "/a?b", &headers, &[b"via: x\r\n", b""], Coding::Empty);
         assert_eq!(out, b"GET /base/a?b HTTP/1.1\r\nx-a: 1\r\nx-a: 2\r\nvia: x\r\n\r\n");
         out.clear();
-        head(&mut out, &Method::POST, "", "/", &HeaderMap::new(), &[], Coding::Chunked);
+        headers.clear();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
+        head(&mut out, &Method::POST, "", "/", &headers, &[], Coding::Chunked);
         assert_eq!(out, b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
     }
 
