@@ -27,20 +27,28 @@ pub(super) fn readings(view: &str, odd: Oddities) -> Option<Vec<Reading>> {
         found.add(reading, false)?;
     }
     let full = |text| Decoded { text, lenient: true };
-    if odd.nul {
-        let cut = view.find("%00").map_or(view, |nul| &view[..nul]);
-        found.add(full(decode_fully(cut)).resolve(Structure::MergeThenDots, false), false)?;
+    if odd.nul || odd.double {
+        let decoded = normalise(&decode(view, |byte| byte == b'%')).into_owned();
+        for text in [view, &decoded] {
+            let Some(nul) = text.find("%00") else { continue };
+            found.add(full(decode_fully(&text[..nul])).resolve(Structure::MergeThenDots, false), false)?;
+        }
     }
     if odd.parameters {
+        let so_far = found.readings.iter().map(|reading| reading.path.clone());
+        let so_far: Vec<String> = so_far.chain([view.to_owned()]).collect();
         found.add(full(decode_fully(view)).resolve(Structure::MergeThenDots, true), true)?;
-        // Readers that take parameters off before they decode, and readers that do it last, to whom
-        // `..;x` was no dot segment.
+        // Readers that take parameters off before they decode.
         let bare = drop_parameters(view);
         for reading in structured(&bare, Oddities::of(&bare)) {
             found.add(reading, true)?;
         }
-        for reading in structured(view, odd) {
-            found.add(drop_parameters(&reading), true)?;
+        // Readers that do it afterwards, to whom `..;x` was no dot segment, and then tidy up or not.
+        for reading in so_far {
+            let bare = Decoded { text: drop_parameters(&reading).into(), lenient: false };
+            for structure in bare.structures() {
+                found.add(bare.resolve(structure, false), true)?;
+            }
         }
     }
     Some(found.readings)
@@ -267,7 +275,10 @@ mod tests {
             ("/v1;a/x/..;b/../y", "/y"),
             ("/v1;a/../y", "/v1/../y"),
             ("/v1;a%2F..%2Fb/y", "/v1/y"),
+            ("/a/../;b/v1%2F..;c", "/v1/.."),
             ("/v1%00.png", "/v1"),
+            ("/v1%2500.png", "/v1"),
+            ("/v1;a%00/../b", "/v1"),
             ("/a/..", "/"),
             ("/a/.", "/a/"),
             ("/..", "/"),
