@@ -19,6 +19,7 @@ mod outgoing;
 mod refused;
 pub mod reply;
 pub mod snapshot;
+pub(crate) mod stall;
 mod tunnel;
 pub mod worker;
 

@@ -22,7 +22,7 @@ use super::{
     head::{self, HeadError, Progress},
     link::{Link, Waiting},
 };
-use crate::pipeline::{deadline::Timer, flat_write::poll_write_flat};
+use crate::pipeline::{flat_write::poll_write_flat, stall::Stall};
 
 /// What a prior-knowledge HTTP/2 client sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,7 +47,7 @@ pub struct ClientIo {
     /// Read from the socket, not yet handed on.
     stash: Vec<u8>,
     mode: Mode,
-    write_timer: Option<Timer>,
+    stall: Stall,
 }
 
 #[derive(Debug)]
@@ -68,7 +68,8 @@ impl ClientIo {
     /// Takes over an accepted socket.
     pub fn new(stream: TcpStream, link: Rc<Link>) -> Self {
         link.wait(Waiting::Head);
-        Self { stream, link, stash: Vec::new(), mode: Mode::Head, write_timer: None }
+        let stall = Stall::new(Rc::clone(&link.deadlines), link.timeouts.write);
+        Self { stream, link, stash: Vec::new(), mode: Mode::Head, stall }
     }
 
     /// Waits for the first bytes and says which protocol they begin.
@@ -303,22 +304,6 @@ impl ClientIo {
             self.stash = Vec::new();
         }
     }
-
-    /// A write that makes no progress for too long fails.
-    fn stalled<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            if self.write_timer.is_some() {
-                self.write_timer = None;
-            }
-            return outcome;
-        }
-        let timer = self.write_timer.get_or_insert_with(|| {
-            let timer = Timer::new(&self.link.deadlines);
-            timer.arm(self.link.timeouts.write);
-            timer
-        });
-        if timer.expired(cx) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending }
-    }
 }
 
 impl AsyncRead for ClientIo {
@@ -341,7 +326,7 @@ impl AsyncRead for ClientIo {
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, data);
-        self.stalled(cx, outcome)
+        self.stall.watch(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -350,7 +335,7 @@ impl AsyncWrite for ClientIo {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = poll_write_flat(&mut self.stream, cx, slices);
-        self.stalled(cx, outcome)
+        self.stall.watch(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -13,24 +13,19 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::pipeline::{
-    deadline::{Deadlines, Timer},
-    flat_write::poll_write_flat,
-};
+use crate::pipeline::{deadline::Deadlines, flat_write::poll_write_flat, stall::Stall};
 
 /// A server's socket.
 #[derive(Debug)]
 pub struct UpstreamIo {
     stream: TcpStream,
-    deadlines: Rc<Deadlines>,
-    write: Duration,
-    write_timer: Option<Timer>,
+    stall: Stall,
 }
 
 impl UpstreamIo {
     /// `write`: how long a write may make no progress.
     pub fn new(stream: TcpStream, deadlines: Rc<Deadlines>, write: Duration) -> Self {
-        Self { stream, deadlines, write, write_timer: None }
+        Self { stream, stall: Stall::new(deadlines, write) }
     }
 
     /// Whether neither bytes nor a close have come. Asks the kernel only where an event says so.
@@ -49,21 +44,6 @@ impl UpstreamIo {
     pub fn into_inner(self) -> TcpStream {
         self.stream
     }
-
-    fn stalled<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            if self.write_timer.is_some() {
-                self.write_timer = None;
-            }
-            return outcome;
-        }
-        let timer = self.write_timer.get_or_insert_with(|| {
-            let timer = Timer::new(&self.deadlines);
-            timer.arm(self.write);
-            timer
-        });
-        if timer.expired(cx) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending }
-    }
 }
 
 impl AsyncRead for UpstreamIo {
@@ -75,7 +55,7 @@ impl AsyncRead for UpstreamIo {
 impl AsyncWrite for UpstreamIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, data);
-        self.stalled(cx, outcome)
+        self.stall.watch(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -84,7 +64,7 @@ impl AsyncWrite for UpstreamIo {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = poll_write_flat(&mut self.stream, cx, slices);
-        self.stalled(cx, outcome)
+        self.stall.watch(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
