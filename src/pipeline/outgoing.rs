@@ -15,7 +15,7 @@ use super::{
     snapshot::Snapshot,
     transform::{self, TransformError, request::BodyTreatment},
     upstream::{
-        body::{Upload, UploadFailure, UploadState, UpstreamBody},
+        body::{Upload, UploadFailure, UpstreamBody},
         client::{Answer, Group, Terms, UpstreamError},
         hop_by_hop,
         patience::Patience,
@@ -46,7 +46,6 @@ pub(super) struct Passage {
 /// A request ready to be sent.
 pub(super) struct Prepared {
     request: Box<Request<UpstreamBody>>,
-    upload: Option<Rc<UploadState>>,
     /// Whether the body has to be [adapted](adapt) before it is sent.
     pub(super) adapt: bool,
     lines: Lines,
@@ -147,13 +146,13 @@ fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Li
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
-        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), upload: None, adapt: false, lines };
+        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), adapt: false, lines };
     }
     let expects = expects_continue(&parts.headers, parts.version);
     let idle = exchange.loaded.snapshot.config.timeouts.request_body;
-    let (upload, _) = Upload::new(body, limits.request_body_bytes, idle, deadlines, expects);
+    let upload = Upload::new(body, limits.request_body_bytes, idle, deadlines, expects);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
-    Prepared { request, upload: None, adapt: false, lines }
+    Prepared { request, adapt: false, lines }
 }
 
 /// Gets a body ready to be read whole.
@@ -164,22 +163,20 @@ fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Line
         return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
     }
     let deadlines = &exchange.worker.deadlines;
-    let (upload, state) = Upload::new(body, cap, config.timeouts.request_body, deadlines, false);
+    let upload = Upload::new(body, cap, config.timeouts.request_body, deadlines, false);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
-    Ok(Prepared { request, upload: Some(state), adapt: true, lines })
+    Ok(Prepared { request, adapt: true, lines })
 }
 
 /// Reads the body whole and puts the adapted one in its place. Reading it answers `Expect` locally.
 pub(super) async fn adapt(exchange: &Exchange, passage: &Passage, prepared: &mut Prepared) -> Result<(), Refused> {
     let Some(operation) = passage.operation() else { return Ok(()) };
     let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
-    let (UpstreamBody::Stream(mut upload), Some(state)) = (body, prepared.upload.take()) else { return Ok(()) };
-    let Some(whole) = upload.collect().await else {
-        return Err(match state.failure().unwrap_or(UploadFailure::Broken) {
-            UploadFailure::TooLarge => refuse(exchange, &TransformError::too_large(transform::Side::Request)),
-            other => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
-        });
-    };
+    let UpstreamBody::Stream(mut upload) = body else { return Ok(()) };
+    let whole = upload.collect().await.map_err(|failure| match failure {
+        UploadFailure::TooLarge => refuse(exchange, &TransformError::too_large(transform::Side::Request)),
+        other => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
+    })?;
     let headers = prepared.request.headers_mut();
     headers.remove(header::EXPECT);
     headers.remove(header::TRAILER);

@@ -68,7 +68,7 @@ pub(super) fn is_content_signed(headers: &HeaderMap) -> bool {
 
 /// Removes what described the bytes before they were adapted, from a header section or trailers:
 /// digests (RFC 9530; RFC 1864).
-pub fn remove_digests(fields: &mut HeaderMap) {
+fn remove_digests(fields: &mut HeaderMap) {
     for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
         fields.remove(name);
     }

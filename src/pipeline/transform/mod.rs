@@ -14,4 +14,3 @@ mod fixture;
 mod vectors;
 
 pub use error::{Cause, Side, TransformError};
-pub use media::remove_digests;

@@ -1,7 +1,6 @@
 //! The request body on its way to the upstream: limited, timed, counted.
 
 use std::{
-    cell::Cell,
     error::Error,
     fmt,
     pin::Pin,
@@ -39,19 +38,6 @@ pub enum UploadFailure {
     Broken,
 }
 
-/// What the exchange learns of its upload, which another task drives.
-#[derive(Debug, Default)]
-pub struct UploadState {
-    failure: Cell<Option<UploadFailure>>,
-}
-
-impl UploadState {
-    /// Why the upload failed, if it did.
-    pub fn failure(&self) -> Option<UploadFailure> {
-        self.failure.get()
-    }
-}
-
 /// A request body that is forwarded while it arrives.
 #[derive(Debug)]
 pub struct Upload {
@@ -61,7 +47,6 @@ pub struct Upload {
     idle: Duration,
     timer: Timer,
     waiting: bool,
-    state: Rc<UploadState>,
     /// Present while the server has to ask for the body first: the client sent `Expect: 100-continue`
     /// and it was passed on. A server that ignores the expectation gets the body anyway, when this
     /// expires (RFC 9110 section 10.1.1).
@@ -75,29 +60,13 @@ impl Upload {
     /// - `limit`: most bytes that are taken.
     /// - `idle`: longest pause.
     /// - `expects`: the server has to ask for it first, see [`Upload::open`].
-    pub fn new(
-        incoming: Incoming,
-        limit: u64,
-        idle: Duration,
-        deadlines: &Rc<Deadlines>,
-        expects: bool,
-    ) -> (Box<Self>, Rc<UploadState>) {
-        let state = Rc::new(UploadState::default());
+    pub fn new(incoming: Incoming, limit: u64, idle: Duration, deadlines: &Rc<Deadlines>, expects: bool) -> Box<Self> {
         let gate = expects.then(|| {
             let timer = Timer::new(deadlines);
             timer.arm(CONTINUE_WAIT);
             timer
         });
-        let upload = Self {
-            incoming,
-            left: limit,
-            idle,
-            timer: Timer::new(deadlines),
-            waiting: false,
-            state: Rc::clone(&state),
-            gate,
-        };
-        (Box::new(upload), state)
+        Box::new(Self { incoming, left: limit, idle, timer: Timer::new(deadlines), waiting: false, gate })
     }
 
     /// The server asked for the body.
@@ -127,15 +96,15 @@ impl Upload {
         }
     }
 
-    /// Reads the rest; none if it did not arrive whole, see [`UploadState::failure`].
-    pub async fn collect(&mut self) -> Option<Bytes> {
+    /// Reads the rest.
+    pub async fn collect(&mut self) -> Result<Bytes, UploadFailure> {
         let mut whole = Whole::default();
         while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
-            if let Ok(data) = frame.ok()?.into_data() {
+            if let Ok(data) = frame.map_err(|UploadError(failure)| failure)?.into_data() {
                 whole.push(data);
             }
         }
-        Some(whole.into_bytes())
+        Ok(whole.into_bytes())
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
@@ -143,7 +112,7 @@ impl Upload {
             self.timer.arm(self.idle);
             self.waiting = true;
         }
-        if self.timer.expired(cx) { self.fail(UploadFailure::Stalled) } else { Poll::Pending }
+        if self.timer.expired(cx) { fail(UploadFailure::Stalled) } else { Poll::Pending }
     }
 
     fn take(
@@ -152,11 +121,11 @@ impl Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match frame {
             None => Poll::Ready(None),
-            Some(Err(_)) => self.fail(UploadFailure::Broken),
+            Some(Err(_)) => fail(UploadFailure::Broken),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 match self.left.checked_sub(length) {
-                    None => self.fail(UploadFailure::TooLarge),
+                    None => fail(UploadFailure::TooLarge),
                     Some(left) => {
                         self.left = left;
                         Poll::Ready(Some(Ok(frame)))
@@ -165,11 +134,10 @@ impl Upload {
             }
         }
     }
+}
 
-    fn fail(&self, failure: UploadFailure) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        self.state.failure.set(Some(failure));
-        Poll::Ready(Some(Err(UploadError(failure))))
-    }
+fn fail(failure: UploadFailure) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    Poll::Ready(Some(Err(UploadError(failure))))
 }
 
 /// The client's body did not arrive whole.
