@@ -214,6 +214,27 @@ fn keep_alive_bounds_the_idle_time_between_requests_and_the_head_deadline_does_n
     within(started, 1000, 6000);
 }
 
+/// Idle connections give their buffers up; what comes afterwards is read from the beginning, with a time of its own.
+#[test]
+fn a_client_that_comes_back_after_a_pause_may_send_its_head_in_pieces_but_not_for_ever() {
+    let up = Upstream::named("main");
+    let gateway = start("request_header: 500ms, keep_alive: 5s", &up.url());
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    std::thread::sleep(Duration::from_millis(700));
+    for piece in ["G", "ET /it", "ems HTTP/1.1\r\nHos", "t: h\r\n\r", "\n"] {
+        client.write(piece);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.read().status, 200);
+    std::thread::sleep(Duration::from_millis(700));
+    let started = Instant::now();
+    client.write("GET /items HTTP/1.1\r\nHos");
+    client.read().problem(408, "request_timeout");
+    within(started, 500, 5000);
+}
+
 #[test]
 fn a_body_that_stalls_is_408() {
     let up = Upstream::streaming(|a| {

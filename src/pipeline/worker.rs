@@ -252,6 +252,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn clients_and_upstreams_share_the_descriptors_unless_the_file_says_otherwise() {
+        let metrics = Arc::new(Metrics::new(std::time::Instant::now()));
+        let log = AccessLog::start_with(Default::default(), metrics.log_dropped(), std::io::sink()).expect("a thread");
+        let shared = Shared::new(metrics, log, 1000 + RESERVE, 2);
+        let text = "upstreams: {one: 'http://127.0.0.1:1'}\napis: {a: {path: /, versions: {\"1\": {upstream: one}}}}";
+        let read = |text: &str| {
+            let now = crate::domain::time::UtcTime::from_unix(0);
+            let outcome = crate::config::checked::read(text, std::path::Path::new("g.yaml"), &|_| None, now);
+            outcome.config.unwrap_or_else(|| panic!("{:?}", outcome.findings))
+        };
+        let config = read(text);
+        assert_eq!((shared.connections_max(&config), shared.requests_max(&config)), (750, 250));
+        assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9901");
+        let config = read(&format!("limits: {{connections: 5, requests_in_flight: 7}}\n{text}"));
+        assert_eq!((shared.connections_max(&config), shared.requests_max(&config)), (5, 7));
+    }
+
+    #[test]
     fn a_storm_of_failures_is_told_ten_times_a_second() {
         let notes = Notes::default();
         assert_eq!((0..25).filter(|_| notes.admit(1_500).is_some()).count(), 10);
