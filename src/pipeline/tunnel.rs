@@ -15,13 +15,16 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::deadline::{Deadlines, Timer};
+use super::{
+    deadline::{Deadlines, Timer},
+    downstream::socket::Socket,
+};
 
 /// Passes bytes until both sides have closed, one breaks, or nothing has moved for `idle`.
 ///
 /// - `client`: the socket, and what the client sent while it waited for the switch.
 pub(super) async fn run(
-    (client, sent): (TcpStream, Vec<u8>),
+    (client, sent): (Socket, Vec<u8>),
     (server, early): (TcpStream, Bytes),
     deadlines: Rc<Deadlines>,
     idle: Duration,

@@ -12,15 +12,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     framing::Framing,
     head::{self, HeadError, Progress},
     link::{Link, Waiting},
+    socket::Socket,
 };
 use crate::pipeline::{flat_write::poll_write_flat, stall::Stall};
 
@@ -42,7 +40,7 @@ pub enum Protocol {
 /// A client's socket.
 #[derive(Debug)]
 pub struct ClientIo {
-    stream: TcpStream,
+    stream: Socket,
     link: Rc<Link>,
     /// Read from the socket, not yet handed on.
     stash: Vec<u8>,
@@ -66,7 +64,7 @@ enum Mode {
 
 impl ClientIo {
     /// Takes over an accepted socket.
-    pub fn new(stream: TcpStream, link: Rc<Link>) -> Self {
+    pub fn new(stream: Socket, link: Rc<Link>) -> Self {
         link.wait(Waiting::Head);
         let stall = Stall::new(Rc::clone(&link.deadlines), link.timeouts.write);
         Self { stream, link, stash: Vec::new(), mode: Mode::Head, stall }
@@ -140,7 +138,7 @@ impl ClientIo {
     }
 
     /// The bare socket, and what was read from it but not handed on.
-    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+    pub fn into_parts(self) -> (Socket, Vec<u8>) {
         (self.stream, self.stash)
     }
 

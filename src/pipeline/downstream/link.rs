@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
+use super::{
+    head::{HeadError, HeadLimits},
+    socket::Socket,
+};
+use crate::pipeline::deadline::{Deadlines, Timer};
 use bytes::Bytes;
 use http::HeaderValue;
-use tokio::net::TcpStream;
-
-use super::head::{HeadError, HeadLimits};
-use crate::pipeline::deadline::{Deadlines, Timer};
 
 /// One client connection, as seen by everything that works on it. Lives on one worker.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub struct Link {
 }
 
 /// Takes over the socket and what was read from it.
-pub type Takeover = Box<dyn FnOnce((TcpStream, Vec<u8>)) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub type Takeover = Box<dyn FnOnce((Socket, Vec<u8>)) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 #[derive(Default)]
 struct Switch(RefCell<Option<Takeover>>);

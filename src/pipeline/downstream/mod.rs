@@ -1,6 +1,7 @@
 //! The caller side: sockets, connections, the first check of a head, and who called.
 
 pub mod listener;
+pub mod socket;
 pub mod io;
 pub mod head;
 pub mod framing;

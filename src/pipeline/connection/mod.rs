@@ -1,20 +1,12 @@
 //! One client connection, from the accept to the close.
 
-use std::{
-    net::SocketAddr,
-    pin::{Pin, pin},
-    rc::Rc,
-    task::Poll,
-    time::Duration,
-};
+mod http2;
+
+use std::{net::SocketAddr, pin::Pin, rc::Rc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -26,6 +18,7 @@ use super::{
         head::HeadLimits,
         io::{ClientIo, Protocol},
         link::{Link, LinkTimeouts, Takeover},
+        socket::Socket,
     },
     handle,
     worker::{Slot, Worker},
@@ -36,11 +29,6 @@ const HEAD_BUFFER_BYTES_MIN: usize = 64 * 1024;
 /// How long a closed connection's remaining bytes are read, so that the last answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
-/// HTTP/2 flow control (RELIABILITY section 4).
-const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
-const STREAMS_MAX: u32 = 100;
-
 /// Serves a connection until it closes.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     let loaded = worker.loaded();
@@ -66,12 +54,12 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     drop(loaded);
     worker.open.set(worker.open.get() + 1);
     let _open = Open(Rc::clone(&worker));
-    let mut io = ClientIo::new(stream, Rc::clone(&link));
+    let mut io = ClientIo::new(Socket::Plain(stream), Rc::clone(&link));
     match io.protocol().await {
         None => {}
         Some(Protocol::Http1) => http1(worker, link, io).await,
         // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
-        Some(Protocol::Http2) => Box::pin(http2(worker, link, io)).await,
+        Some(Protocol::Http2) => Box::pin(http2::serve(worker, link, io)).await,
     }
     drop(slot);
 }
@@ -104,7 +92,7 @@ enum Pause {
     /// The client is idle.
     Idle(ClientIo),
     /// The connection changes its protocol.
-    Switched(Takeover, (TcpStream, Vec<u8>)),
+    Switched(Takeover, (Socket, Vec<u8>)),
     /// The connection is over.
     Ended(ClientIo),
 }
@@ -145,7 +133,7 @@ async fn exchanges(worker: &Rc<Worker>, link: &Rc<Link>, io: ClientIo) -> Pause 
 }
 
 /// The socket and everything read from it, in order.
-fn with_rest(io: ClientIo, read: &Bytes) -> (TcpStream, Vec<u8>) {
+fn with_rest(io: ClientIo, read: &Bytes) -> (Socket, Vec<u8>) {
     let (stream, stash) = io.into_parts();
     (stream, [read.as_ref(), &stash].concat())
 }
@@ -169,49 +157,6 @@ async fn close(io: ClientIo) {
         }
     };
     let _ = tokio::time::timeout(LINGER, drained).await;
-}
-
-async fn http2(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
-    let limits = link.head_limits;
-    let handler = {
-        let (worker, link) = (Rc::clone(&worker), Rc::clone(&link));
-        service_fn(move |request: Request<Incoming>| handle(Rc::clone(&worker), Rc::clone(&link), request))
-    };
-    let header_list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-    let connection = http2::Builder::new(Local)
-        .max_header_list_size(header_list)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(STREAMS_MAX)
-        .serve_connection(TokioIo::new(io), handler);
-    let mut connection = pin!(connection);
-    let mut told = false;
-    std::future::poll_fn(|cx| {
-        if connection.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let over = link.expired(cx) || worker.draining.get();
-        if over && !told {
-            // GOAWAY first; what is under way finishes.
-            told = true;
-            connection.as_mut().graceful_shutdown();
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Runs HTTP/2 streams on this worker.
-#[derive(Clone, Copy, Debug)]
-struct Local;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(async {
-            task.await;
-        });
-    }
 }
 
 #[cfg(test)]
