@@ -24,7 +24,7 @@ use crate::{
     admin::{self, Degraded, Gateway, Readiness, ReloadReport, View},
     clock,
     config::{
-        Config, Finding, Severity,
+        Config, Finding, ListenerId, Severity,
         checked::{LoadError, Loaded, LogFormat},
     },
     crew::Crew,
@@ -123,7 +123,7 @@ struct Control {
     crew: Crew,
     log: AccessLog,
     /// As configured, and as bound.
-    listeners: Vec<(SocketAddr, SocketAddr)>,
+    listeners: Vec<(ListenerId, SocketAddr)>,
     admin: AdminPort,
     requests: mpsc::Receiver<Answer>,
     stop: Option<oneshot::Receiver<()>>,
@@ -153,8 +153,8 @@ impl Control {
         let metrics = Arc::new(Metrics::new(Instant::now()));
         let log = AccessLog::start(format(&config), metrics.log_dropped())?;
         let mut open = Vec::new();
-        for address in &config.listeners {
-            open.push((*address, bind(*address, config.workers)?));
+        for listener in &config.listeners {
+            open.push((listener.id, bind(listener.id.address, config.workers)?));
         }
         let admin = AdminPort::bind(config.admin.listen)?;
         let compile = || Snapshot::compile(Arc::clone(&config), now);
@@ -162,9 +162,9 @@ impl Control {
         let crew = Crew::start(&Arc::new(shared), compile)?;
         let (reloads, requests) = mpsc::channel(16);
         let mut listeners = Vec::new();
-        for (address, sockets) in open {
-            listeners.push((address, sockets[0].local_addr()?));
-            crew.listen(address, sockets);
+        for (id, sockets) in open {
+            listeners.push((id, sockets[0].local_addr()?));
+            crew.listen(id, sockets);
         }
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);
@@ -269,9 +269,9 @@ impl Control {
         let before = self.config();
         // Everything that can fail comes first: new addresses are open before anything changes.
         let mut opened = Vec::new();
-        for address in config.listeners.iter().filter(|address| !before.listeners.contains(address)) {
-            let sockets = bind(*address, before.workers).map_err(|error| vec![unbindable(&config, &error)])?;
-            opened.push((*address, sockets));
+        for listener in config.listeners.iter().filter(|listener| before.listener(listener.id).is_none()) {
+            let sockets = bind(listener.id.address, before.workers);
+            opened.push((listener.id, sockets.map_err(|error| vec![unbindable(&config, &error)])?));
         }
         let admin = match config.admin.listen == self.admin.configured {
             true => None,
@@ -281,12 +281,12 @@ impl Control {
             tracing::warn!(running = before.workers, "a new number of workers takes effect at the next start");
         }
         self.put_into_use(&config, now, now);
-        for (address, sockets) in opened {
-            let bound = sockets[0].local_addr().unwrap_or(address);
-            self.crew.listen(address, sockets);
-            self.listeners.push((address, bound));
+        for (id, sockets) in opened {
+            let bound = sockets[0].local_addr().unwrap_or(id.address);
+            self.crew.listen(id, sockets);
+            self.listeners.push((id, bound));
         }
-        for (gone, _) in self.listeners.extract_if(.., |(address, _)| !config.listeners.contains(address)) {
+        for (gone, _) in self.listeners.extract_if(.., |(id, _)| config.listener(*id).is_none()) {
             self.crew.close(gone);
         }
         self.state.data.store(Arc::new(self.listeners.iter().map(|(_, bound)| *bound).collect()));

@@ -1,14 +1,6 @@
 //! The worker threads: started once, told about listeners and snapshots, drained at the end.
 
-use std::{
-    collections::HashMap,
-    io,
-    net::{SocketAddr, TcpListener},
-    rc::Rc,
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::TcpListener, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
 
 use tokio::{
     sync::{Notify, mpsc},
@@ -16,11 +8,14 @@ use tokio::{
     time::Instant,
 };
 
-use crate::pipeline::{
-    connection,
-    downstream::listener,
-    snapshot::Snapshot,
-    worker::{Shared, Worker},
+use crate::{
+    config::ListenerId,
+    pipeline::{
+        connection,
+        downstream::listener,
+        snapshot::Snapshot,
+        worker::{Shared, Worker},
+    },
 };
 
 /// What a worker is told.
@@ -28,10 +23,10 @@ use crate::pipeline::{
 enum Command {
     /// Use this snapshot from the next request on.
     Use(Box<Snapshot>),
-    /// Accept connections on this socket, which stands for this address.
-    Listen(SocketAddr, TcpListener),
-    /// Stop accepting on this address.
-    Close(SocketAddr),
+    /// Accept connections on this socket, one of this listener's.
+    Listen(ListenerId, TcpListener),
+    /// Stop accepting on this listener.
+    Close(ListenerId),
     /// Accept nothing more, finish what is under way within this time, and end.
     Drain(Duration),
 }
@@ -67,16 +62,16 @@ impl Crew {
         Ok(Self { workers: (0..shared.workers).map(start).collect::<io::Result<_>>()? })
     }
 
-    /// Gives each worker one of `sockets`, which are bound to `address`.
-    pub fn listen(&self, address: SocketAddr, sockets: Vec<TcpListener>) {
+    /// Gives each worker one of the listener's `sockets`.
+    pub fn listen(&self, id: ListenerId, sockets: Vec<TcpListener>) {
         for (worker, socket) in self.workers.iter().zip(sockets) {
-            worker.tell(Command::Listen(address, socket));
+            worker.tell(Command::Listen(id, socket));
         }
     }
 
-    /// Stops accepting on `address`.
-    pub fn close(&self, address: SocketAddr) {
-        self.workers.iter().for_each(|worker| worker.tell(Command::Close(address)));
+    /// Stops accepting on the listener.
+    pub fn close(&self, id: ListenerId) {
+        self.workers.iter().for_each(|worker| worker.tell(Command::Close(id)));
     }
 
     /// Puts a new snapshot into use, one for each worker.
@@ -119,20 +114,20 @@ fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver
 async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>) {
     tokio::task::spawn_local(Rc::clone(&worker.deadlines).run());
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
-    let mut open: HashMap<SocketAddr, Rc<Notify>> = HashMap::new();
+    let mut open: HashMap<ListenerId, Rc<Notify>> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
             Command::Use(snapshot) => worker.replace(*snapshot),
-            Command::Listen(address, socket) => {
+            Command::Listen(id, socket) => {
                 let closed = Rc::new(Notify::new());
-                open.insert(address, Rc::clone(&closed));
+                open.insert(id, Rc::clone(&closed));
                 let worker = Rc::clone(&worker);
                 tokio::task::spawn_local(listener::accept(socket, closed, move |stream, peer| {
                     tokio::task::spawn_local(connection::serve(Rc::clone(&worker), stream, peer));
                 }));
             }
-            Command::Close(address) => {
-                if let Some(closed) = open.remove(&address) {
+            Command::Close(id) => {
+                if let Some(closed) = open.remove(&id) {
                     closed.notify_one();
                 }
             }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config, Finding,
+        Config, Finding, Listener,
         checked::{Admin, Limits, Log, LogFormat, LogRequests, Secret, Timeouts},
     },
     domain::{
@@ -133,7 +133,7 @@ fn upstream(name: &str) -> Upstream {
 
 pub(super) fn config(token: Option<&str>) -> Config {
     Config {
-        listeners: vec!["127.0.0.1:8080".parse().expect("an address")],
+        listeners: vec![Listener::plain("127.0.0.1:8080".parse().expect("an address"))],
         workers: 2,
         admin: Admin {
             listen: "127.0.0.1:9901".parse().expect("an address"),

@@ -130,7 +130,9 @@ fn example(backends: &Backends, once: bool, now: UtcTime) -> Result<Loaded, Load
     let Some(mut config) = config else { return Err(LoadError::Findings(findings)) };
     // There is no file on disk to watch.
     config.files.clear();
-    for address in config.listeners.iter_mut().chain([&mut config.admin.listen]) {
+    for address in
+        config.listeners.iter_mut().map(|listener| &mut listener.id.address).chain([&mut config.admin.listen])
+    {
         *address = if once { SocketAddr::new(address.ip(), 0) } else { free(*address) };
     }
     if once {

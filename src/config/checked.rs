@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+use super::listeners::{Listener, ListenerId};
 pub use super::load::{LoadError, Loaded, Outcome, load, read, read_file};
 use crate::adaptation::change::Change;
 use crate::domain::{api::Api, upstream::Upstream};
@@ -11,8 +12,8 @@ use crate::domain::{api::Api, upstream::Upstream};
 /// Everything `gateway.yaml` says, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Addresses of the data listeners; never empty. Port 0 asks for a free one.
-    pub listeners: Vec<SocketAddr>,
+    /// The data listeners; never empty.
+    pub listeners: Vec<Listener>,
     /// Worker threads, at least 1; `auto` was resolved to the number of cores.
     pub workers: usize,
     /// The admin port.
@@ -33,6 +34,13 @@ pub struct Config {
     pub changes: Vec<Vec<Change>>,
     /// Every file that was read, for the watcher.
     pub files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// The listener that goes by `id`, if it is still there.
+    pub fn listener(&self, id: ListenerId) -> Option<&Listener> {
+        self.listeners.iter().find(|listener| listener.id == id)
+    }
 }
 
 /// `admin:`.

@@ -12,7 +12,7 @@ use super::expand::{self, Outside};
 use super::finding::{Finding, Severity};
 use super::shape::Read as _;
 use super::upstreams::{self, Upstreams};
-use super::{builder, raw, settings, tree};
+use super::{builder, listeners, raw, settings, tree};
 use crate::domain::time::UtcTime;
 
 /// A configuration that can be used, and what is worth a warning.
@@ -145,7 +145,7 @@ fn assemble(
     let (apis, changes) = apis::build(raw, &mut context, findings);
     upstreams::warn_of_unused(raw, findings);
     let config = Config {
-        listeners: settings::listeners(raw, findings),
+        listeners: listeners::listeners(raw, findings),
         workers: settings::workers(raw, findings),
         admin: settings::admin(raw, findings),
         log: settings::log(raw),
@@ -218,7 +218,8 @@ mod tests {
     #[test]
     fn the_shipped_configuration_listens_on_loopback_and_knows_its_upstreams() {
         let config = shipped("2026-01-01", &|_| None);
-        assert_eq!(config.listeners, ["127.0.0.1:8080".parse().expect("an address")]);
+        let addresses: Vec<_> = config.listeners.iter().map(|listener| listener.id.address.to_string()).collect();
+        assert_eq!(addresses, ["127.0.0.1:8080"]);
         assert_eq!(config.admin.listen, "127.0.0.1:9901".parse().expect("an address"));
         assert!(config.apis.iter().all(|api| api.hosts.is_empty()));
         let ports: Vec<(&str, u16)> = config.upstreams.iter().map(|u| (u.name.as_str(), u.servers[0].port)).collect();

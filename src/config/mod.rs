@@ -14,6 +14,7 @@ pub mod deprecation;
 pub mod expand;
 pub mod finding;
 pub mod forms;
+pub mod listeners;
 pub mod load;
 pub mod names;
 pub mod places;
@@ -35,4 +36,5 @@ pub mod words;
 
 pub use checked::{Admin, Config, Limits, Log, LogFormat, LogRequests, Secret, Timeouts};
 pub use finding::{Finding, Severity};
+pub use listeners::{Listener, ListenerId};
 pub use load::{LoadError, Loaded, Outcome, load};

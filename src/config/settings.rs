@@ -1,57 +1,17 @@
-//! The parts of a configuration that are not APIs: listeners, the admin port, log, limits, timeouts.
+//! The parts of a configuration that are not APIs: the admin port, log, limits, timeouts.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::checked::{Admin, Limits, Log, Secret, Timeouts};
-use super::containers::ShortOrLong;
 use super::finding::Finding;
+use super::listeners::{overlap, places};
 use super::raw;
 use super::shape::{At, Field};
 use super::units::{AutoCount, SizeOrZero, Span};
 
-/// Where callers connect if nothing is written.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 /// Where the operator's port is if nothing is written.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 const WORKERS_MAX: usize = 1024;
-
-/// The data listeners; an address given twice is an error.
-pub fn listeners(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Vec<SocketAddr> {
-    let addresses = listener_places(raw);
-    for (index, later) in addresses.iter().enumerate() {
-        let first = addresses[..index].iter().find(|first| overlap(first.value, later.value));
-        if let Some(first) = first {
-            let message = format!("{} is taken by the listener at {}", later.value, first.place);
-            findings.push(Finding::error(
-                &later.place,
-                "duplicate-address",
-                message,
-                "give every listener its own port",
-            ));
-        }
-    }
-    if addresses.is_empty() { vec![LISTEN] } else { addresses.into_iter().map(|at| at.value).collect() }
-}
-
-fn listener_places(raw: &raw::Gateway) -> Vec<At<SocketAddr>> {
-    let Some(listen) = raw.listen.value() else { return Vec::new() };
-    let address = |at: &At<ShortOrLong<super::places::Address, raw::Listener>>| match &at.value {
-        ShortOrLong::Short(address) => Some(At { place: at.place.clone(), value: address.0 }),
-        ShortOrLong::Long(listener) => {
-            let address = listener.address.set()?;
-            Some(At { place: address.place.clone(), value: address.value.0 })
-        }
-    };
-    listen.0.iter().filter_map(address).collect()
-}
-
-/// Whether two addresses cannot both be bound. Port 0 is always free.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
-    let covers = |one: SocketAddr, other: SocketAddr| {
-        one.ip() == other.ip() || (one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4()))
-    };
-    a.port() != 0 && a.port() == b.port() && (covers(a, b) || covers(b, a))
-}
 
 /// The number of worker threads.
 pub fn workers(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> usize {
@@ -82,7 +42,7 @@ pub fn admin(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Admin {
         findings.push(Finding::error(&at.place, "admin-token", message, help));
     }
     if !raw.admin.is_broken() && !admin.listen.is_broken() {
-        for taken in listener_places(raw).iter().filter(|taken| overlap(taken.value, listen)) {
+        for taken in places(raw).iter().filter(|taken| overlap(taken.value, listen)) {
             // The later of the two places is named.
             let (place, message) = match admin.listen.set() {
                 Some(at) if at.place > taken.place => {
