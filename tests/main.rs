@@ -20,6 +20,8 @@ mod cli;
 mod demo;
 /// Graceful ends.
 mod drain;
+/// Fields, trailers, chunks and speeds that may not pass, and the limits on them.
+mod edge;
 /// Bytes no honest client sends; afterwards the gateway still serves.
 mod hostile;
 /// Deprecation and sunset on every response (section 5).

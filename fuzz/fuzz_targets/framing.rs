@@ -2,11 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vergate::pipeline::downstream::framing::{Chunks, Framing};
+use vergate::{
+    config::checked::ChunkLimits,
+    pipeline::downstream::framing::{Chunks, Framing},
+};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, wire)) = data.split_first() else { return };
-    let whole = follow(Framing::Chunked(Chunks::default()), &[wire]);
+    let whole = follow(Framing::Chunked(Chunks::new(ChunkLimits::default())), &[wire]);
     assert_eq!(whole, reference(wire), "{}", wire.escape_ascii());
     let length = u64::from(cut);
     let taken = usize::from(cut).min(wire.len());
@@ -14,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let at = usize::from(cut) % (wire.len() + 1);
     let every: Vec<&[u8]> = wire.chunks(usize::from(cut) % 16 + 1).collect();
     for pieces in [&[&wire[..at], &wire[at..]][..], &every] {
-        assert_eq!(follow(Framing::Chunked(Chunks::default()), pieces), whole, "{}", wire.escape_ascii());
+        assert_eq!(follow(Framing::Chunked(Chunks::new(ChunkLimits::default())), pieces), whole, "{}", wire.escape_ascii());
         assert_eq!(follow(Framing::Length(length), pieces), plain);
     }
 });

@@ -6,7 +6,10 @@ use std::{path::Path, sync::LazyLock};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use libfuzzer_sys::fuzz_target;
 use vergate::{
-    config::{Config, checked},
+    config::{
+        Config,
+        checked::{self, ChunkLimits},
+    },
     domain::{
         api::{Api, DefaultVersion, OnUnknown, SourcePlace, Unlisted},
         lifecycle::Status,
@@ -20,7 +23,8 @@ use vergate::{
     },
 };
 
-const LIMITS: HeadLimits = HeadLimits { target_bytes: 1024, header_bytes: 2048, fields: 20 };
+const CHUNKED: ChunkLimits = ChunkLimits { extension_bytes: 16, trailer_bytes: 16, trailer_fields: 1 };
+const LIMITS: HeadLimits = HeadLimits { target_bytes: 1024, header_bytes: 2048, fields: 20, chunked: CHUNKED };
 
 struct Gateway {
     config: Config,

@@ -142,6 +142,7 @@ pub(super) fn config(token: Option<&str>) -> Config {
         },
         log: Log { format: LogFormat::Json, requests: LogRequests::All },
         trusted_proxies: Vec::new(),
+        request_trailers: Vec::new(),
         limits: Limits::default(),
         timeouts: Timeouts::default(),
         upstreams: vec![upstream("query-parser-1.5"), upstream("query-parser-2.0")],

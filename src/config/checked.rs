@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use super::listeners::{Listener, ListenerId};
@@ -24,6 +25,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Sizes and counts.
     pub limits: Limits,
+    /// Fields that may follow a request body.
+    pub request_trailers: Vec<HeaderName>,
     /// Durations of the data path.
     pub timeouts: Timeouts,
     /// In file order; [`crate::domain::api::Service::upstream`] is an index into it.
@@ -120,8 +123,19 @@ pub struct Limits {
     pub request_body_bytes: u64,
     /// Length of a body that is adapted; 413 or 502 beyond. Default 8 MiB.
     pub adapted_body_bytes: usize,
+    /// What stands around the chunks of a body, in either direction.
+    pub chunked: ChunkLimits,
+    /// Bytes a second at which a request body has to arrive, give or take [`Timeouts::request_body_grace`]; 408
+    /// below; 0 means any. Default 500.
+    pub request_body_rate: u64,
+    /// Requests on one client connection; it is closed behind the last one's answer. Default 10,000.
+    pub requests_per_connection: usize,
     /// Length of the response's header section; 502 beyond. Default 64 KiB.
     pub response_header_bytes: usize,
+    /// Fields of the response's header section; 502 beyond. Default 200.
+    pub response_header_fields: usize,
+    /// Interim responses before an answer; 502 beyond. Default 32.
+    pub interim_responses: usize,
     /// Client connections; none means as many as descriptors allow.
     pub connections: Option<usize>,
     /// Client connections from one address; none means unlimited.
@@ -138,11 +152,33 @@ impl Default for Limits {
             request_header_fields: 100,
             request_body_bytes: 1 << 30,
             adapted_body_bytes: 8 << 20,
+            chunked: ChunkLimits::default(),
+            request_body_rate: 500,
+            requests_per_connection: 10_000,
             response_header_bytes: 64 << 10,
+            response_header_fields: 200,
+            interim_responses: 32,
             connections: None,
             connections_per_client: None,
             requests_in_flight: None,
         }
+    }
+}
+
+/// What a chunked body may hold beside its content. Small, because every connection carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// Bytes of all its chunk extensions together. Default 16 KiB.
+    pub extension_bytes: u32,
+    /// Bytes of its trailers. Default 8 KiB.
+    pub trailer_bytes: u32,
+    /// Fields in its trailers. Default 16.
+    pub trailer_fields: u32,
+}
+
+impl Default for ChunkLimits {
+    fn default() -> Self {
+        Self { extension_bytes: 16 << 10, trailer_bytes: 8 << 10, trailer_fields: 16 }
     }
 }
 
@@ -153,6 +189,8 @@ pub struct Timeouts {
     pub request_header: Duration,
     /// Longest pause within a request body; 408. Default 15 s.
     pub request_body: Duration,
+    /// How far a request body may be behind [`Limits::request_body_rate`]. Default 10 s.
+    pub request_body_grace: Duration,
     /// Longest stall while a client does not take its answer. Default 15 s.
     pub write: Duration,
     /// Idle client connection. Default 75 s.
@@ -177,6 +215,7 @@ impl Default for Timeouts {
         Self {
             request_header: seconds(10),
             request_body: seconds(15),
+            request_body_grace: seconds(10),
             write: seconds(15),
             keep_alive: seconds(75),
             connect: seconds(2),

@@ -151,6 +151,7 @@ fn assemble(
         log: settings::log(raw),
         trusted_proxies: raw.trusted_proxies.value().iter().flat_map(|list| &list.0).map(|at| at.value.0).collect(),
         limits: settings::limits(raw),
+        request_trailers: settings::request_trailers(raw),
         timeouts,
         upstreams: upstreams.list,
         apis,

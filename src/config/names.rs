@@ -36,6 +36,10 @@ pub struct Name(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldName(pub HeaderName);
 
+/// The name of a field that may follow a request body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailerName(pub HeaderName);
+
 /// An expression whose first group captures the version in a path.
 #[derive(Clone, Debug)]
 pub struct PathPattern(pub Regex);
@@ -60,6 +64,11 @@ const NAME_BYTES_MAX: usize = 64;
 form!(Text, "a text", schemars::json_schema!({ "type": ["string", "number", "boolean"] }));
 form!(Name, "a name", text_schema("^[A-Za-z0-9._-]{1,64}$", "Letters, digits, `.`, `_` and `-`."));
 form!(FieldName, "the name of a header field", text_schema("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "A header field's name."));
+form!(
+    TrailerName,
+    "the name of a trailer field",
+    text_schema("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "A trailer field's name.")
+);
 form!(PathPattern, "an expression", text_schema("\\(", "An expression whose first group captures the version."));
 form!(
     AcceptPattern,
@@ -214,6 +223,47 @@ impl FieldName {
     }
 }
 
+impl TrailerName {
+    /// Reads a field name. What decides framing, routing, identity or the version comes before the body
+    /// (RFC 9110 section 6.5.1).
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        const TAKEN: [&str; 24] = [
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "cache-control",
+            "connection",
+            "content-encoding",
+            "content-length",
+            "content-range",
+            "content-type",
+            "cookie",
+            "expect",
+            "forwarded",
+            "host",
+            "keep-alive",
+            "max-forwards",
+            "proxy-authorization",
+            "proxy-connection",
+            "range",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "via",
+            "x-request-id",
+        ];
+        let name = HeaderName::from_bytes(text.as_bytes())
+            .map_err(|_| Refusal::form("use letters, digits and `-`, such as X-Checksum"))?;
+        let starts = |prefix| name.as_str().starts_with(prefix);
+        if TAKEN.contains(&name.as_str()) || starts("x-api-") || starts("x-forwarded-") || starts("if-") {
+            let message = format!("`{text}` decides how a request is treated and cannot come after its body");
+            return Err(Refusal::value("header", message, "list fields about the body only, such as X-Checksum"));
+        }
+        Ok(Self(name))
+    }
+}
+
 impl PathPattern {
     /// Compiles the expression.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
@@ -330,6 +380,22 @@ mod tests {
         assert!(regex.is_match("Application/VND.chatdb.v2+json"));
         assert!(!regex.is_match("xapplication/vnd.chatdb.v2+json"));
         assert!(!regex.is_match("application/vnd.chatdb.v2+jsonx"));
+    }
+
+    #[test]
+    fn a_field_that_decides_something_cannot_be_a_trailer() {
+        for (text, fits) in [
+            ("X-Checksum", true),
+            ("grpc-status", true),
+            ("Host", false),
+            ("X-API-Version", false),
+            ("X-Forwarded-For", false),
+            ("If-Match", false),
+            ("Authorization", false),
+            ("a b", false),
+        ] {
+            assert_eq!(TrailerName::parse(text).is_ok(), fits, "{text}");
+        }
     }
 
     #[test]

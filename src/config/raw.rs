@@ -5,7 +5,9 @@
 
 use super::containers::{Entries, Filled, List, OneOrMany, ShortOrLong, Word, read_entries};
 use super::finding::Finding;
-use super::names::{AcceptPattern, DefaultName, EndpointText, FieldName, Guide, Name, PathPattern, Text, VersionName};
+use super::names::{
+    AcceptPattern, DefaultName, EndpointText, FieldName, Guide, Name, PathPattern, Text, TrailerName, VersionName,
+};
 use super::places::{Address, Host, Network, Prefix};
 use super::shape::{Anything, Read, not_yet, shape, wrong_type};
 use super::source::Source;
@@ -170,8 +172,24 @@ shape! {
         optional request_body: SizeOrZero = "1GiB",
         /// Length of a body that is adapted; 413 (request) or 502 (response) beyond.
         optional adapted_body: SizeOrZero = "8MiB",
+        /// Fields that may follow a request body as trailers; others are dropped. None by default.
+        optional request_trailers: List<TrailerName>,
+        /// Length of the trailers of a body; 400 (request) or a broken answer beyond.
+        optional trailer: Size = "8KiB",
+        /// Fields in the trailers of a body; 400 (request) or a broken answer beyond.
+        optional trailer_fields: Count = 16,
+        /// Chunk extensions of a body, all together; 400 (request) or a broken answer beyond.
+        optional chunk_extensions: SizeOrZero = "16KiB",
+        /// Bytes a second at which a request body has to arrive, give or take `timeouts.request_body_grace`; 408 below. 0 for any.
+        optional request_body_rate: SizeOrZero = 500,
+        /// Requests on one client connection; the last one's answer closes it.
+        optional requests_per_connection: Count = 10000,
         /// Length of a response's header section; 502 beyond.
         optional response_header: Size = "64KiB",
+        /// Fields of a response's header section; 502 beyond.
+        optional response_header_fields: Count = 200,
+        /// Interim responses (1xx) before an answer; 502 beyond.
+        optional interim_responses: Count = 32,
         /// Client connections: `auto` is the descriptor limit less what upstreams may use and a reserve of 64.
         optional connections: AutoCount = "auto",
         /// Client connections from one address, or `unlimited`.
@@ -188,6 +206,8 @@ shape! {
         optional request_header: Span = "10s",
         /// Longest pause within a request body; 408 beyond.
         optional request_body: Span = "15s",
+        /// How far a request body may be behind `limits.request_body_rate`; 408 beyond.
+        optional request_body_grace: SpanOrZero = "10s",
         /// Longest stall while a client does not take its answer.
         optional write: Span = "15s",
         /// How long a client connection may idle.

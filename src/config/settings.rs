@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use http::HeaderName;
+
 use super::checked::{Admin, Limits, Log, Secret, Timeouts};
 use super::finding::Finding;
 use super::listeners::{overlap, places};
@@ -90,11 +92,32 @@ pub fn limits(raw: &raw::Gateway) -> Limits {
     set(&mut limits.request_header_fields, &raw.request_header_fields, |count| count.0);
     set(&mut limits.request_body_bytes, &raw.request_body, |size: SizeOrZero| size.0);
     set(&mut limits.adapted_body_bytes, &raw.adapted_body, |size| length(size.0));
+    // Nobody needs 4 GiB around the chunks of a body.
+    let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    set(&mut limits.chunked.extension_bytes, &raw.chunk_extensions, |size| short(size.0));
+    set(&mut limits.chunked.trailer_bytes, &raw.trailer, |size| short(size.0));
+    set(&mut limits.chunked.trailer_fields, &raw.trailer_fields, |count| short(count.0 as u64));
+    set(&mut limits.request_body_rate, &raw.request_body_rate, |size| size.0);
+    set(&mut limits.requests_per_connection, &raw.requests_per_connection, |count| count.0);
     set(&mut limits.response_header_bytes, &raw.response_header, |size| length(size.0));
+    set(&mut limits.response_header_fields, &raw.response_header_fields, |count| count.0);
+    set(&mut limits.interim_responses, &raw.interim_responses, |count| count.0);
     set(&mut limits.connections, &raw.connections, |count| count.0);
     set(&mut limits.connections_per_client, &raw.connections_per_client, |count| count.0);
     set(&mut limits.requests_in_flight, &raw.requests_in_flight, |count| count.0);
     limits
+}
+
+/// The fields that may follow a request body, each once.
+pub fn request_trailers(raw: &raw::Gateway) -> Vec<HeaderName> {
+    let listed = raw.limits.value().and_then(|limits| limits.request_trailers.value());
+    let mut names: Vec<HeaderName> = Vec::new();
+    for at in listed.iter().flat_map(|list| &list.0) {
+        if !names.contains(&at.value.0) {
+            names.push(at.value.0.clone());
+        }
+    }
+    names
 }
 
 /// Durations of the data path.
@@ -104,6 +127,7 @@ pub fn timeouts(raw: &raw::Gateway) -> Timeouts {
     let span = |span: Span| span.0;
     set(&mut timeouts.request_header, &raw.request_header, span);
     set(&mut timeouts.request_body, &raw.request_body, span);
+    set(&mut timeouts.request_body_grace, &raw.request_body_grace, |span| span.0);
     set(&mut timeouts.write, &raw.write, span);
     set(&mut timeouts.keep_alive, &raw.keep_alive, span);
     set(&mut timeouts.connect, &raw.connect, span);
@@ -123,6 +147,7 @@ fn set<T, R: Copy>(target: &mut T, field: &Field<R>, value: impl FnOnce(R) -> T)
 
 #[cfg(test)]
 mod tests {
+    use crate::config::checked::ChunkLimits;
     use crate::config::testing::{expect, outcome};
     use crate::config::{LogFormat, LogRequests};
 
@@ -200,14 +225,20 @@ mod tests {
             "request_target",
             "request_header",
             "request_header_fields",
+            "trailer",
+            "trailer_fields",
+            "requests_per_connection",
             "response_header",
+            "response_header_fields",
+            "interim_responses",
             "connections",
             "requests_in_flight",
         ] {
             let column = 10 + key.len() + 2;
             expect(&with(&format!("limits: {{{key}: 0}}")), &[&format!("g.yaml:1:{column}: error: the ")]);
         }
-        expect(&with("limits: {request_body: 0, adapted_body: 0}"), &[]);
+        expect(&with("limits: {request_body: 0, adapted_body: 0, chunk_extensions: 0, request_body_rate: 0}"), &[]);
+        expect(&with("timeouts: {request_body_grace: 0s}"), &[]);
     }
 
     #[test]
@@ -225,6 +256,33 @@ mod tests {
             &with("listen: localhost:8080"),
             &["g.yaml:1:9: error: expected an address such as 127.0.0.1:8080, found \"localhost"],
         );
+    }
+
+    #[test]
+    fn trailers_are_listed_by_name_and_decide_nothing() {
+        let text = with("limits: {request_trailers: [X-Sum, grpc-status, x-sum]}");
+        assert_eq!(outcome(&text).config.expect("sound").request_trailers, ["x-sum", "grpc-status"]);
+        expect(
+            &with("limits: {request_trailers: [X-Sum, Host, 'a b', x-api-version]}"),
+            &[
+                "g.yaml:1:36: error: `Host` decides how a request is treated",
+                "g.yaml:1:42: error: expected the name of a trailer field",
+                "g.yaml:1:49: error: `x-api-version` decides how a request is treated",
+            ],
+        );
+    }
+
+    #[test]
+    fn limits_of_the_strict_edge_are_what_is_written() {
+        let text = with(
+            "limits: {trailer: 1KiB, trailer_fields: 2, chunk_extensions: 3, request_body_rate: 4KiB, requests_per_connection: 5, response_header_fields: 6, interim_responses: 7}\ntimeouts: {request_body_grace: 8s}",
+        );
+        let config = outcome(&text).config.expect("sound");
+        let chunked = ChunkLimits { extension_bytes: 3, trailer_bytes: 1024, trailer_fields: 2 };
+        assert_eq!(config.limits.chunked, chunked);
+        assert_eq!((config.limits.request_body_rate, config.timeouts.request_body_grace.as_secs()), (4096, 8));
+        assert_eq!(config.limits.requests_per_connection, 5);
+        assert_eq!((config.limits.response_header_fields, config.limits.interim_responses), (6, 7));
     }
 
     #[test]

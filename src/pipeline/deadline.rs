@@ -13,7 +13,9 @@ use std::{
 use slab::Slab;
 
 /// How often expired deadlines are looked for.
-pub const TICK: Duration = Duration::from_millis(50);
+pub const TICK: Duration = Duration::from_millis(TICK_MS);
+/// The same in milliseconds.
+pub const TICK_MS: u64 = 50;
 
 /// The deadlines of one worker.
 #[derive(Debug)]

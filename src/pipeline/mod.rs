@@ -260,7 +260,9 @@ fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<R
         head.headers.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
     }
     head.headers.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
-    if exchange.link.over_limit && !exchange.is_http2() {
+    let link = &exchange.link;
+    let last = link.over_limit || link.requests() >= snapshot.config.limits.requests_per_connection;
+    if last && !exchange.is_http2() {
         head.headers.insert(header::CONNECTION, http::HeaderValue::from_static("close"));
     }
     exchange.answered(head.status.as_u16());

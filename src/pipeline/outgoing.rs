@@ -1,9 +1,14 @@
 //! The request as the upstream gets it.
 
-use std::{rc::Rc, time::Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, request::Parts, uri::PathAndQuery,
+};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -18,6 +23,7 @@ use super::{
         body::{Upload, UploadFailure, UpstreamBody},
         client::{Answer, Group, Terms, UpstreamError},
         hop_by_hop,
+        pace::Pace,
         patience::Patience,
     },
     worker::Loaded,
@@ -149,10 +155,16 @@ fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Li
         return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), adapt: false, lines };
     }
     let expects = expects_continue(&parts.headers, parts.version);
-    let idle = exchange.loaded.snapshot.config.timeouts.request_body;
-    let upload = Upload::new(body, limits.request_body_bytes, idle, deadlines, expects);
+    let upload = Upload::new(body, limits.request_body_bytes, speed(exchange), deadlines, expects);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
     Prepared { request, adapt: false, lines }
+}
+
+/// Longest pause and least speed of a request body.
+fn speed(exchange: &Exchange) -> (Duration, Pace) {
+    let config = &exchange.loaded.snapshot.config;
+    let pace = Pace::new(config.limits.request_body_rate, config.timeouts.request_body_grace);
+    (config.timeouts.request_body, pace)
 }
 
 /// Gets a body ready to be read whole.
@@ -163,7 +175,7 @@ fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Line
         return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
     }
     let deadlines = &exchange.worker.deadlines;
-    let upload = Upload::new(body, cap, config.timeouts.request_body, deadlines, false);
+    let upload = Upload::new(body, cap, speed(exchange), deadlines, false);
     let request = assemble(parts, uri, UpstreamBody::Stream(upload));
     Ok(Prepared { request, adapt: true, lines })
 }
@@ -283,7 +295,8 @@ fn rebuilt(target: String) -> Result<Uri, Refused> {
 fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Result<Lines, Refused> {
     let snapshot = passage.snapshot();
     let fields = &mut parts.headers;
-    hop_by_hop::remove(fields)?;
+    let is_version = |name: &HeaderName| snapshot.negotiator.is_version_field(passage.api, name);
+    hop_by_hop::remove(fields, is_version, &snapshot.config.request_trailers)?;
     if let Some(protocol) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         fields.insert(header::UPGRADE, protocol.clone());

@@ -65,7 +65,9 @@ impl Refused {
                 format!("The upstream {upstream} answered with something that is not valid HTTP.")
             }
             Code::BodyTooLarge => "The request body is larger than this gateway accepts.".to_owned(),
-            Code::RequestTimeout => "The request body stopped arriving before its end.".to_owned(),
+            Code::RequestTimeout => {
+                "The request body stopped arriving before its end, or arrived too slowly.".to_owned()
+            }
             _ => "The request body did not arrive as its head announced.".to_owned(),
         };
         Self::because(code, detail)

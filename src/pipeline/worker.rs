@@ -13,6 +13,8 @@ use std::{
     },
 };
 
+use http::HeaderName;
+
 use super::{
     deadline::Deadlines,
     handles::Handles,
@@ -223,6 +225,7 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<HashMap<Server
     let config = &snapshot.config;
     let mut before = pools.take();
     let mut kept: HashMap<Server, Rc<ServerPool>> = HashMap::new();
+    let request_trailers: Rc<[HeaderName]> = config.request_trailers.as_slice().into();
     let mut group = |upstream: &Upstream| {
         let mut member = |server: &Server| {
             let fresh = || before.remove(server).unwrap_or_else(|| ServerPool::new(server.clone()));
@@ -232,7 +235,8 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<HashMap<Server
         };
         let members = upstream.servers.iter().map(&mut member).collect();
         let retries = shared.metrics.upstream_retries(&upstream.name);
-        Rc::new(Group::new(upstream, members, config.timeouts.write, config.limits.response_header_bytes, retries))
+        let terms = (config.limits, Rc::clone(&request_trailers));
+        Rc::new(Group::new(upstream, members, config.timeouts.write, terms, retries))
     };
     let groups = config.upstreams.iter().map(&mut group).collect();
     pools.replace(kept);

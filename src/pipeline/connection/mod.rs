@@ -41,6 +41,7 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
         target_bytes: config.limits.request_target_bytes,
         header_bytes: config.limits.request_header_bytes,
         fields: config.limits.request_header_fields,
+        chunked: config.limits.chunked,
     };
     let timeouts = LinkTimeouts {
         request_header: config.timeouts.request_header,

@@ -4,6 +4,7 @@
 //! framing is followed strictly (RFC 9112 section 7.1): CRLF only, a bounded size line.
 
 use super::head::HeadError;
+use crate::config::checked::ChunkLimits;
 
 /// What follows the head on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +47,8 @@ pub struct Chunks {
     size: u64,
     /// Digits of the size line being read.
     digits: u8,
-    /// Bytes of size lines and trailers seen beyond the sizes themselves.
-    overhead: usize,
+    /// What is left of the limits on extensions and trailers.
+    left: ChunkLimits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,19 +67,15 @@ enum State {
     Done,
 }
 
-/// Extensions and trailers of one body together; more is an attack (RELIABILITY section 4).
-const OVERHEAD_BYTES_MAX: usize = 24 * 1024;
-
 /// Digits of a size, leading zeros included: without a bound a body of zeros would never begin nor end.
 const SIZE_DIGITS_MAX: u8 = 16;
 
-impl Default for Chunks {
-    fn default() -> Self {
-        Self { state: State::SizeStart, size: 0, digits: 0, overhead: 0 }
-    }
-}
-
 impl Chunks {
+    /// A chunked body at its beginning.
+    pub fn new(limits: ChunkLimits) -> Self {
+        Self { state: State::SizeStart, size: 0, digits: 0, left: limits }
+    }
+
     fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadError> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
@@ -114,16 +111,18 @@ impl Chunks {
                 Ok(State::Size)
             }
             (State::Size, b'\r') | (State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Size, b';' | b' ' | b'\t') => Ok(State::Extension),
-            (State::Extension, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => self.spend(State::Extension),
+            (State::Size, b';' | b' ' | b'\t') => self.extension(),
+            (State::Extension, b) if is_text(b) => self.extension(),
             (State::SizeLf, b'\n') if self.size == 0 => Ok(State::TrailerStart),
             (State::SizeLf, b'\n') => Ok(State::Data),
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => Ok(State::SizeStart),
             (State::TrailerStart, b'\r') => Ok(State::EndLf),
-            (State::TrailerStart | State::Trailer, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => {
-                self.spend(State::Trailer)
+            (State::TrailerStart, b) if is_text(b) => {
+                spend(&mut self.left.trailer_fields, 1)?;
+                self.trailer()
             }
+            (State::Trailer, b) if is_text(b) => self.trailer(),
             (State::Trailer, b'\r') => Ok(State::TrailerLf),
             (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
             (State::EndLf, b'\n') => Ok(State::Done),
@@ -131,10 +130,27 @@ impl Chunks {
         }
     }
 
-    fn spend(&mut self, next: State) -> Result<State, HeadError> {
-        self.overhead += 1;
-        if self.overhead > OVERHEAD_BYTES_MAX { Err(HeadError::Chunk) } else { Ok(next) }
+    fn extension(&mut self) -> Result<State, HeadError> {
+        spend(&mut self.left.extension_bytes, 1)?;
+        Ok(State::Extension)
     }
+
+    fn trailer(&mut self) -> Result<State, HeadError> {
+        // Line ends count as well: a trailer of one byte would else cost the reader more than it weighs.
+        let bytes = if self.state == State::TrailerStart { 3 } else { 1 };
+        spend(&mut self.left.trailer_bytes, bytes)?;
+        Ok(State::Trailer)
+    }
+}
+
+fn spend(left: &mut u32, amount: u32) -> Result<(), HeadError> {
+    *left = left.checked_sub(amount).ok_or(HeadError::Chunk)?;
+    Ok(())
+}
+
+/// What may stand in an extension or a trailer.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 fn hex(digit: u8) -> u64 {
@@ -150,7 +166,11 @@ mod tests {
     use super::*;
 
     fn follow(body: &[u8], step: usize) -> Result<(usize, bool), HeadError> {
-        let mut framing = Framing::Chunked(Chunks::default());
+        follow_within(ChunkLimits::default(), body, step)
+    }
+
+    fn follow_within(limits: ChunkLimits, body: &[u8], step: usize) -> Result<(usize, bool), HeadError> {
+        let mut framing = Framing::Chunked(Chunks::new(limits));
         let mut taken = 0;
         for piece in body.chunks(step) {
             let n = framing.advance(piece)?;
@@ -192,10 +212,24 @@ mod tests {
     }
 
     #[test]
-    fn endless_extensions_and_trailers_are_refused() {
-        let mut body = b"1;".to_vec();
-        body.resize(OVERHEAD_BYTES_MAX + 10, b'a');
-        assert_eq!(follow(&body, 1000), Err(HeadError::Chunk));
+    fn what_stands_around_the_chunks_is_bounded() {
+        let limits = ChunkLimits { extension_bytes: 10, trailer_bytes: 30, trailer_fields: 2 };
+        for (body, fits) in [
+            ("1;234567890\r\na\r\n0\r\n\r\n", true),
+            ("1;2345678901\r\na\r\n0\r\n\r\n", false),
+            ("1;2345\r\na\r\n1;2345\r\nb\r\n0\r\n\r\n", true),
+            ("1;2345\r\na\r\n1;2345\r\nb\r\n0;\r\n\r\n", false),
+            ("0\r\na: b\r\nc: d\r\n\r\n", true),
+            ("0\r\na: b\r\nc: d\r\ne: f\r\n\r\n", false),
+            ("0\r\na: 3456789012345678901234567\r\n\r\n", true),
+            ("0\r\na: 34567890123456789012345678\r\n\r\n", false),
+        ] {
+            for step in [1, body.len()] {
+                let outcome = follow_within(limits, body.as_bytes(), step);
+                let expected = if fits { Ok((body.len(), true)) } else { Err(HeadError::Chunk) };
+                assert_eq!(outcome, expected, "{body:?} in pieces of {step}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use memchr::memchr;
 
 use super::framing::{Chunks, Framing};
-use crate::problem::Code;
+use crate::{config::checked::ChunkLimits, problem::Code};
 
 /// Sizes a head may have.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct HeadLimits {
     pub header_bytes: usize,
     /// Most fields; 431 beyond.
     pub fields: usize,
+    /// For the body that follows, if it comes in chunks.
+    pub chunked: ChunkLimits,
 }
 
 /// Why a head is refused. Each closes the connection.
@@ -134,7 +136,7 @@ pub fn check(bytes: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
             return Err(HeadError::TooLarge);
         }
     }
-    Ok(Progress::Complete(bytes.len() - rest.len(), fields.framing(one_zero)?))
+    Ok(Progress::Complete(bytes.len() - rest.len(), fields.framing(one_zero, limits.chunked)?))
 }
 
 /// A line, and what follows it.
@@ -254,14 +256,14 @@ impl Fields {
         Ok(())
     }
 
-    fn framing(self, one_zero: bool) -> Result<Framing, HeadError> {
+    fn framing(self, one_zero: bool, chunked: ChunkLimits) -> Result<Framing, HeadError> {
         if self.hosts == 0 && !one_zero {
             return Err(HeadError::Host);
         }
         match (self.chunked, self.length) {
             (true, _) if one_zero => Err(HeadError::TransferEncoding),
             (true, Some(_)) => Err(HeadError::TwoLengths),
-            (true, None) => Ok(Framing::Chunked(Chunks::default())),
+            (true, None) => Ok(Framing::Chunked(Chunks::new(chunked))),
             (false, length) => Ok(Framing::Length(length.unwrap_or(0))),
         }
     }
@@ -347,7 +349,8 @@ const fn table(members: &[u8]) -> [bool; 256] {
 mod tests {
     use super::*;
 
-    const LIMITS: HeadLimits = HeadLimits { target_bytes: 32, header_bytes: 200, fields: 5 };
+    const CHUNKED: ChunkLimits = ChunkLimits { extension_bytes: 3, trailer_bytes: 4, trailer_fields: 5 };
+    const LIMITS: HeadLimits = HeadLimits { target_bytes: 32, header_bytes: 200, fields: 5, chunked: CHUNKED };
 
     fn whole(head: &str) -> Result<Progress, HeadError> {
         check(head.as_bytes(), &LIMITS)
@@ -359,7 +362,7 @@ mod tests {
         assert_eq!(whole(head), Ok(Progress::Complete(head.len(), Framing::Length(3))));
         assert_eq!(whole(&format!("{head}abcGET")), Ok(Progress::Complete(head.len(), Framing::Length(3))));
         let chunked = "POST / HTTP/1.1\r\nhost:x\r\ntransfer-encoding: Chunked\r\n\r\n";
-        assert_eq!(whole(chunked), Ok(Progress::Complete(chunked.len(), Framing::Chunked(Chunks::default()))));
+        assert_eq!(whole(chunked), Ok(Progress::Complete(chunked.len(), Framing::Chunked(Chunks::new(CHUNKED)))));
         for good in [
             "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
             "GET /a\"b\"?{c}|d HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -36,6 +36,8 @@ pub struct Link {
     read_timer: Timer,
     /// Heads handed to the parser, less exchanges that ended.
     busy: Cell<u32>,
+    /// Heads handed to the parser so far.
+    begun: Cell<usize>,
     /// Waits for the exchange to end, because the client has sent its next request already.
     held: RefCell<Option<Waker>>,
     /// The head that was refused; taken by the exchange that stands for it.
@@ -138,6 +140,7 @@ impl Link {
             read_timer: Timer::new(&deadlines),
             deadlines,
             busy: Cell::new(0),
+            begun: Cell::new(0),
             held: RefCell::default(),
             refused: RefCell::default(),
             switch: Switch::default(),
@@ -160,6 +163,12 @@ impl Link {
     /// A head went to the parser.
     pub(crate) fn head_handed_on(&self) {
         self.busy.set(self.busy.get() + 1);
+        self.begun.set(self.begun.get() + 1);
+    }
+
+    /// How many requests this connection has carried, the present one included.
+    pub fn requests(&self) -> usize {
+        self.begun.get()
     }
 
     /// An exchange ended; the next head may be handed on.
@@ -271,7 +280,7 @@ pub(crate) mod tests {
             keep_alive: Duration::from_secs(75),
             write: Duration::from_secs(15),
         };
-        let limits = HeadLimits { target_bytes: 8192, header_bytes: 32768, fields: 100 };
+        let limits = HeadLimits { target_bytes: 8192, header_bytes: 32768, fields: 100, chunked: Default::default() };
         let peer = peer.parse().expect("an address with a port");
         Link::new(peer, Rc::default(), false, Deadlines::new(), limits, timeouts)
     }

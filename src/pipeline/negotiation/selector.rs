@@ -43,6 +43,8 @@ pub(super) struct Resolver {
     pub(super) version_header: HeaderName,
     /// Removed before forwarding.
     pub(super) version_fields: Vec<HeaderName>,
+    /// Their first letters, see [`signals::initials`].
+    pub(super) version_initials: u32,
 }
 
 /// One source, ready to be read.
@@ -106,6 +108,7 @@ impl Resolver {
         let list = |version: &crate::domain::api::Version| {
             Endpoints::compile(version.endpoints.as_ref().unwrap_or(&api.endpoints))
         };
+        let version_fields = signals::version_fields(&sources);
         let served = names.iter().filter(|(_, status)| is_served(*status));
         Self {
             default,
@@ -118,7 +121,8 @@ impl Resolver {
             supported: served.map(|(name, _)| name.to_string()).collect(),
             vary: VaryNames::new(sources.iter().filter_map(Source::request_field)),
             version_header: sources.iter().find_map(Source::header).unwrap_or(&X_API_VERSION).clone(),
-            version_fields: signals::version_fields(&sources),
+            version_initials: signals::initials(&version_fields),
+            version_fields,
             sources,
             names,
         }

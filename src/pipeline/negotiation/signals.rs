@@ -14,29 +14,42 @@ impl Negotiator {
     ///
     /// Names are also recognised with `_` for `-`: many backends read both as one.
     pub fn set_version_header(&self, api: usize, speaks: &HeaderValue, headers: &mut HeaderMap) {
-        let resolver = &self.resolvers[api];
-        let is_foreign = |name: &HeaderName| {
-            let name = name.as_str();
-            let claims = resolver.version_fields.iter().any(|own| same_to_a_backend(name, own.as_str()));
-            // `X-API-Version-…` is the gateway's to say.
-            claims || name.get(..PREFIX.len()).is_some_and(|head| same_to_a_backend(head, PREFIX))
-        };
-        while let Some(name) = headers.keys().find(|name| is_foreign(name)).cloned() {
+        while let Some(name) = headers.keys().find(|name| self.is_version_field(api, name)).cloned() {
             headers.remove(name);
         }
-        headers.insert(resolver.version_header.clone(), speaks.clone());
+        headers.insert(self.resolvers[api].version_header.clone(), speaks.clone());
     }
+
+    /// Whether only the gateway may say what this field says to an upstream of `api`.
+    pub fn is_version_field(&self, api: usize, name: &HeaderName) -> bool {
+        let resolver = &self.resolvers[api];
+        let name = name.as_str();
+        // Hardly any other field begins with one of these letters: most are told by their first one.
+        let initial = name.as_bytes().first().map_or(0, |byte| 1u32 << (byte & 31));
+        resolver.version_initials & initial != 0
+            && (resolver.version_fields.iter().any(|own| same_to_a_backend(name, own.as_str()))
+                || name.get(..PREFIX.len()).is_some_and(|head| same_to_a_backend(head, PREFIX)))
+    }
+}
+
+/// Paths other than the one that was routed; some backends serve them instead.
+const OTHER_PATHS: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-url"), HeaderName::from_static("x-rewrite-url")];
+
+/// The first letters of `fields`, one bit each.
+pub(super) fn initials(fields: &[HeaderName]) -> u32 {
+    fields.iter().filter_map(|name| name.as_str().bytes().next()).fold(0, |bits, byte| bits | 1 << (byte & 31))
 }
 
 const PREFIX: &str = "x-api-version-";
 
-/// The fields under which a client may name a version, or claim what only the gateway says.
+/// The fields under which a client may name a version or another path, or claim what only the gateway says.
 pub(super) fn version_fields(sources: &[Source]) -> Vec<HeaderName> {
     let named = sources.iter().filter_map(|source| match &source.place {
         Place::Header(name) => Some(name.clone()),
         Place::Path(_) | Place::Query(_) | Place::Accept(_) => None,
     });
-    named.chain([X_API_VERSION]).chain(GATEWAY_ONLY).collect()
+    named.chain([X_API_VERSION]).chain(GATEWAY_ONLY).chain(OTHER_PATHS).collect()
 }
 
 fn same_to_a_backend(sent: &str, own: &str) -> bool {
@@ -78,6 +91,8 @@ mod tests {
             ("x-api-version-hint", "2.0"),
             ("x-api-deprecated", "true"),
             ("x-api-versions", "kept"),
+            ("x-original-url", "/v2.0/parse"),
+            ("x_rewrite_url", "/v2.0/parse"),
             ("accept", "*/*"),
         ];
         let seen = [("accept", "*/*"), ("x-api-version", "1.5"), ("x-api-versions", "kept")];

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
-use super::whole::Whole;
-use crate::pipeline::deadline::{Deadlines, Timer};
+use super::{pace::Pace, whole::Whole};
+use crate::pipeline::deadline::{Deadlines, TICK, TICK_MS, Timer};
 
 /// What is sent upstream.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub enum UpstreamBody {
 pub enum UploadFailure {
     /// Longer than `limits.request_body`.
     TooLarge,
-    /// Paused longer than `timeouts.request_body`.
+    /// Paused longer than `timeouts.request_body`, or came slower than `limits.request_body_rate`.
     Stalled,
     /// The client closed the connection or broke its framing.
     Broken,
@@ -45,8 +45,11 @@ pub struct Upload {
     /// Bytes the limit still allows.
     left: u64,
     idle: Duration,
+    pace: Pace,
+    deadlines: Rc<Deadlines>,
     timer: Timer,
-    waiting: bool,
+    /// When the wait for the next piece began, in the worker's milliseconds.
+    waiting: Option<u64>,
     /// Present while the server has to ask for the body first: the client sent `Expect: 100-continue`
     /// and it was passed on. A server that ignores the expectation gets the body anyway, when this
     /// expires (RFC 9110 section 10.1.1).
@@ -59,14 +62,23 @@ const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 impl Upload {
     /// - `limit`: most bytes that are taken.
     /// - `idle`: longest pause.
+    /// - `pace`: least speed.
     /// - `expects`: the server has to ask for it first, see [`Upload::open`].
-    pub fn new(incoming: Incoming, limit: u64, idle: Duration, deadlines: &Rc<Deadlines>, expects: bool) -> Box<Self> {
+    pub fn new(
+        incoming: Incoming,
+        limit: u64,
+        (idle, pace): (Duration, Pace),
+        deadlines: &Rc<Deadlines>,
+        expects: bool,
+    ) -> Box<Self> {
         let gate = expects.then(|| {
             let timer = Timer::new(deadlines);
             timer.arm(CONTINUE_WAIT);
             timer
         });
-        Box::new(Self { incoming, left: limit, idle, timer: Timer::new(deadlines), waiting: false, gate })
+        let timer = Timer::new(deadlines);
+        let deadlines = Rc::clone(deadlines);
+        Box::new(Self { incoming, left: limit, idle, pace, deadlines, timer, waiting: None, gate })
     }
 
     /// The server asked for the body.
@@ -90,7 +102,9 @@ impl Upload {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Pending => self.poll_pause(cx),
             Poll::Ready(frame) => {
-                self.waiting = false;
+                if let Some(since) = self.waiting.take() {
+                    self.pace.waited(self.deadlines.now().saturating_sub(since));
+                }
                 self.take(frame)
             }
         }
@@ -108,9 +122,12 @@ impl Upload {
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        if !self.waiting {
-            self.timer.arm(self.idle);
-            self.waiting = true;
+        if self.waiting.is_none() {
+            let now = self.deadlines.now();
+            self.waiting = Some(now);
+            let after = |wait: Duration| now.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            let paced = self.pace.until(now).map(|at| at.saturating_add(TICK_MS));
+            self.timer.arm_at(after(self.idle + TICK).min(paced.unwrap_or(u64::MAX)));
         }
         if self.timer.expired(cx) { fail(UploadFailure::Stalled) } else { Poll::Pending }
     }
@@ -124,6 +141,7 @@ impl Upload {
             Some(Err(_)) => fail(UploadFailure::Broken),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.pace.received(length);
                 match self.left.checked_sub(length) {
                     None => fail(UploadFailure::TooLarge),
                     Some(left) => {
@@ -148,7 +166,7 @@ impl fmt::Display for UploadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             UploadFailure::TooLarge => "the request body is larger than the limit",
-            UploadFailure::Stalled => "the request body stopped arriving",
+            UploadFailure::Stalled => "the request body stopped arriving, or arrived too slowly",
             UploadFailure::Broken => "the client closed the connection within the request body, or broke its framing",
         })
     }

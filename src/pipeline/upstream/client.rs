@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderName, Method, Request, StatusCode};
 use tokio::net::TcpStream;
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     wire::response::{self, Head, Malformed},
 };
 use crate::{
+    config::checked::Limits,
     domain::upstream::Upstream,
     pipeline::deadline::Deadlines,
     problem::Code,
@@ -39,8 +40,9 @@ pub struct Group {
     budget: Budget,
     attempts: u32,
     options: ConnectOptions,
-    /// Bytes an answer's head may have.
-    header_bytes: usize,
+    limits: Limits,
+    /// Fields that may follow a request body.
+    request_trailers: Rc<[HeaderName]>,
     /// An idle connection older than this is not used, in milliseconds.
     pool_idle_ms: u64,
     retries: Counter,
@@ -138,7 +140,7 @@ impl Group {
         upstream: &Upstream,
         servers: Vec<Member>,
         write: std::time::Duration,
-        header_bytes: usize,
+        (limits, request_trailers): (Limits, Rc<[HeaderName]>),
         retries: Counter,
     ) -> Self {
         let timeouts = upstream.timeouts;
@@ -150,7 +152,8 @@ impl Group {
             budget: Budget::new(upstream.retry_budget_percent),
             attempts: upstream.retry_attempts,
             options: ConnectOptions { connect: timeouts.connect, write },
-            header_bytes,
+            limits,
+            request_trailers,
             pool_idle_ms: u64::try_from(timeouts.pool_idle.as_millis()).unwrap_or(u64::MAX),
             retries,
         }
@@ -249,16 +252,16 @@ impl Group {
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
         terms.patience.sending();
-        let pump = Box::new(Pump::new(request, &pool.server.base_path, terms.lines, connection.take_lead()));
+        let pump = Box::new(Pump::new(
+            request,
+            &pool.server.base_path,
+            terms.lines,
+            &self.request_trailers,
+            connection.take_lead(),
+        ));
         let mut lease = Lease { active: Active::new(pool), connection, keep_alive: false };
-        let mut sending = Sending {
-            pump: Some(pump),
-            interims: 0,
-            asked: false,
-            heard: false,
-            failed: None,
-            limit: self.header_bytes,
-        };
+        let mut sending =
+            Sending { pump: Some(pump), interims: 0, asked: false, heard: false, failed: None, limits: &self.limits };
         let method = request.method();
         let outcome = std::future::poll_fn(|cx| sending.poll(&mut lease.connection, method, terms, cx)).await;
         let server = || pool.name.clone();
@@ -303,17 +306,17 @@ enum Failure {
 }
 
 /// A request being written and its answer's head being read, at the same time.
-struct Sending {
+struct Sending<'g> {
     /// None once the request is written.
     pump: Option<Box<Pump>>,
-    interims: u32,
+    interims: usize,
     /// Whether the server has just asked for the body.
     asked: bool,
     /// Whether the server has said anything.
     heard: bool,
     /// Why writing ended early; the server may have answered all the same.
     failed: Option<io::Error>,
-    limit: usize,
+    limits: &'g Limits,
 }
 
 /// What came in the way of a head.
@@ -325,12 +328,10 @@ enum Trouble {
     Lost(Option<io::Error>),
 }
 
-/// Interim responses before an answer (RELIABILITY section 4).
-const INTERIMS_MAX: u32 = 32;
 /// Read at once while a head is waited for.
 const HEAD_ROOM: usize = 8 * 1024;
 
-impl Sending {
+impl Sending<'_> {
     fn poll(
         &mut self,
         connection: &mut Connection,
@@ -384,12 +385,12 @@ impl Sending {
 
     /// The answer's head, if it has arrived; interim responses before it are counted and skipped.
     fn head(&mut self, connection: &mut Connection, method: &Method) -> Result<Option<Head>, Malformed> {
-        while let Some(head) = response::take(&mut connection.buffer, method, self.limit)? {
+        while let Some(head) = response::take(&mut connection.buffer, method, self.limits)? {
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
             }
             self.interims += 1;
-            if self.interims > INTERIMS_MAX {
+            if self.interims > self.limits.interim_responses {
                 return Err(Malformed::TooLarge);
             }
             if let Some(pump) = self.pump.as_mut().filter(|_| head.status == StatusCode::CONTINUE) {

@@ -1,6 +1,6 @@
 //! Fields that belong to one connection and are not passed on (RFC 9110 section 7.6.1).
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::headers;
 
@@ -12,33 +12,39 @@ pub struct Protected(pub HeaderName);
 
 /// Removes hop-by-hop fields and everything any `Connection` line names.
 ///
-/// - Errors when a `Connection` line names a field that decides routing, framing or identity; the
-///   headers are then left half-edited and the request has to be refused.
-pub fn remove(fields: &mut HeaderMap) -> Result<(), Protected> {
-    strip(fields, true)
-}
-
-/// The same for a response, where naming such a field does nothing: the field stays.
-pub fn remove_from_response(fields: &mut HeaderMap) {
-    // Without refusals there is no error.
-    let _ = strip(fields, false);
-}
-
-fn strip(fields: &mut HeaderMap, refuse: bool) -> Result<(), Protected> {
-    let mut found = Found::default();
-    for name in fields.keys() {
-        found.see(name);
-    }
+/// - `is_version`: whether a field may name a version; the gateway alone says which one it is.
+/// - `trailers`: fields that may follow the body; `Trailer` keeps only these.
+/// - Errors when a `Connection` line names a field that decides routing, framing or identity, or tells the
+///   upstream who called; the headers are then left half-edited and the request has to be refused.
+pub fn remove(
+    fields: &mut HeaderMap,
+    is_version: impl Fn(&HeaderName) -> bool,
+    trailers: &[HeaderName],
+) -> Result<(), Protected> {
+    let found = Found::among(fields);
     if found.connection {
-        remove_named(fields, refuse)?;
-        fields.remove(header::CONNECTION);
-    }
-    if found.others {
-        for name in OTHERS {
-            fields.remove(name);
+        let named = named(fields);
+        if let Some(name) = named.iter().find(|name| is_protected(name) || is_version(name)) {
+            return Err(Protected(name.clone()));
         }
+        remove_all(fields, &named);
+    }
+    found.remove(fields);
+    if found.trailer {
+        announce(fields, trailers);
     }
     Ok(())
+}
+
+/// The same for a response, where naming a protected field does nothing: the field stays.
+pub fn remove_from_response(fields: &mut HeaderMap) {
+    let found = Found::among(fields);
+    if found.connection {
+        let mut named = named(fields);
+        named.retain(|name| !is_protected(name));
+        remove_all(fields, &named);
+    }
+    found.remove(fields);
 }
 
 /// Besides `Connection` itself.
@@ -52,62 +58,90 @@ const OTHERS: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Most requests have none of these: one pass over the names is cheaper than eight lookups.
+/// Most requests have none of these: one pass over the names is cheaper than nine lookups.
 #[derive(Default)]
 struct Found {
     connection: bool,
+    trailer: bool,
     others: bool,
 }
 
 impl Found {
-    fn see(&mut self, name: &HeaderName) {
-        // Lengths first: hardly any other name has one of these.
-        match name.as_str().len() {
-            10 if name == header::CONNECTION => self.connection = true,
-            2 | 7 | 10 | 16..=19 => self.others |= OTHERS.contains(name),
-            _ => {}
+    fn among(fields: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in fields.keys() {
+            // Lengths first: hardly any other name has one of these.
+            match name.as_str().len() {
+                10 if name == header::CONNECTION => found.connection = true,
+                7 if name == header::TRAILER => found.trailer = true,
+                2 | 7 | 10 | 16..=19 => found.others |= OTHERS.contains(name),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn remove(&self, fields: &mut HeaderMap) {
+        if self.connection {
+            fields.remove(header::CONNECTION);
+        }
+        if self.others {
+            remove_all(fields, &OTHERS);
         }
     }
 }
 
-fn remove_named(fields: &mut HeaderMap, refuse: bool) -> Result<(), Protected> {
-    let mut named: Vec<HeaderName> = Vec::new();
-    for line in fields.get_all(header::CONNECTION) {
-        for option in line.as_bytes().split(|b| *b == b',') {
-            let option = option.trim_ascii();
-            if option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive") {
-                continue;
-            }
-            // What is no field name names no field.
-            if let Ok(name) = HeaderName::from_bytes(option) {
-                named.push(name);
-            }
-        }
+fn remove_all(fields: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        fields.remove(name);
     }
-    for name in named {
-        match is_protected(&name) {
-            true if refuse && fields.contains_key(&name) => return Err(Protected(name)),
-            true => {}
-            false => drop(fields.remove(name)),
-        }
-    }
-    Ok(())
 }
 
-/// Removing these would change who is asking, for what, or where the body ends.
+/// The fields that `Connection` lines name.
+fn named(fields: &HeaderMap) -> Vec<HeaderName> {
+    let lines = fields.get_all(header::CONNECTION);
+    let options = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    let options = options.filter(|o| !o.eq_ignore_ascii_case(b"close") && !o.eq_ignore_ascii_case(b"keep-alive"));
+    // What is no field name names no field.
+    options.filter_map(|option| HeaderName::from_bytes(option).ok()).collect()
+}
+
+/// `Trailer` says what will follow, not what the client sent and is dropped (RFC 9110 section 6.6.2).
+fn announce(fields: &mut HeaderMap, trailers: &[HeaderName]) {
+    let lines = fields.get_all(header::TRAILER);
+    let declared: Vec<_> = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b',')).collect();
+    let is_declared =
+        |name: &&HeaderName| declared.iter().any(|d| d.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()));
+    let kept: Vec<&str> = trailers.iter().filter(is_declared).map(HeaderName::as_str).collect();
+    match HeaderValue::from_str(&kept.join(", ")) {
+        Ok(value) if !kept.is_empty() => drop(fields.insert(header::TRAILER, value)),
+        _ => drop(fields.remove(header::TRAILER)),
+    }
+}
+
+/// Removing these would change who is asking, for what, through whom, or where the body ends.
 fn is_protected(name: &HeaderName) -> bool {
-    const NAMES: [HeaderName; 5] =
-        [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::COOKIE, header::AUTHORIZATION];
+    const NAMES: [HeaderName; 10] = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::COOKIE,
+        header::AUTHORIZATION,
+        header::FORWARDED,
+        header::VIA,
+        headers::X_REQUEST_ID,
+        headers::X_API_VERSION,
+        HeaderName::from_static("x-api-key"),
+    ];
+    // The parts of W3C Trace Context are one.
     NAMES.contains(name)
-        || name == headers::X_API_VERSION
-        || name.as_str() == "x-api-key"
+        || matches!(name.as_str(), "traceparent" | "tracestate")
         || name.as_str().starts_with("x-forwarded-")
-        || name == header::FORWARDED
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -117,6 +151,11 @@ mod tests {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         map
+    }
+
+    /// `X-Own-Version` may name a version.
+    fn request(map: &mut HeaderMap) -> Result<(), Protected> {
+        remove(map, |name| name.as_str() == "x-own-version", &[])
     }
 
     #[test]
@@ -134,24 +173,103 @@ mod tests {
             ("proxy-connection", "keep-alive"),
             ("proxy-authorization", "Basic x"),
         ]);
-        assert_eq!(remove(&mut map), Ok(()));
+        assert_eq!(request(&mut map), Ok(()));
         assert_eq!(map, fields(&[("x-three", "3")]));
     }
 
     #[test]
-    fn fields_that_decide_routing_or_identity_cannot_be_named() {
-        for name in
-            ["host", "content-length", "cookie", "authorization", "x-api-version", "x-api-key", "x-forwarded-for"]
-        {
-            let mut map = fields(&[("connection", name), (name, "1")]);
-            assert_eq!(remove(&mut map), Err(Protected(HeaderName::from_static(name))));
+    fn fields_that_decide_something_cannot_be_named_whether_they_are_there_or_not() {
+        for name in [
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "cookie",
+            "authorization",
+            "forwarded",
+            "via",
+            "traceparent",
+            "tracestate",
+            "x-request-id",
+            "x-api-version",
+            "x-api-key",
+            "x-forwarded-for",
+            "x-forwarded-anything",
+            "x-own-version",
+        ] {
+            let protected = Err(Protected(HeaderName::from_static(name)));
+            assert_eq!(request(&mut fields(&[("connection", name), (name, "1")])), protected);
+            assert_eq!(request(&mut fields(&[("connection", "close"), ("connection", name)])), protected);
         }
     }
 
     #[test]
-    fn naming_a_field_that_is_not_there_does_no_harm() {
-        let mut map = fields(&[("connection", "x-none, not a name, authorization")]);
-        assert_eq!(remove(&mut map), Ok(()));
+    fn naming_another_field_that_is_not_there_does_no_harm() {
+        let mut map = fields(&[("connection", "x-none, not a name, x-forwarded")]);
+        assert_eq!(request(&mut map), Ok(()));
         assert!(map.is_empty());
+    }
+
+    #[test]
+    fn of_a_response_everything_is_removed_that_is_named_and_not_protected() {
+        let mut map = fields(&[
+            ("connection", "close, x-one, content-length, via"),
+            ("x-one", "1"),
+            ("content-length", "3"),
+            ("via", "1.1 origin"),
+            ("trailer", "x-sum"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        remove_from_response(&mut map);
+        assert_eq!(map, fields(&[("content-length", "3"), ("via", "1.1 origin"), ("trailer", "x-sum")]));
+    }
+
+    #[test]
+    fn only_trailers_that_are_sent_on_are_announced() {
+        for (declared, announced) in [
+            (&["X-Sum"][..], Some("x-sum")),
+            (&["x-other, X-Sum", "x-more"], Some("x-sum")),
+            (&["x-more,x-sum"], Some("x-sum, x-more")),
+            (&["x-other"], None),
+            (&[""], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for line in declared {
+                map.append(header::TRAILER, HeaderValue::from_static(line));
+            }
+            let allowed = if declared.len() == 2 { &["x-sum"][..] } else { &["x-sum", "x-more"] };
+            let allowed: Vec<_> = allowed.iter().map(|name| HeaderName::from_static(name)).collect();
+            assert_eq!(remove(&mut map, |_| false, &allowed), Ok(()));
+            assert_eq!(map.get(header::TRAILER).map(|v| v.to_str().expect("ASCII")), announced, "{declared:?}");
+        }
+    }
+
+    proptest! {
+        /// Laws: what no `Connection` line names and is not hop-by-hop stays, in order; nothing named is left.
+        #[test]
+        fn what_is_removed_is_what_is_named(
+            names in prop::collection::vec("x-[ab]{1,2}|te|upgrade|keep-alive|connection|accept", 0..8),
+            options in prop::collection::vec("(x-[ab]{1,2}|close|te|accept| |,|Upgrade){0,4}", 0..3),
+        ) {
+            let mut map = HeaderMap::new();
+            for (index, name) in names.iter().filter(|name| *name != "connection").enumerate() {
+                map.append(HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from(index));
+            }
+            for line in &options {
+                map.append(header::CONNECTION, HeaderValue::from_str(line).expect("visible"));
+            }
+            let before = map.clone();
+            let named: Vec<String> =
+                options.iter().flat_map(|line| line.split(',')).map(|o| o.trim().to_ascii_lowercase()).collect();
+            let goes = |name: &HeaderName| {
+                let hop = ["connection", "te", "upgrade", "keep-alive"].contains(&name.as_str());
+                hop || named.iter().any(|other| other == name.as_str())
+            };
+            prop_assert_eq!(request(&mut map), Ok(()));
+            for name in before.keys() {
+                let lines: Vec<_> = before.get_all(name).iter().filter(|_| !goes(name)).collect();
+                prop_assert_eq!(map.get_all(name).iter().collect::<Vec<_>>(), lines, "{}", name);
+            }
+            prop_assert!(map.keys().all(|name| before.contains_key(name)));
+        }
     }
 }

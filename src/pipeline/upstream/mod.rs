@@ -6,6 +6,7 @@ pub mod client;
 pub mod download;
 pub mod hop_by_hop;
 pub mod io;
+pub mod pace;
 pub mod patience;
 pub mod pump;
 pub mod retry;

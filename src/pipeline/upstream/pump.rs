@@ -2,11 +2,12 @@
 
 use std::{
     io::{self, IoSlice},
+    rc::Rc,
     task::{Context, Poll},
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderName, Request, header};
 
 use super::{
     body::{Upload, UploadError, UploadFailure, UpstreamBody},
@@ -26,8 +27,8 @@ pub struct Pump {
     tail: &'static [u8],
     coding: Coding,
     upload: Option<Box<Upload>>,
-    /// `Trailer` lines, which say what may follow a chunked body.
-    declared: HeaderMap,
+    /// What may follow a chunked body.
+    trailers: Option<Rc<[HeaderName]>>,
     /// Whether the server may have seen anything.
     begun: bool,
 }
@@ -49,8 +50,15 @@ impl Pump {
     ///
     /// - `base`: path put before the request's.
     /// - `lines`: put into the head as they are.
+    /// - `trailers`: fields that may follow a streamed body.
     /// - `lead`: an empty buffer to write with.
-    pub fn new(request: &mut Request<UpstreamBody>, base: &str, lines: &[&[u8]], lead: Vec<u8>) -> Self {
+    pub fn new(
+        request: &mut Request<UpstreamBody>,
+        base: &str,
+        lines: &[&[u8]],
+        trailers: &Rc<[HeaderName]>,
+        lead: Vec<u8>,
+    ) -> Self {
         let mut pump = Self {
             lead,
             written: 0,
@@ -58,7 +66,7 @@ impl Pump {
             tail: b"",
             coding: Coding::Empty,
             upload: None,
-            declared: HeaderMap::new(),
+            trailers: None,
             begun: false,
         };
         if let UpstreamBody::Stream(upload) = request.body() {
@@ -75,9 +83,7 @@ impl Pump {
                 if let UpstreamBody::Stream(upload) = std::mem::replace(body, UpstreamBody::Empty) {
                     pump.upload = Some(upload);
                 }
-                for line in request.headers().get_all(header::TRAILER) {
-                    pump.declared.append(header::TRAILER, line.clone());
-                }
+                pump.trailers = Some(Rc::clone(trailers));
             }
         }
         pump
@@ -153,7 +159,7 @@ impl Pump {
     fn finish(&mut self, trailers: Option<&HeaderMap>) {
         self.upload = None;
         if self.coding == Coding::Chunked {
-            request::last_chunk(&mut self.lead, trailers, &self.declared);
+            request::last_chunk(&mut self.lead, trailers, self.trailers.as_deref().unwrap_or_default());
         }
     }
 

@@ -5,20 +5,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr;
 
 use super::response::Malformed;
+use crate::config::checked::ChunkLimits;
 
-/// Longest line before a chunk, extensions included.
-const SIZE_LINE_BYTES_MAX: usize = 4096;
-/// Longest trailer section, and most fields of it (RELIABILITY section 4).
-const TRAILER_BYTES_MAX: usize = 8 * 1024;
-const TRAILERS_MAX: usize = 16;
+/// Digits of a chunk's size, leading zeros included.
+const SIZE_DIGITS_MAX: usize = 16;
 
 /// Where a body ends, and how far it has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoder {
     /// This many bytes are left; never 0.
     Length(u64),
-    /// Within a chunked body.
-    Chunked(Chunk),
+    /// Within a chunked body; the limits are what is left of them.
+    Chunked(Chunk, ChunkLimits),
     /// It ends with the connection.
     UntilClose,
     /// Nothing is left.
@@ -58,8 +56,8 @@ impl Decoder {
     }
 
     /// A chunked body at its beginning.
-    pub fn chunked() -> Self {
-        Self::Chunked(Chunk::Size)
+    pub fn chunked(limits: ChunkLimits) -> Self {
+        Self::Chunked(Chunk::Size, limits)
     }
 
     /// Whether nothing is left.
@@ -72,7 +70,7 @@ impl Decoder {
         match self {
             Self::Length(left) => Some(*left),
             Self::Done => Some(0),
-            Self::Chunked(_) | Self::UntilClose => None,
+            Self::Chunked(..) | Self::UntilClose => None,
         }
     }
 
@@ -89,16 +87,20 @@ impl Decoder {
                 }
                 Ok(Step::Data(piece))
             }
-            Self::Chunked(_) => self.chunk(buffer),
+            Self::Chunked(..) => self.chunk(buffer),
         }
     }
 
     fn chunk(&mut self, buffer: &mut BytesMut) -> Result<Step, Malformed> {
-        while let Self::Chunked(chunk) = self {
+        while let Self::Chunked(chunk, limits) = self {
             match chunk {
                 Chunk::Size => {
-                    let Some(line) = line(buffer, SIZE_LINE_BYTES_MAX)? else { return Ok(Step::More) };
-                    *chunk = match size(&line)? {
+                    let longest = SIZE_DIGITS_MAX + limits.extension_bytes as usize;
+                    let Some(line) = line(buffer, longest)? else { return Ok(Step::More) };
+                    let (size, extension_bytes) = size(&line)?;
+                    let left = u32::try_from(extension_bytes).ok().and_then(|n| limits.extension_bytes.checked_sub(n));
+                    limits.extension_bytes = left.ok_or(Malformed::Chunk)?;
+                    *chunk = match size {
                         0 => Chunk::Trailers,
                         size => Chunk::Data(size),
                     };
@@ -119,7 +121,7 @@ impl Decoder {
                     *chunk = Chunk::Size;
                 }
                 Chunk::Trailers => {
-                    let Some(trailers) = trailers(buffer)? else { return Ok(Step::More) };
+                    let Some(trailers) = trailers(buffer, limits)? else { return Ok(Step::More) };
                     *self = Self::Done;
                     return Ok(if trailers.is_empty() { Step::End } else { Step::Trailers(trailers) });
                 }
@@ -158,26 +160,28 @@ fn line(buffer: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, Malform
     }
 }
 
-/// The number before any extension: 1 to 16 hexadecimal digits (RFC 9112 section 7.1).
-fn size(line: &[u8]) -> Result<u64, Malformed> {
+/// The number before any extension, 1 to 16 hexadecimal digits (RFC 9112 section 7.1), and the extension's length.
+fn size(line: &[u8]) -> Result<(u64, usize), Malformed> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let rest = line[digits..].trim_ascii_start();
-    if !(1..=16).contains(&digits) || !(rest.is_empty() || rest[0] == b';') {
+    if !(1..=SIZE_DIGITS_MAX).contains(&digits) || !(rest.is_empty() || rest[0] == b';') {
         return Err(Malformed::Chunk);
     }
     let text = std::str::from_utf8(&line[..digits]).map_err(|_| Malformed::Chunk)?;
-    u64::from_str_radix(text, 16).map_err(|_| Malformed::Chunk)
+    let size = u64::from_str_radix(text, 16).map_err(|_| Malformed::Chunk)?;
+    Ok((size, line.len() - digits))
 }
 
 /// Takes the trailer section with its empty line; none while it is incomplete.
-fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, Malformed> {
+fn trailers(buffer: &mut BytesMut, limits: &ChunkLimits) -> Result<Option<HeaderMap>, Malformed> {
     if buffer.starts_with(b"\r\n") {
         buffer.advance(2);
         return Ok(Some(HeaderMap::new()));
     }
-    let mut fields = [httparse::EMPTY_HEADER; TRAILERS_MAX];
+    let bytes_max = limits.trailer_bytes as usize;
+    let mut fields = vec![httparse::EMPTY_HEADER; (limits.trailer_fields as usize).min(buffer.len())];
     match httparse::parse_headers(buffer, &mut fields) {
-        Ok(httparse::Status::Complete((length, fields))) => {
+        Ok(httparse::Status::Complete((length, fields))) if length <= bytes_max => {
             let mut trailers = HeaderMap::with_capacity(fields.len());
             for field in fields {
                 let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Chunk)?;
@@ -186,8 +190,8 @@ fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, Malformed> {
             buffer.advance(length);
             Ok(Some(trailers))
         }
-        Ok(httparse::Status::Partial) if buffer.len() <= TRAILER_BYTES_MAX => Ok(None),
-        Ok(httparse::Status::Partial) | Err(_) => Err(Malformed::Chunk),
+        Ok(httparse::Status::Partial) if buffer.len() <= bytes_max => Ok(None),
+        Ok(_) | Err(_) => Err(Malformed::Chunk),
     }
 }
 
@@ -196,6 +200,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn chunked() -> Decoder {
+        Decoder::chunked(ChunkLimits::default())
+    }
 
     type Read = (Vec<u8>, Option<HeaderMap>, Vec<u8>);
 
@@ -226,9 +234,9 @@ mod tests {
 
     #[test]
     fn a_body_ends_where_the_next_answer_begins() {
-        let chunked = b"5;x=y\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\nHTTP/1.1";
-        for step in [1, 3, chunked.len()] {
-            let (body, trailers, rest) = read(Decoder::chunked(), chunked, step).expect("good");
+        let wire = b"5;x=y\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\nHTTP/1.1";
+        for step in [1, 3, wire.len()] {
+            let (body, trailers, rest) = read(chunked(), wire, step).expect("good");
             assert_eq!((&body[..], &rest[..]), (&b"hello0123456789"[..], &b"HTTP/1.1"[..]), "in pieces of {step}");
             assert_eq!(trailers.expect("trailers")["x-sum"], "1");
         }
@@ -240,16 +248,14 @@ mod tests {
     #[test]
     fn a_truncated_body_is_never_whole() {
         assert_eq!(read(Decoder::length(4), b"abc", 1), Err(Malformed::Length));
-        let chunked = b"3\r\nabc\r\n0\r\n\r\n";
-        for end in 0..chunked.len() {
-            assert_eq!(read(Decoder::chunked(), &chunked[..end], 2), Err(Malformed::Length), "{end}");
+        let wire = b"3\r\nabc\r\n0\r\n\r\n";
+        for end in 0..wire.len() {
+            assert_eq!(read(chunked(), &wire[..end], 2), Err(Malformed::Length), "{end}");
         }
     }
 
     #[test]
     fn broken_chunk_framing_is_an_error() {
-        let long = [&b"1;"[..], &vec![b'x'; SIZE_LINE_BYTES_MAX], b"\r\n"].concat();
-        let trailers = [&b"0\r\n"[..], &b"a:b\r\n".repeat(TRAILERS_MAX + 1), b"\r\n"].concat();
         for body in [
             &b"\r\n"[..],
             b"\n",
@@ -261,10 +267,28 @@ mod tests {
             b"3\r\nabc\n\n",
             b"11111111111111111\r\n",
             b"0\r\nno colon\r\n\r\n",
-            &long,
-            &trailers,
         ] {
-            assert_eq!(read(Decoder::chunked(), body, body.len()), Err(Malformed::Chunk), "{}", body.escape_ascii());
+            assert_eq!(read(chunked(), body, body.len()), Err(Malformed::Chunk), "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_stands_around_the_chunks_is_bounded() {
+        let limits = ChunkLimits { extension_bytes: 10, trailer_bytes: 30, trailer_fields: 2 };
+        for (body, fits) in [
+            ("1;234567890\r\na\r\n0\r\n\r\n", true),
+            ("1;2345678901\r\na\r\n0\r\n\r\n", false),
+            ("1;2345\r\na\r\n1;2345\r\nb\r\n0\r\n\r\n", true),
+            ("1;2345\r\na\r\n1;2345\r\nb\r\n0;\r\n\r\n", false),
+            ("0\r\na: b\r\nc: d\r\n\r\n", true),
+            ("0\r\na: b\r\nc: d\r\ne: f\r\n\r\n", false),
+            ("0\r\na: 34567890123456789012345\r\n\r\n", true),
+            ("0\r\na: 345678901234567890123456\r\n\r\n", false),
+        ] {
+            for step in [1, body.len()] {
+                let outcome = read(Decoder::chunked(limits), body.as_bytes(), step);
+                assert_eq!(outcome.is_ok(), fits, "{body:?} in pieces of {step}: {outcome:?}");
+            }
         }
     }
 
@@ -278,12 +302,12 @@ mod tests {
                 wire.extend_from_slice(b"\r\n");
             }
             wire.extend_from_slice(b"0\r\n\r\n");
-            prop_assert_eq!(read(Decoder::chunked(), &wire, step), Ok((chunks.concat(), None, Vec::new())));
+            prop_assert_eq!(read(chunked(), &wire, step), Ok((chunks.concat(), None, Vec::new())));
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), step in 1usize..50) {
-            let _ = read(Decoder::chunked(), &bytes, step);
+            let _ = read(chunked(), &bytes, step);
         }
     }
 }

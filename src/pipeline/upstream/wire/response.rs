@@ -7,9 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use memchr::memchr;
 
 use super::body::Decoder;
+use crate::config::checked::{ChunkLimits, Limits};
 
-/// Most fields of a head (RELIABILITY section 4).
-const FIELDS_MAX: usize = 200;
+/// Heads with more fields than this are parsed with room from the heap.
+const USUAL_FIELDS: usize = 200;
 /// Room for what the gateway adds to a head, so that the map need not grow.
 const ADDED_FIELDS: usize = 10;
 
@@ -48,8 +49,8 @@ pub enum Malformed {
 /// Takes a head off the front of `buffer`; none while it is incomplete.
 ///
 /// - `method`: of the request; answers to HEAD have no body.
-/// - `limit`: bytes a head may have.
-pub fn take(buffer: &mut BytesMut, method: &Method, limit: usize) -> Result<Option<Head>, Malformed> {
+pub fn take(buffer: &mut BytesMut, method: &Method, limits: &Limits) -> Result<Option<Head>, Malformed> {
+    let limit = limits.response_header_bytes;
     let Some(end) = end_of_head(buffer) else {
         // Garbage is told by its first bytes, not by waiting for more.
         let start = &buffer[..buffer.len().min(5)];
@@ -62,7 +63,7 @@ pub fn take(buffer: &mut BytesMut, method: &Method, limit: usize) -> Result<Opti
     if end > limit {
         return Err(Malformed::TooLarge);
     }
-    parse(&buffer.split_to(end).freeze(), method).map(Some)
+    parse(&buffer.split_to(end).freeze(), method, limits).map(Some)
 }
 
 /// Where the empty line ends. A line may end in LF alone, as some old servers write it.
@@ -79,10 +80,18 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn parse(bytes: &Bytes, method: &Method) -> Result<Head, Malformed> {
-    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+fn parse(bytes: &Bytes, method: &Method, limits: &Limits) -> Result<Head, Malformed> {
+    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    let mut many = Vec::new();
+    let fields = match usual.get_mut(..limits.response_header_fields) {
+        Some(fields) => fields,
+        None => {
+            many.resize_with(limits.response_header_fields.min(bytes.len()), MaybeUninit::uninit);
+            &mut many[..]
+        }
+    };
     let mut head = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut fields);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, fields);
     match parsed {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::TooLarge),
@@ -100,7 +109,7 @@ fn parse(bytes: &Bytes, method: &Method) -> Result<Head, Malformed> {
     let usual = head.reason.unwrap_or_default() == status.canonical_reason().unwrap_or_default();
     let reason = head.reason.filter(|_| !usual).map(|reason| bytes.slice_ref(reason.as_bytes()));
     let modern = head.version == Some(1);
-    let (decoder, closes) = framing(&mut headers, &seen, status, method, modern)?;
+    let (decoder, closes) = framing(&mut headers, &seen, status, method, modern, limits.chunked)?;
     let keep_alive = !closes && if seen.connection { persists(&headers, modern) } else { modern };
     Ok(Head { status, headers, reason, decoder, keep_alive })
 }
@@ -128,6 +137,7 @@ fn framing(
     status: StatusCode,
     method: &Method,
     modern: bool,
+    chunked: ChunkLimits,
 ) -> Result<(Decoder, bool), Malformed> {
     let coded = seen.coding && codings(headers, modern)?;
     let length = if seen.length { content_length(headers)? } else { None };
@@ -138,7 +148,7 @@ fn framing(
     }
     match (bodiless, coded, length) {
         (true, _, _) => Ok((Decoder::Done, coded && length.is_some())),
-        (false, true, length) => Ok((Decoder::chunked(), length.is_some())),
+        (false, true, length) => Ok((Decoder::chunked(chunked), length.is_some())),
         (false, false, Some(length)) => Ok((Decoder::length(length), false)),
         (false, false, None) => Ok((Decoder::UntilClose, true)),
     }
@@ -189,14 +199,22 @@ mod tests {
 
     const LIMIT: usize = 1000;
 
+    fn limits() -> Limits {
+        Limits { response_header_bytes: LIMIT, ..Limits::default() }
+    }
+
+    fn chunked() -> Decoder {
+        Decoder::chunked(ChunkLimits::default())
+    }
+
     fn head(text: &str) -> Result<Head, Malformed> {
-        take(&mut BytesMut::from(text), &Method::GET, LIMIT).map(|head| head.expect("a whole head"))
+        take(&mut BytesMut::from(text), &Method::GET, &limits()).map(|head| head.expect("a whole head"))
     }
 
     #[test]
     fn a_head_is_taken_off_and_the_body_stays() {
         let mut buffer = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi");
-        let head = take(&mut buffer, &Method::GET, LIMIT).expect("good").expect("whole");
+        let head = take(&mut buffer, &Method::GET, &limits()).expect("good").expect("whole");
         assert_eq!(
             (head.status.as_u16(), &head.headers["x-a"], head.keep_alive),
             (200, &HeaderValue::from_static("b"), true)
@@ -210,7 +228,7 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\nX-A: b\r\n\r\n";
         for end in 0..text.len() {
             assert!(
-                take(&mut BytesMut::from(&text[..end]), &Method::GET, LIMIT).expect("good so far").is_none(),
+                take(&mut BytesMut::from(&text[..end]), &Method::GET, &limits()).expect("good so far").is_none(),
                 "{end}"
             );
         }
@@ -219,8 +237,8 @@ mod tests {
     #[test]
     fn the_body_ends_where_the_standard_says() {
         for (text, decoder, keep_alive) in [
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", Decoder::chunked(), true),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", Decoder::chunked(), false),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", chunked(), true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", chunked(), false),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", Decoder::length(5), true),
             ("HTTP/1.1 200 OK\r\n\r\n", Decoder::UntilClose, false),
             ("HTTP/1.1 204 No Content\r\n\r\n", Decoder::Done, true),
@@ -233,7 +251,8 @@ mod tests {
             let head = head(text).expect(text);
             assert_eq!((head.decoder, head.keep_alive), (decoder, keep_alive), "{text:?}");
         }
-        let to_head = take(&mut BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), &Method::HEAD, LIMIT);
+        let to_head =
+            take(&mut BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), &Method::HEAD, &limits());
         let to_head = to_head.expect("good").expect("whole");
         assert_eq!((to_head.decoder, to_head.headers.len()), (Decoder::Done, 1));
     }
@@ -241,7 +260,6 @@ mod tests {
     #[test]
     fn what_is_no_response_is_refused() {
         use Malformed::*;
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a:b\r\n".repeat(201));
         let long = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(LIMIT));
         for (text, error) in [
             ("SSH-2.0-x\r\n\r\n", Head),
@@ -259,8 +277,20 @@ mod tests {
         ] {
             assert_eq!(head(text).err(), Some(error), "{text:?}");
         }
-        assert_eq!(take(&mut BytesMut::from(&*many), &Method::GET, 1 << 20).err(), Some(TooLarge));
-        assert_eq!(take(&mut BytesMut::from(&long[..LIMIT + 1]), &Method::GET, LIMIT).err(), Some(TooLarge));
+        assert_eq!(take(&mut BytesMut::from(&long[..LIMIT + 1]), &Method::GET, &limits()).err(), Some(TooLarge));
+    }
+
+    #[test]
+    fn fields_are_counted_up_to_any_limit() {
+        for limit in [1, 5, 200, 201, 5000] {
+            let limits = Limits { response_header_bytes: 1 << 20, response_header_fields: limit, ..Limits::default() };
+            let outcome = |fields: usize| {
+                let text = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a:b\r\n".repeat(fields));
+                take(&mut BytesMut::from(&*text), &Method::GET, &limits).map(|head| head.expect("whole").headers.len())
+            };
+            assert_eq!(outcome(limit), Ok(limit));
+            assert_eq!(outcome(limit + 1), Err(Malformed::TooLarge), "{limit}");
+        }
     }
 
     #[test]
