@@ -3,8 +3,8 @@
 use std::{collections::HashMap, io, net::TcpListener, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
 
 use tokio::{
-    sync::{Notify, mpsc},
-    task::LocalSet,
+    sync::mpsc,
+    task::{self, LocalSet},
     time::Instant,
 };
 
@@ -12,7 +12,7 @@ use crate::{
     config::ListenerId,
     pipeline::{
         connection,
-        downstream::listener,
+        downstream::listener::{self, Ending, Gate},
         snapshot::Snapshot,
         worker::{Shared, Worker},
     },
@@ -23,12 +23,21 @@ use crate::{
 enum Command {
     /// Use this snapshot from the next request on.
     Use(Box<Snapshot>),
-    /// Accept connections on this socket, one of this listener's.
-    Listen(ListenerId, TcpListener),
-    /// Stop accepting on this listener.
-    Close(ListenerId),
-    /// Accept nothing more, finish what is under way within this time, and end.
-    Drain(Duration),
+    /// Accept connections on these sockets.
+    Listen(ListenerId, Vec<TcpListener>),
+    /// Stop accepting on them.
+    Close(ListenerId, Ending),
+    /// Finish what is under way, and end.
+    Drain(Patience),
+}
+
+/// How long a drain waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For idle clients to send one more request, whose answer tells them to leave.
+    pub idle: Duration,
+    /// For everything.
+    pub total: Duration,
 }
 
 /// All workers of the process.
@@ -45,6 +54,8 @@ struct Member {
 
 /// How often a draining worker looks whether it is done.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often a draining worker wakes its connections, so that those opened since hear of it too.
+const WAKE: Duration = Duration::from_millis(100);
 
 impl Crew {
     /// Starts `shared.workers` threads that begin with a snapshot each.
@@ -62,16 +73,21 @@ impl Crew {
         Ok(Self { workers: (0..shared.workers).map(start).collect::<io::Result<_>>()? })
     }
 
-    /// Gives each worker one of the listener's `sockets`.
-    pub fn listen(&self, id: ListenerId, sockets: Vec<TcpListener>) {
-        for (worker, socket) in self.workers.iter().zip(sockets) {
-            worker.tell(Command::Listen(id, socket));
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Gives each worker its share of a listener's sockets.
+    pub fn listen(&self, id: ListenerId, shares: Vec<Vec<TcpListener>>) {
+        for (worker, sockets) in self.workers.iter().zip(shares) {
+            worker.tell(Command::Listen(id, sockets));
         }
     }
 
-    /// Stops accepting on the listener.
-    pub fn close(&self, id: ListenerId) {
-        self.workers.iter().for_each(|worker| worker.tell(Command::Close(id)));
+    /// Stops accepting on a listener.
+    pub fn close(&self, id: ListenerId, ending: Ending) {
+        self.workers.iter().for_each(|worker| worker.tell(Command::Close(id, ending)));
     }
 
     /// Puts a new snapshot into use, one for each worker.
@@ -80,7 +96,7 @@ impl Crew {
     }
 
     /// Tells every worker to finish within `patience`; [`Crew::is_done`] says when they have.
-    pub fn drain(&self, patience: Duration) {
+    pub fn drain(&self, patience: Patience) {
         self.workers.iter().for_each(|worker| worker.tell(Command::Drain(patience)));
     }
 
@@ -112,47 +128,56 @@ fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver
 
 /// Carries out orders until the drain is over.
 async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>) {
-    tokio::task::spawn_local(Rc::clone(&worker.deadlines).run());
-    tokio::task::spawn_local(sweep(Rc::clone(&worker)));
-    let mut open: HashMap<ListenerId, Rc<Notify>> = HashMap::new();
+    task::spawn_local(Rc::clone(&worker.deadlines).run());
+    task::spawn_local(sweep(Rc::clone(&worker)));
+    let mut open: HashMap<ListenerId, Vec<Rc<Gate>>> = HashMap::new();
+    let mut accepting = task::JoinSet::new();
     while let Some(order) = orders.recv().await {
         match order {
             Command::Use(snapshot) => worker.replace(*snapshot),
-            Command::Listen(id, socket) => {
-                let closed = Rc::new(Notify::new());
-                open.insert(id, Rc::clone(&closed));
-                let worker = Rc::clone(&worker);
-                tokio::task::spawn_local(listener::accept(socket, closed, move |stream, peer| {
-                    tokio::task::spawn_local(connection::serve(Rc::clone(&worker), stream, peer));
-                }));
-            }
-            Command::Close(id) => {
-                if let Some(closed) = open.remove(&id) {
-                    closed.notify_one();
+            Command::Listen(id, sockets) => {
+                for socket in sockets {
+                    let gate = Rc::<Gate>::default();
+                    open.entry(id).or_default().push(Rc::clone(&gate));
+                    accepting.spawn_local(accept(Rc::clone(&worker), socket, gate));
                 }
             }
-            Command::Drain(patience) => {
-                open.values().for_each(|closed| closed.notify_one());
-                return drain(&worker, patience).await;
+            Command::Close(id, ending) => {
+                open.remove(&id).iter().flatten().for_each(|gate| gate.end(ending));
             }
+            Command::Drain(patience) => return drain(&worker, accepting, patience).await,
         }
+        while accepting.try_join_next().is_some() {}
     }
 }
 
-/// Waits for open connections to end; what is left after `patience` is cut.
-async fn drain(worker: &Worker, patience: Duration) {
-    let until = Instant::now() + patience;
-    // Connections that the kernel had accepted already are still coming in.
-    tokio::task::yield_now().await;
-    while Instant::now() < until {
-        worker.drain();
-        tokio::time::sleep(LOOK).await;
-        if worker.open.get() == 0 {
+async fn accept(worker: Rc<Worker>, socket: TcpListener, gate: Rc<Gate>) {
+    let each = |stream, peer| {
+        task::spawn_local(connection::serve(Rc::clone(&worker), stream, peer));
+    };
+    listener::accept(socket, &gate, each).await;
+}
+
+/// Waits for listeners and connections to end; what is left after `patience` is cut.
+async fn drain(worker: &Worker, mut accepting: task::JoinSet<()>, patience: Patience) {
+    let began = Instant::now();
+    worker.say_close();
+    let mut woken = began;
+    while began.elapsed() < patience.total {
+        while accepting.try_join_next().is_some() {}
+        if accepting.is_empty() && worker.open.get() == 0 {
             return;
         }
+        if began.elapsed() >= patience.idle && (!worker.draining.get() || woken.elapsed() >= WAKE) {
+            woken = Instant::now();
+            worker.drain();
+        }
+        tokio::time::sleep(LOOK).await;
     }
     let cut = worker.open.get();
-    tracing::warn!(connections = cut, "drain took too long, closing what is left");
+    if cut > 0 {
+        tracing::warn!(connections = cut, "drain took too long, closing what is left");
+    }
 }
 
 /// Closes upstream connections that were idle too long.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use crate::crew::Crew;
+use crate::crew::{Crew, Patience};
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Drains the crew within `patience`, or until `again` resolves.
-pub async fn drain(crew: &Crew, patience: Duration, again: impl Future<Output = ()>) -> Drained {
+pub async fn drain(crew: &Crew, patience: Patience, again: impl Future<Output = ()>) -> Drained {
     crew.drain(patience);
     let finished = async {
         while !crew.is_done() {
@@ -26,7 +26,7 @@ pub async fn drain(crew: &Crew, patience: Duration, again: impl Future<Output = 
         }
     };
     tokio::select! {
-        _ = tokio::time::timeout(patience + GRACE, finished) => Drained::Finished,
+        _ = tokio::time::timeout(patience.total + GRACE, finished) => Drained::Finished,
         () = again => Drained::Interrupted,
     }
 }

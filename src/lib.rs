@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod admin;
 pub mod reload;
 pub mod crew;
+pub mod listeners;
 pub mod drain;
 pub mod app;
 pub mod cli;

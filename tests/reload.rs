@@ -228,6 +228,75 @@ fn new_listeners_open_and_old_ones_drain() {
 }
 
 #[test]
+fn an_address_is_widened_and_narrowed_under_load_without_a_loss() {
+    let up = Upstream::named("main");
+    let port = crate::support::tools::free_port();
+    let at = |address: &str, version: &str| format!("listen: {address}:{port}\n{}", yaml(&up, version));
+    let gateway = Gateway::start(&at("127.0.0.1", "1.0"));
+    let to = gateway.addr();
+    let head = "GET /items HTTP/1.1\r\nHost: h\r\n";
+    let kept = Load::start(to, 4, format!("{head}\r\n"));
+    // A new connection for every request: what a closing listener would reset.
+    let fresh = Load::start(to, 4, format!("{head}Connection: close\r\n\r\n"));
+    let mut opened_first = gateway.client();
+    for (address, version) in [("0.0.0.0", "2.0"), ("127.0.0.1", "1.0"), ("0.0.0.0", "2.0")] {
+        fresh.more(100);
+        gateway.reload(&at(address, version));
+        let other = std::net::SocketAddr::from(([127, 0, 0, 2], port));
+        match address {
+            "0.0.0.0" => drop(std::net::TcpStream::connect(other).unwrap()),
+            _ => eventually("the wide address closes", || std::net::TcpStream::connect(other).is_err().then_some(())),
+        }
+        opened_first.write(format!("{head}\r\n"));
+        assert_eq!(opened_first.read().used().as_deref(), Some(version), "open connections survive");
+    }
+    fresh.more(100);
+    assert!(kept.done() > 100);
+    assert_eq!((kept.failures(), fresh.failures()), (vec![], vec![]));
+}
+
+#[test]
+fn a_listener_that_comes_and_goes_loses_nothing() {
+    let up = Upstream::named("main");
+    let (kept, other) = (crate::support::tools::free_port(), crate::support::tools::free_port());
+    let both = format!("listen: [127.0.0.1:{kept}, 127.0.0.1:{other}]\n{}", yaml(&up, "1.0"));
+    let one = format!("listen: 127.0.0.1:{kept}\n{}", yaml(&up, "1.0"));
+    let gateway = Gateway::start(&both);
+    let load = Load::start(gateway.addr(), 4, "GET /items HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".into());
+    let other = std::net::SocketAddr::from(([127, 0, 0, 1], other));
+    for _ in 0..3 {
+        let mut open = crate::support::Client::connect(other);
+        gateway.reload(&one);
+        eventually("it closes", || std::net::TcpStream::connect(other).is_err().then_some(()));
+        open.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(open.read().status, 200, "what was accepted is served");
+        gateway.reload(&both);
+        assert_eq!(gateway::exchange(other, "GET /items HTTP/1.1\r\n", b"").status, 200);
+    }
+    load.more(50);
+    assert_eq!(load.failures(), [""; 0]);
+}
+
+#[test]
+fn the_admin_port_moves_to_a_wider_address() {
+    let up = Upstream::named("main");
+    let port = crate::support::tools::free_port();
+    let at = |address: &str| {
+        format!("admin: {{listen: {address}:{port}, token: 0123456789abcdef0123456789abcdef}}\n{}", yaml(&up, "1.0"))
+    };
+    let gateway = Gateway::start(&at("127.0.0.1"));
+    gateway.rewrite(&at("0.0.0.0"));
+    eventually("it answers elsewhere", || {
+        let mut client = std::net::TcpStream::connect(("127.0.0.2", port)).ok()?;
+        std::io::Write::write_all(&mut client, b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            .ok()?;
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut client, &mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    });
+}
+
+#[test]
 fn an_address_that_cannot_be_bound_makes_the_file_bad() {
     let up = Upstream::named("main");
     let gateway = Gateway::start(&yaml(&up, "1.0"));

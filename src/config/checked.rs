@@ -207,6 +207,8 @@ pub struct Timeouts {
     pub tunnel_idle: Duration,
     /// How long requests in flight may take to finish on shutdown. Default 30 s.
     pub drain: Duration,
+    /// How long idle client connections stay open on shutdown. Default 5 s.
+    pub drain_idle: Duration,
 }
 
 impl Default for Timeouts {
@@ -224,6 +226,7 @@ impl Default for Timeouts {
             request: seconds(300),
             tunnel_idle: seconds(3600),
             drain: seconds(30),
+            drain_idle: seconds(5),
         }
     }
 }

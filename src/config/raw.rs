@@ -224,6 +224,8 @@ shape! {
         optional tunnel_idle: Span = "1h",
         /// How long requests in flight may take when the gateway shuts down; 0s cuts them off.
         optional drain: SpanOrZero = "30s",
+        /// How long an idle client connection stays open when the gateway shuts down, so that its next answer can say `Connection: close`; 0s closes it at once. At most `drain`.
+        optional drain_idle: SpanOrZero = "5s",
     }
 }
 

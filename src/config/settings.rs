@@ -136,6 +136,7 @@ pub fn timeouts(raw: &raw::Gateway) -> Timeouts {
     set(&mut timeouts.request, &raw.request, span);
     set(&mut timeouts.tunnel_idle, &raw.tunnel_idle, span);
     set(&mut timeouts.drain, &raw.drain, |span| span.0);
+    set(&mut timeouts.drain_idle, &raw.drain_idle, |span| span.0);
     timeouts
 }
 
@@ -220,7 +221,7 @@ mod tests {
                 &[&format!("g.yaml:1:{column}: error: the duration is 0")],
             );
         }
-        expect(&with("timeouts: {drain: 0s}"), &[]);
+        expect(&with("timeouts: {drain: 0s, drain_idle: 0s}"), &[]);
         for key in [
             "request_target",
             "request_header",
@@ -288,7 +289,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_holds() {
         let text = with(
-            "listen: [127.0.0.1:1, {address: 127.0.0.1:2}]\nworkers: '3'\nlog: {format: text, requests: errors}\ntrusted_proxies: [10.1.2.3/8]\nlimits: {request_target: 1KiB, connections: 7, connections_per_client: 8, requests_in_flight: 9}\ntimeouts: {drain: 250ms, connect: 1m}\nadmin: {hosts: [Ops.Example.com]}",
+            "listen: [127.0.0.1:1, {address: 127.0.0.1:2}]\nworkers: '3'\nlog: {format: text, requests: errors}\ntrusted_proxies: [10.1.2.3/8]\nlimits: {request_target: 1KiB, connections: 7, connections_per_client: 8, requests_in_flight: 9}\ntimeouts: {drain: 250ms, drain_idle: 2s, connect: 1m}\nadmin: {hosts: [Ops.Example.com]}",
         );
         let config = outcome(&text).config.expect("sound");
         assert_eq!(config.listeners.len(), 2);
@@ -300,6 +301,7 @@ mod tests {
             (config.limits.connections, config.limits.connections_per_client, config.limits.requests_in_flight);
         assert_eq!(counts, (Some(7), Some(8), Some(9)));
         assert_eq!(config.timeouts.drain.as_millis(), 250);
+        assert_eq!(config.timeouts.drain_idle.as_secs(), 2);
         assert_eq!(config.upstreams[0].timeouts.connect.as_secs(), 60);
         assert_eq!(config.admin.hosts, ["ops.example.com"]);
     }

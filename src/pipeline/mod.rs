@@ -261,8 +261,11 @@ fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<R
     }
     head.headers.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
     let link = &exchange.link;
-    let last = link.over_limit || link.requests() >= snapshot.config.limits.requests_per_connection;
-    if last && !exchange.is_http2() {
+    let last = link.over_limit
+        || link.requests() >= snapshot.config.limits.requests_per_connection
+        || !exchange.worker.keep_alive.get();
+    // A switch of protocols needs its own `Connection`.
+    if last && !exchange.is_http2() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
         head.headers.insert(header::CONNECTION, http::HeaderValue::from_static("close"));
     }
     exchange.answered(head.status.as_u16());

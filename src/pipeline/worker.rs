@@ -125,7 +125,9 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// Deadlines of connections and exchanges.
     pub deadlines: Rc<Deadlines>,
-    /// Set once when the gateway begins to drain.
+    /// Whether clients may send another request on their connection; if not, the answer tells them so.
+    pub keep_alive: Cell<bool>,
+    /// Set when idle connections close at once: late in a drain.
     pub draining: Rc<Cell<bool>>,
     /// Requests being served by this worker.
     pub in_flight: Gauge,
@@ -188,6 +190,7 @@ impl Worker {
         Rc::new(Self {
             shared,
             deadlines: Deadlines::new(),
+            keep_alive: Cell::new(true),
             draining: Rc::default(),
             in_flight,
             loaded,
@@ -214,7 +217,14 @@ impl Worker {
         loaded.groups.iter().for_each(|group| group.sweep(self.deadlines.now()));
     }
 
-    /// Begins to drain: connections finish what they serve and close.
+    /// From now on every answer asks its client to leave: `Connection: close`, GOAWAY.
+    pub fn say_close(&self) {
+        self.keep_alive.set(false);
+        // HTTP/2 can say so without an answer.
+        self.deadlines.wake_all();
+    }
+
+    /// Connections finish what they serve and close; idle ones close now.
     pub fn drain(&self) {
         self.draining.set(true);
         self.deadlines.wake_all();

@@ -37,7 +37,7 @@ pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let over = link.expired(cx) || worker.draining.get();
+        let over = link.expired(cx) || !worker.keep_alive.get();
         if over && !told {
             // GOAWAY first; what is under way finishes.
             told = true;

@@ -3,9 +3,14 @@
 //! The calling thread becomes the control thread: signals, the admin port, the file watcher and the
 //! turns of phases are handled there, away from the workers that serve requests.
 
+mod admin_port;
+mod descriptors;
+mod signals;
+mod state;
+
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,22 +20,27 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
 };
 
+use self::{
+    admin_port::AdminPort,
+    signals::Signals,
+    state::{Answer, InUse, State},
+};
 use crate::{
-    admin::{self, Degraded, Gateway, Readiness, ReloadReport, View},
+    admin::ReloadReport,
     clock,
     config::{
-        Config, Finding, ListenerId, Severity,
+        Config, Finding, Severity,
         checked::{LoadError, Loaded, LogFormat},
     },
-    crew::Crew,
+    crew::{Crew, Patience},
     domain::time::UtcTime,
     drain::{self, Drained},
-    pipeline::{downstream::listener, snapshot::Snapshot, worker::Shared},
+    listeners::{BindError, Listeners},
+    pipeline::{snapshot::Snapshot, worker::Shared},
     reload::{SETTLE, Watch},
     telemetry::{self, AccessLog, Format, Metrics},
 };
@@ -65,14 +75,9 @@ pub struct Addresses {
 /// Why a gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Another process has the address, or it is not one of this machine's.
-    #[error("cannot listen on {address}: {source}; choose another address or stop what uses it")]
-    Bind {
-        /// As configured.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// No threads, no signals, no runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -84,60 +89,17 @@ pub fn run(launch: Launch) -> Result<(), StartError> {
     runtime.block_on(Control::start(launch)?.serve())
 }
 
-/// What the control thread and the admin port share.
-struct State {
-    started_at: UtcTime,
-    in_use: ArcSwap<InUse>,
-    data: ArcSwap<Vec<SocketAddr>>,
-    metrics: Arc<Metrics>,
-    draining: AtomicBool,
-    /// Why the last reload failed, if it did.
-    failure: Mutex<Option<String>>,
-    reloads: mpsc::Sender<Answer>,
-}
-
-/// The configuration in use and since when.
-struct InUse {
-    config: Arc<Config>,
-    loaded_at: UtcTime,
-    /// The instant its snapshots were compiled for.
-    compiled_for: UtcTime,
-    /// When the standing of some version changes next.
-    turns_at: Option<UtcTime>,
-}
-
-impl InUse {
-    fn new(config: Arc<Config>, loaded_at: UtcTime, compiled_for: UtcTime) -> Self {
-        let versions = config.apis.iter().flat_map(|api| &api.versions);
-        let turns_at = versions.filter_map(|version| version.lifecycle.next_turn(compiled_for)).min();
-        Self { config, loaded_at, compiled_for, turns_at }
-    }
-}
-
-type Answer = oneshot::Sender<Result<ReloadReport, Vec<Finding>>>;
-
 /// The control thread.
 struct Control {
     state: Arc<State>,
     load: Load,
     crew: Crew,
     log: AccessLog,
-    /// As configured, and as bound.
-    listeners: Vec<(ListenerId, SocketAddr)>,
+    listeners: Listeners,
     admin: AdminPort,
     requests: mpsc::Receiver<Answer>,
     stop: Option<oneshot::Receiver<()>>,
     ready: Option<Ready>,
-}
-
-/// The admin port in use.
-struct AdminPort {
-    configured: SocketAddr,
-    bound: SocketAddr,
-    /// Bound, not served yet.
-    waiting: Option<StdListener>,
-    /// Dropped to end the server.
-    serving: Option<oneshot::Sender<()>>,
 }
 
 /// Metrics windows slide this often.
@@ -152,27 +114,21 @@ impl Control {
         let now = clock::now();
         let metrics = Arc::new(Metrics::new(Instant::now()));
         let log = AccessLog::start(format(&config), metrics.log_dropped())?;
-        let mut open = Vec::new();
-        for listener in &config.listeners {
-            open.push((listener.id, bind(listener.id.address, config.workers)?));
-        }
-        let admin = AdminPort::bind(config.admin.listen)?;
+        let mut listeners = Listeners::default();
+        let opened = listeners.open(&config.listeners, config.workers, &[])?;
+        let admin = AdminPort::bind(config.admin.listen, [])?;
         let compile = || Snapshot::compile(Arc::clone(&config), now);
-        let shared = Shared::new(Arc::clone(&metrics), log.clone(), descriptors(), config.workers);
+        let shared = Shared::new(Arc::clone(&metrics), log.clone(), descriptors::raise(), config.workers);
         let crew = Crew::start(&Arc::new(shared), compile)?;
         let (reloads, requests) = mpsc::channel(16);
-        let mut listeners = Vec::new();
-        for (id, sockets) in open {
-            listeners.push((id, sockets[0].local_addr()?));
-            crew.listen(id, sockets);
-        }
+        listeners.put_into_use(opened, &config.listeners, &crew)?;
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);
         metrics.upstreams(&config.upstreams);
         let state = Arc::new(State {
             started_at: now,
             in_use: ArcSwap::from_pointee(InUse::new(Arc::clone(&config), now, now)),
-            data: ArcSwap::from_pointee(listeners.iter().map(|(_, bound)| *bound).collect()),
+            data: ArcSwap::from_pointee(listeners.bound()),
             metrics,
             draining: AtomicBool::new(false),
             failure: Mutex::default(),
@@ -222,11 +178,13 @@ impl Control {
     async fn end(mut self, mut signals: Signals) {
         self.state.draining.store(true, Ordering::Release);
         tracing::info!("draining");
-        let patience = self.config().timeouts.drain;
+        let timeouts = self.config().timeouts;
+        let patience = Patience { idle: timeouts.drain_idle.min(timeouts.drain), total: timeouts.drain };
+        self.listeners.end(&self.crew);
         let drained = drain::drain(&self.crew, patience, signals.end()).await;
         self.log.flush(SECOND);
         // The admin port answers until the last request has been served.
-        drop(self.admin.serving.take());
+        self.admin.end();
         match drained {
             Drained::Finished => tracing::info!("drained"),
             Drained::Interrupted => tracing::warn!("second signal, ending at once"),
@@ -268,28 +226,23 @@ impl Control {
         let config = Arc::new(config);
         let before = self.config();
         // Everything that can fail comes first: new addresses are open before anything changes.
-        let mut opened = Vec::new();
-        for listener in config.listeners.iter().filter(|listener| before.listener(listener.id).is_none()) {
-            let sockets = bind(listener.id.address, before.workers);
-            opened.push((listener.id, sockets.map_err(|error| vec![unbindable(&config, &error)])?));
-        }
+        let opened = self.listeners.open(&config.listeners, before.workers, &[self.admin.bound]);
+        let opened = opened.map_err(|error| vec![unbindable(&config, &error)])?;
         let admin = match config.admin.listen == self.admin.configured {
             true => None,
-            false => Some(AdminPort::bind(config.admin.listen).map_err(|error| vec![unbindable(&config, &error)])?),
+            false => {
+                let ours = self.listeners.bound().into_iter().chain([self.admin.bound]);
+                Some(AdminPort::bind(config.admin.listen, ours).map_err(|error| vec![unbindable(&config, &error)])?)
+            }
         };
         if config.workers != before.workers {
             tracing::warn!(running = before.workers, "a new number of workers takes effect at the next start");
         }
         self.put_into_use(&config, now, now);
-        for (id, sockets) in opened {
-            let bound = sockets[0].local_addr().unwrap_or(id.address);
-            self.crew.listen(id, sockets);
-            self.listeners.push((id, bound));
+        if let Err(error) = self.listeners.put_into_use(opened, &config.listeners, &self.crew) {
+            tracing::error!(%error, "a new listener cannot be used");
         }
-        for (gone, _) in self.listeners.extract_if(.., |(id, _)| config.listener(*id).is_none()) {
-            self.crew.close(gone);
-        }
-        self.state.data.store(Arc::new(self.listeners.iter().map(|(_, bound)| *bound).collect()));
+        self.state.data.store(Arc::new(self.listeners.bound()));
         if let Some(mut port) = admin {
             if let Err(error) = port.serve(&self.state) {
                 tracing::error!(%error, "admin port cannot be served");
@@ -330,90 +283,6 @@ impl Control {
     }
 }
 
-impl AdminPort {
-    fn bind(configured: SocketAddr) -> Result<Self, StartError> {
-        let error = |source| StartError::Bind { address: configured, source };
-        let listener = listener::bind(configured, 1).map_err(error)?.pop();
-        let bound = listener.as_ref().map_or(Ok(configured), StdListener::local_addr).map_err(error)?;
-        Ok(Self { configured, bound, waiting: listener, serving: None })
-    }
-
-    fn serve(&mut self, state: &Arc<State>) -> io::Result<()> {
-        if let Some(listener) = self.waiting.take() {
-            let listener = TcpListener::from_std(listener)?;
-            let (end, ended) = oneshot::channel::<()>();
-            tokio::spawn(admin::serve(listener, Arc::clone(state), async {
-                // Resolves when the sender is dropped.
-                let _ = ended.await;
-            }));
-            self.serving = Some(end);
-        }
-        Ok(())
-    }
-}
-
-impl Gateway for State {
-    fn now(&self) -> UtcTime {
-        clock::now()
-    }
-
-    fn view(&self) -> View {
-        let in_use = self.in_use.load();
-        View {
-            config: Arc::clone(&in_use.config),
-            loaded_at: in_use.loaded_at,
-            started_at: self.started_at,
-            listeners: self.data.load().to_vec(),
-        }
-    }
-
-    fn readiness(&self) -> Readiness {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let degraded =
-            failure.map(|why| Degraded { what: "config".into(), why: format!("the last reload failed: {why}") });
-        Readiness {
-            config_loaded: true,
-            listeners_open: true,
-            draining: self.draining.load(Ordering::Acquire),
-            degraded: degraded.into_iter().collect(),
-        }
-    }
-
-    fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    async fn reload(&self) -> Result<ReloadReport, Vec<Finding>> {
-        let (answer, outcome) = oneshot::channel();
-        // The control thread outlives the admin port; without it there is nothing to reload.
-        let gone = || Err(vec![]);
-        if self.reloads.send(answer).await.is_err() {
-            return gone();
-        }
-        outcome.await.unwrap_or_else(|_| gone())
-    }
-}
-
-/// The signals a gateway listens to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Resolves at the next SIGTERM or SIGINT.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
     match stop {
         Some(stop) => drop(stop.await),
@@ -433,12 +302,8 @@ async fn until(at: Option<UtcTime>) {
     }
 }
 
-fn bind(address: SocketAddr, count: usize) -> Result<Vec<StdListener>, StartError> {
-    listener::bind(address, count).map_err(|source| StartError::Bind { address, source })
-}
-
 /// An address of a new configuration that cannot be bound makes the file bad.
-fn unbindable(config: &Config, error: &StartError) -> Finding {
+fn unbindable(config: &Config, error: &BindError) -> Finding {
     Finding::of_file(
         config.files.first().map_or_else(Default::default, Clone::clone),
         "cannot-listen",
@@ -451,18 +316,4 @@ fn format(config: &Config) -> Format {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
     }
-}
-
-/// Raises the descriptor limit as far as it goes and returns it.
-fn descriptors() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    const ENOUGH: u64 = 1 << 20;
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);
-    let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => wanted,
-        Err(_) => limit.current.unwrap_or(ENOUGH),
-    };
-    usize::try_from(current).unwrap_or(usize::MAX)
 }
