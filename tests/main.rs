@@ -14,6 +14,8 @@ mod access_log;
 mod adaptation;
 /// The admin port and what protects it (section 7).
 mod admin;
+/// Chunked bodies of requests (RFC 9112 section 7.1): what client and backend saw of each.
+mod chunks;
 /// Verbs, their output and exit codes (section 1), and the errors of `check` (section 2).
 mod cli;
 /// The README's first command and the answers it promises.
@@ -22,6 +24,12 @@ mod demo;
 mod drain;
 /// Fields, trailers, chunks and speeds that may not pass, and the limits on them.
 mod edge;
+/// Answers no honest backend gives, and those it breaks off.
+mod faults;
+/// Where a request ends (RFC 9112 section 6): what client and backend saw of each spelling.
+mod framing;
+/// Request lines and field sections (RFC 9112 sections 3 and 5): what client and backend saw of each spelling.
+mod heads;
 /// Bytes no honest client sends; afterwards the gateway still serves.
 mod hostile;
 /// Deprecation and sunset on every response (section 5).
@@ -34,6 +42,8 @@ mod metrics;
 mod negotiation;
 /// Time passes while the gateway runs.
 mod phases;
+/// Several requests on one connection (RFC 9112 section 9.3), and those that wait for a 100 (RFC 9110 section 10.1.1).
+mod pipelining;
 /// The table of section 4, code by code.
 mod problems;
 /// Prometheus itself scrapes the gateway and runs the dashboard's queries.

@@ -4,12 +4,15 @@
 //! bytes on sockets.
 
 pub(crate) mod client;
+pub(crate) mod duel;
+pub(crate) mod faulty;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod tools;
 pub(crate) mod upstream;
+pub(crate) mod wire;
 
 pub(crate) use client::Client;
 pub(crate) use gateway::{Gateway, vergate};
