@@ -132,6 +132,39 @@ fn ascii(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("dates and header names are visible ASCII")
 }
 
+/// Whether a field may follow a body: what decides framing, routing, identity or the version has to come
+/// before it (RFC 9110 section 6.5.1).
+pub fn may_trail(name: &HeaderName) -> bool {
+    const TAKEN: [&str; 24] = [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "max-forwards",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-request-id",
+    ];
+    let starts = |prefix| name.as_str().starts_with(prefix);
+    !(TAKEN.contains(&name.as_str()) || starts("x-api-") || starts("x-forwarded-") || starts("if-"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

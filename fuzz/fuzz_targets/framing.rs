@@ -1,10 +1,11 @@
 //! The first byte says where the rest is cut into pieces; the rest is a chunked body and what follows it.
 #![no_main]
 
+use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use vergate::{
     config::checked::ChunkLimits,
-    pipeline::downstream::framing::{Chunks, Framing},
+    pipeline::downstream::framing::{Chunks, Framing, Step},
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -34,17 +35,29 @@ enum Read {
 }
 
 fn follow(mut framing: Framing, pieces: &[&[u8]]) -> Read {
-    let mut before = 0;
-    for piece in pieces {
-        let Ok(taken) = framing.advance(piece) else { return Read::Bad };
-        assert!(taken <= piece.len() && (framing.is_done() || taken == piece.len()));
-        before += taken;
-        if framing.is_done() {
-            assert_eq!(framing.advance(b"GET / HTTP/1.1"), Ok(0), "what follows a body is not its own");
-            return Read::Done(before);
+    let (mut buffer, mut given) = (BytesMut::new(), 0);
+    let mut pieces = pieces.iter();
+    loop {
+        match framing.next(&mut buffer) {
+            Err(_) => return Read::Bad,
+            Ok(Step::Data(data)) => assert!(!data.is_empty()),
+            Ok(Step::Trailers(_) | Step::End) => break,
+            Ok(Step::More) => match pieces.next() {
+                Some(piece) => {
+                    buffer.extend_from_slice(piece);
+                    given += piece.len();
+                }
+                None => return Read::Partial,
+            },
         }
     }
-    if framing.is_done() { Read::Done(before) } else { Read::Partial }
+    assert!(framing.is_done());
+    let done = Read::Done(given - buffer.len());
+    buffer.extend_from_slice(b"GET / HTTP/1.1");
+    let left = buffer.len();
+    assert_eq!(framing.next(&mut buffer), Ok(Step::End));
+    assert_eq!(buffer.len(), left, "what follows a body is not its own");
+    done
 }
 
 /// RFC 9112 section 7.1 read from a whole buffer, line by line.
@@ -80,10 +93,19 @@ fn reference(wire: &[u8]) -> Read {
             _ => return Read::Bad,
         };
     }
+    let mut fields = true;
     loop {
+        if matches!(rest.first(), Some(b' ' | b'\t')) {
+            return Read::Bad;
+        }
         match line(rest) {
-            Line::Whole(true, rest) => return Read::Done(wire.len() - rest.len()),
-            Line::Whole(false, after) => rest = after,
+            Line::Whole(b"", _) if !fields => return Read::Bad,
+            Line::Whole(b"", rest) => return Read::Done(wire.len() - rest.len()),
+            Line::Whole(text, after) => {
+                let name = text.split(|byte| *byte == b':').next().filter(|name| name.len() < text.len());
+                fields &= name.is_some_and(|name| http::HeaderName::from_bytes(name).is_ok());
+                rest = after;
+            }
             Line::Partial => return Read::Partial,
             Line::Bad => return Read::Bad,
         }
@@ -94,8 +116,8 @@ fn reference(wire: &[u8]) -> Read {
 const DIGITS_MAX: usize = 16;
 
 enum Line<'w> {
-    /// Whether it is empty, and what follows it.
-    Whole(bool, &'w [u8]),
+    /// The line, and what follows it.
+    Whole(&'w [u8], &'w [u8]),
     Partial,
     Bad,
 }
@@ -105,7 +127,7 @@ fn line(wire: &[u8]) -> Line<'_> {
     match end.map(|end| (end, &wire[end..])) {
         None => Line::Partial,
         Some((_, [b'\r'])) => Line::Partial,
-        Some((end, [b'\r', b'\n', rest @ ..])) => Line::Whole(end == 0, rest),
+        Some((end, [b'\r', b'\n', rest @ ..])) => Line::Whole(&wire[..end], rest),
         Some(_) => Line::Bad,
     }
 }

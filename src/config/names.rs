@@ -7,7 +7,10 @@ use super::finding::Finding;
 use super::forms::{Refusal, form, text_schema};
 use super::shape::{Read, quoted, wrong_type};
 use super::tree::{Node, Value};
-use crate::domain::{endpoint::Endpoint, version::ApiVersion};
+use crate::{
+    domain::{endpoint::Endpoint, version::ApiVersion},
+    headers,
+};
 
 /// Any text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,39 +227,11 @@ impl FieldName {
 }
 
 impl TrailerName {
-    /// Reads a field name. What decides framing, routing, identity or the version comes before the body
-    /// (RFC 9110 section 6.5.1).
+    /// Reads a field name that [may follow a body](headers::may_trail).
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        const TAKEN: [&str; 24] = [
-            "accept",
-            "accept-encoding",
-            "authorization",
-            "cache-control",
-            "connection",
-            "content-encoding",
-            "content-length",
-            "content-range",
-            "content-type",
-            "cookie",
-            "expect",
-            "forwarded",
-            "host",
-            "keep-alive",
-            "max-forwards",
-            "proxy-authorization",
-            "proxy-connection",
-            "range",
-            "te",
-            "trailer",
-            "transfer-encoding",
-            "upgrade",
-            "via",
-            "x-request-id",
-        ];
         let name = HeaderName::from_bytes(text.as_bytes())
             .map_err(|_| Refusal::form("use letters, digits and `-`, such as X-Checksum"))?;
-        let starts = |prefix| name.as_str().starts_with(prefix);
-        if TAKEN.contains(&name.as_str()) || starts("x-api-") || starts("x-forwarded-") || starts("if-") {
+        if !headers::may_trail(&name) {
             let message = format!("`{text}` decides how a request is treated and cannot come after its body");
             return Err(Refusal::value("header", message, "list fields about the body only, such as X-Checksum"));
         }

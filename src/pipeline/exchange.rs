@@ -70,10 +70,7 @@ impl Exchange {
         let client = forwarded::client(request.headers(), link.peer.ip(), trusted);
         worker.in_flight.inc();
         let is_http2 = request.version() == Version::HTTP_2;
-        if is_http2 {
-            // The connection's IO sees no heads of HTTP/2.
-            link.exchange_began();
-        }
+        link.exchange_began();
         Box::new(Self {
             request_id: request_id(request.headers()),
             method: request.method().clone(),

@@ -26,10 +26,9 @@ pub mod worker;
 use std::rc::Rc;
 
 use http::{HeaderMap, Method, Request, Response, header, request::Parts};
-use hyper::body::Incoming;
 
 use self::{
-    downstream::{admission, head::HeadError, link::Link},
+    downstream::{admission, body::RequestBody, head::HeadError, link::Link},
     exchange::Exchange,
     negotiation::{Chosen, Head, PathCapture},
     outgoing::{Passage, Prepared},
@@ -44,7 +43,7 @@ use crate::{headers, problem::Code};
 ///
 /// Success, refusal and failure take the same way out: every answer names the version, its
 /// lifecycle and the request, and is counted and logged when its body ends.
-pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incoming>) -> Handled {
+pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<RequestBody>) -> Handled {
     let mut exchange = Exchange::begin(worker, link, &request);
     // Boxed once: each stage that waits would keep room for a copy of its own.
     let answer = match journey(&mut exchange, Box::new(request)).await {
@@ -55,7 +54,7 @@ pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Incomin
 }
 
 /// The request's way down and the answer's way up.
-async fn journey(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Response<Source>, Refused> {
+async fn journey(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Result<Response<Source>, Refused> {
     let (passage, mut request) = match descend(exchange, request)? {
         Way::Answered(answer) => return Ok(answer),
         Way::Upstream(passage, request) => (passage, request),
@@ -77,7 +76,7 @@ enum Way {
 
 /// All stages down to the upstream. None of them waits: what they look at is gone when the upstream is
 /// waited for, and an idle connection keeps no room for it.
-fn descend(exchange: &mut Exchange, request: Box<Request<Incoming>>) -> Result<Way, Refused> {
+fn descend(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Result<Way, Refused> {
     admit(exchange, request.headers())?;
     let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
@@ -260,14 +259,6 @@ fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<R
         head.headers.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
     }
     head.headers.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
-    let link = &exchange.link;
-    let last = link.over_limit
-        || link.requests() >= snapshot.config.limits.requests_per_connection
-        || !exchange.worker.keep_alive.get();
-    // A switch of protocols needs its own `Connection`.
-    if last && !exchange.is_http2() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
-        head.headers.insert(header::CONNECTION, http::HeaderValue::from_static("close"));
-    }
     exchange.answered(head.status.as_u16());
     Response::from_parts(head, Reply::new(source, exchange))
 }

@@ -9,11 +9,9 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, request::Parts, uri::PathAndQuery,
 };
-use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::{
-    downstream::forwarded,
+    downstream::{body::RequestBody, forwarded},
     exchange::Exchange,
     negotiation::Chosen,
     refused::Refused,
@@ -121,10 +119,10 @@ pub(super) fn prepare(
     passage: &Passage,
     chosen: &Chosen<'_>,
     mut parts: Parts,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Prepared, Refused> {
     let limits = &exchange.loaded.snapshot.config.limits;
-    if body.size_hint().lower() > limits.request_body_bytes {
+    if body.length().unwrap_or(0) > limits.request_body_bytes {
         return Err(Refused::because(Code::BodyTooLarge, "The request body is larger than this gateway accepts."));
     }
     let mut uri = target(passage, chosen, &mut parts.method)?;
@@ -148,7 +146,7 @@ pub(super) fn prepare(
 }
 
 /// Forwards the body as it comes.
-fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Lines) -> Prepared {
+fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: RequestBody, lines: Lines) -> Prepared {
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
@@ -168,10 +166,10 @@ fn speed(exchange: &Exchange) -> (Duration, Pace) {
 }
 
 /// Gets a body ready to be read whole.
-fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: Incoming, lines: Lines) -> Result<Prepared, Refused> {
+fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: RequestBody, lines: Lines) -> Result<Prepared, Refused> {
     let config = &exchange.loaded.snapshot.config;
     let cap = config.limits.adapted_body_bytes as u64;
-    if body.size_hint().lower() > cap {
+    if body.length().unwrap_or(0) > cap {
         return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
     }
     let deadlines = &exchange.worker.deadlines;

@@ -7,7 +7,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 
 use crate::pipeline::{
-    downstream::{io::ClientIo, link::Link},
+    downstream::{body::RequestBody, io::ClientIo, link::Link},
     handle,
     worker::Worker,
 };
@@ -22,7 +22,9 @@ pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
     let limits = link.head_limits;
     let handler = {
         let (worker, link) = (Rc::clone(&worker), Rc::clone(&link));
-        service_fn(move |request: Request<Incoming>| handle(Rc::clone(&worker), Rc::clone(&link), request))
+        service_fn(move |request: Request<Incoming>| {
+            handle(Rc::clone(&worker), Rc::clone(&link), request.map(RequestBody::Http2))
+        })
     };
     let header_list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     let connection = http2::Builder::new(Local)

@@ -1,13 +1,10 @@
 //! One client connection, from the accept to the close.
 
+mod http1;
 mod http2;
 
-use std::{net::SocketAddr, pin::Pin, rc::Rc, task::Poll, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
 
-use bytes::Bytes;
-use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -16,16 +13,14 @@ use tokio::{
 use super::{
     downstream::{
         head::HeadLimits,
-        io::{ClientIo, Protocol},
-        link::{Link, LinkTimeouts, Takeover},
+        io::ClientIo,
+        link::{Link, LinkTimeouts},
         socket::Socket,
+        wire::{Protocol, Wire},
     },
-    handle,
     worker::{Slot, Worker},
 };
 
-/// The parser's buffer: a head that passed our check always fits.
-const HEAD_BUFFER_BYTES_MIN: usize = 64 * 1024;
 /// How long a closed connection's remaining bytes are read, so that the last answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
@@ -55,12 +50,17 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     drop(loaded);
     worker.open.set(worker.open.get() + 1);
     let _open = Open(Rc::clone(&worker));
-    let mut io = ClientIo::new(Socket::Plain(stream), Rc::clone(&link));
-    match io.protocol().await {
+    let wire = Wire::new(Socket::Plain(stream), Rc::clone(&link));
+    match poll_fn(|cx| wire.poll_protocol(cx)).await {
         None => {}
-        Some(Protocol::Http1) => http1(worker, link, io).await,
+        Some(Protocol::Http1) => http1::serve(worker, link, wire).await,
         // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
-        Some(Protocol::Http2) => Box::pin(http2::serve(worker, link, io)).await,
+        Some(Protocol::Http2) => {
+            if let Some((socket, read)) = wire.into_parts() {
+                let io = ClientIo::new(socket, read, &link);
+                Box::pin(http2::serve(worker, link, io)).await;
+            }
+        }
     }
     drop(slot);
 }
@@ -74,83 +74,18 @@ impl Drop for Open {
     }
 }
 
-/// Serves HTTP/1 exchanges; while the client is idle only the socket is kept.
-async fn http1(worker: Rc<Worker>, link: Rc<Link>, mut io: ClientIo) {
-    loop {
-        match exchanges(&worker, &link, io).await {
-            Pause::Idle(mut idle) => match idle.park().await {
-                true => io = idle,
-                false => return close(idle).await,
-            },
-            Pause::Switched(takeover, socket) => return takeover(socket).await,
-            Pause::Ended(io) => return close(io).await,
-        }
-    }
-}
-
-/// Why no exchange follows for now.
-enum Pause {
-    /// The client is idle.
-    Idle(ClientIo),
-    /// The connection changes its protocol.
-    Switched(Takeover, (Socket, Vec<u8>)),
-    /// The connection is over.
-    Ended(ClientIo),
-}
-
-/// Serves exchanges until there is a pause.
-async fn exchanges(worker: &Rc<Worker>, link: &Rc<Link>, io: ClientIo) -> Pause {
-    let limits = link.head_limits;
-    let handler = service_fn(|request: Request<Incoming>| handle(Rc::clone(worker), Rc::clone(link), request));
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size((limits.header_bytes + limits.target_bytes + 1024).max(HEAD_BUFFER_BYTES_MIN));
-    if limits.fields > 100 {
-        // Beyond its default the parser allocates for every head.
-        builder.max_headers(limits.fields);
-    }
-    let mut connection = builder.serve_connection(TokioIo::new(io), handler);
-    let mut told = false;
-    let ended = std::future::poll_fn(|cx| {
-        let mut connection = Pin::new(&mut connection);
-        if worker.draining.get() && !told {
-            told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        match connection.poll(cx) {
-            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if !told && link.may_park(cx) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await;
-    let parts = connection.into_parts();
-    let io = parts.io.into_inner();
-    match (ended, link.take_switch()) {
-        // An idle parser has read nothing it did not use.
-        (None, _) => Pause::Idle(io),
-        (Some(Ok(())), Some(takeover)) => Pause::Switched(takeover, with_rest(io, &parts.read_buf)),
-        (Some(_), _) => Pause::Ended(io),
-    }
-}
-
-/// The socket and everything read from it, in order.
-fn with_rest(io: ClientIo, read: &Bytes) -> (Socket, Vec<u8>) {
-    let (stream, stash) = io.into_parts();
-    (stream, [read.as_ref(), &stash].concat())
-}
-
 /// Closes so that the last answer arrives: a socket closed with unread bytes is reset.
-async fn close(io: ClientIo) {
-    let unread = io.has_unread();
-    let (mut stream, _) = io.into_parts();
-    if stream.shutdown().await.is_err() || !unread {
+///
+/// - `unread`: whether bytes of a request were left unread.
+async fn close(mut socket: Socket, unread: bool) {
+    if socket.shutdown().await.is_err() || !unread {
         return;
     }
     let drained = async {
         // On the heap: every connection would carry it in its state otherwise.
         let mut sink = vec![0u8; 4096];
         let mut left = LINGER_BYTES_MAX;
-        while let Ok(n @ 1..) = stream.read(&mut sink).await {
+        while let Ok(n @ 1..) = socket.read(&mut sink).await {
             left = left.saturating_sub(n);
             if left == 0 {
                 return;
@@ -163,6 +98,7 @@ async fn close(io: ClientIo) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::handle;
 
     fn size<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
         size_of::<F>()

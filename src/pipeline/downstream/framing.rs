@@ -1,7 +1,9 @@
 //! Where a request's body ends in the byte stream.
 //!
-//! The connection has to know, because the next head is checked before the parser sees it. Chunk
-//! framing is followed strictly (RFC 9112 section 7.1): CRLF only, a bounded size line.
+//! Chunk framing is read strictly (RFC 9112 section 7.1): CRLF only, a bounded size line.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::head::HeadError;
 use crate::config::checked::ChunkLimits;
@@ -24,19 +26,44 @@ impl Framing {
         }
     }
 
-    /// Follows `bytes`; returns how many of them belong to this body.
-    ///
-    /// Errors when the chunk framing is broken; the connection cannot go on then.
-    pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadError> {
+    /// Bytes that are left, where that is known.
+    pub fn left(&self) -> Option<u64> {
         match self {
-            Self::Length(left) => {
-                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                *left -= taken as u64;
-                Ok(taken)
-            }
-            Self::Chunked(chunks) => chunks.advance(bytes),
+            Self::Length(left) => Some(*left),
+            Self::Chunked(_) => None,
         }
     }
+
+    /// Takes the next piece off the front of `buffer`; what follows the body stays in it.
+    ///
+    /// Errors when the chunk framing is broken; the connection cannot go on then.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Step, HeadError> {
+        match self {
+            Self::Length(0) => Ok(Step::End),
+            Self::Length(left) => Ok(piece(buffer, left).map_or(Step::More, Step::Data)),
+            Self::Chunked(chunks) => chunks.next(buffer),
+        }
+    }
+}
+
+/// What comes next of a body.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Bytes, not none.
+    Data(Bytes),
+    /// The trailers; the body is at its end.
+    Trailers(HeaderMap),
+    /// More bytes have to come first.
+    More,
+    /// The end.
+    End,
+}
+
+/// As much of `left` bytes as the buffer holds; none if it is empty.
+fn piece(buffer: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
+    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+    *left -= length as u64;
+    (length > 0).then(|| buffer.split_to(length).freeze())
 }
 
 /// Progress through a chunked body.
@@ -49,6 +76,8 @@ pub struct Chunks {
     digits: u8,
     /// What is left of the limits on extensions and trailers.
     left: ChunkLimits,
+    /// Trailer lines so far.
+    trailers: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,25 +102,32 @@ const SIZE_DIGITS_MAX: u8 = 16;
 impl Chunks {
     /// A chunked body at its beginning.
     pub fn new(limits: ChunkLimits) -> Self {
-        Self { state: State::SizeStart, size: 0, digits: 0, left: limits }
+        Self { state: State::SizeStart, size: 0, digits: 0, left: limits, trailers: Vec::new() }
     }
 
-    fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadError> {
+    fn next(&mut self, buffer: &mut BytesMut) -> Result<Step, HeadError> {
         let mut at = 0;
-        while at < bytes.len() && self.state != State::Done {
+        while self.state != State::Done {
             if self.state == State::Data {
-                let taken = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - at);
-                at += taken;
-                self.size -= taken as u64;
+                buffer.advance(at);
+                let piece = piece(buffer, &mut self.size);
                 if self.size == 0 {
                     self.state = State::DataCr;
                 }
-                continue;
+                return Ok(piece.map_or(Step::More, Step::Data));
             }
-            self.state = self.step(bytes[at])?;
+            let Some(byte) = buffer.get(at) else {
+                buffer.advance(at);
+                return Ok(Step::More);
+            };
+            self.state = self.step(*byte)?;
             at += 1;
         }
-        Ok(at)
+        buffer.advance(at);
+        if self.trailers.is_empty() {
+            return Ok(Step::End);
+        }
+        fields(&std::mem::take(&mut self.trailers)).map(Step::Trailers)
     }
 
     fn step(&mut self, byte: u8) -> Result<State, HeadError> {
@@ -118,12 +154,17 @@ impl Chunks {
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => Ok(State::SizeStart),
             (State::TrailerStart, b'\r') => Ok(State::EndLf),
+            // A folded line is no field.
+            (State::TrailerStart, b' ' | b'\t') => bad,
             (State::TrailerStart, b) if is_text(b) => {
                 spend(&mut self.left.trailer_fields, 1)?;
-                self.trailer()
+                self.trailer(b)
             }
-            (State::Trailer, b) if is_text(b) => self.trailer(),
-            (State::Trailer, b'\r') => Ok(State::TrailerLf),
+            (State::Trailer, b) if is_text(b) => self.trailer(b),
+            (State::Trailer, b'\r') => {
+                self.trailers.push(b'\n');
+                Ok(State::TrailerLf)
+            }
             (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
             (State::EndLf, b'\n') => Ok(State::Done),
             _ => bad,
@@ -135,10 +176,11 @@ impl Chunks {
         Ok(State::Extension)
     }
 
-    fn trailer(&mut self) -> Result<State, HeadError> {
+    fn trailer(&mut self, byte: u8) -> Result<State, HeadError> {
         // Line ends count as well: a trailer of one byte would else cost the reader more than it weighs.
         let bytes = if self.state == State::TrailerStart { 3 } else { 1 };
         spend(&mut self.left.trailer_bytes, bytes)?;
+        self.trailers.push(byte);
         Ok(State::Trailer)
     }
 }
@@ -151,6 +193,18 @@ fn spend(left: &mut u32, amount: u32) -> Result<(), HeadError> {
 /// What may stand in an extension or a trailer.
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// The fields of a trailer section whose lines end in LF.
+fn fields(section: &[u8]) -> Result<HeaderMap, HeadError> {
+    let mut trailers = HeaderMap::new();
+    for line in section.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+        let colon = memchr::memchr(b':', line).ok_or(HeadError::Chunk)?;
+        let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| HeadError::Chunk)?;
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).map_err(|_| HeadError::Chunk)?;
+        trailers.append(name, value);
+    }
+    Ok(trailers)
 }
 
 fn hex(digit: u8) -> u64 {
@@ -169,17 +223,25 @@ mod tests {
         follow_within(ChunkLimits::default(), body, step)
     }
 
-    fn follow_within(limits: ChunkLimits, body: &[u8], step: usize) -> Result<(usize, bool), HeadError> {
+    /// How many bytes belong to the body, and whether it is whole.
+    fn follow_within(limits: ChunkLimits, wire: &[u8], step: usize) -> Result<(usize, bool), HeadError> {
         let mut framing = Framing::Chunked(Chunks::new(limits));
-        let mut taken = 0;
-        for piece in body.chunks(step) {
-            let n = framing.advance(piece)?;
-            taken += n;
-            if n < piece.len() {
-                break;
+        let (mut buffer, mut given) = (BytesMut::new(), 0);
+        let mut pieces = wire.chunks(step);
+        loop {
+            match framing.next(&mut buffer)? {
+                Step::Data(_) => {}
+                Step::More => match pieces.next() {
+                    Some(piece) => {
+                        buffer.extend_from_slice(piece);
+                        given += piece.len();
+                    }
+                    None => break,
+                },
+                Step::Trailers(_) | Step::End => break,
             }
         }
-        Ok((taken, framing.is_done()))
+        Ok((given - buffer.len(), framing.is_done()))
     }
 
     #[test]
@@ -241,10 +303,29 @@ mod tests {
     }
 
     #[test]
+    fn trailers_come_after_the_last_byte() {
+        let mut buffer = BytesMut::from(&b"1\r\na\r\n0\r\nX-Sum:  1 \r\nx-b:\r\n\r\nGET"[..]);
+        let mut framing = Framing::Chunked(Chunks::new(ChunkLimits::default()));
+        assert_eq!(framing.next(&mut buffer), Ok(Step::Data(Bytes::from_static(b"a"))));
+        let Ok(Step::Trailers(trailers)) = framing.next(&mut buffer) else { panic!("no trailers") };
+        assert_eq!(
+            (trailers["x-sum"].as_bytes(), trailers["x-b"].as_bytes(), trailers.len()),
+            (&b"1"[..], &b""[..], 2)
+        );
+        assert_eq!((framing.next(&mut buffer), &buffer[..]), (Ok(Step::End), &b"GET"[..]));
+        for bad in [&b"0\r\nno colon\r\n\r\n"[..], b"0\r\n folded: x\r\n\r\n", b"0\r\na b: c\r\n\r\n"] {
+            assert_eq!(follow(bad, 3), Err(HeadError::Chunk), "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
     fn a_length_takes_exactly_its_bytes() {
         let mut framing = Framing::Length(3);
-        assert_eq!(framing.advance(b"ab"), Ok(2));
-        assert_eq!(framing.advance(b"cd"), Ok(1));
-        assert!(framing.is_done());
+        let mut buffer = BytesMut::from(&b"ab"[..]);
+        assert_eq!(framing.next(&mut buffer), Ok(Step::Data(Bytes::from_static(b"ab"))));
+        assert_eq!(framing.next(&mut buffer), Ok(Step::More));
+        buffer.extend_from_slice(b"cd");
+        assert_eq!(framing.next(&mut buffer), Ok(Step::Data(Bytes::from_static(b"c"))));
+        assert_eq!((framing.next(&mut buffer), &buffer[..]), (Ok(Step::End), &b"d"[..]));
     }
 }

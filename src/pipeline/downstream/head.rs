@@ -1,8 +1,9 @@
-//! The first look at a request head, before the HTTP parser sees it.
+//! The rules of an HTTP/1 request head.
 //!
-//! hyper is more lenient than a gateway may be: it serves requests without `Host`, lets
-//! `Content-Length` and `Transfer-Encoding` stand together, and answers what it cannot parse
-//! without a body. What is refused here is refused with a problem body and closes the connection.
+//! They are stricter than parsers usually are: a request without `Host`, `Content-Length` beside
+//! `Transfer-Encoding`, a bare CR or LF, all of them are refused, because another reader behind the
+//! gateway could take them for something else. What is refused is refused with a problem body and
+//! closes the connection.
 
 use memchr::memchr;
 
@@ -108,15 +109,47 @@ pub enum Progress {
     Partial,
 }
 
+/// Takes what a head consists of, line by line, as it is checked.
+pub(super) trait Reader {
+    /// The request line; `old` for HTTP/1.0.
+    fn line(&mut self, method: &[u8], target: &[u8], old: bool) -> Result<(), HeadError>;
+    /// A field, its value without the blanks around it. It has to refuse names that are no token and
+    /// values with control characters.
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError>;
+}
+
+/// Looks without keeping anything.
+struct Look;
+
+impl Reader for Look {
+    fn line(&mut self, _: &[u8], _: &[u8], _: bool) -> Result<(), HeadError> {
+        Ok(())
+    }
+
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
+            return Err(HeadError::Line);
+        }
+        let control = value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f);
+        if control { Err(HeadError::ControlCharacter) } else { Ok(()) }
+    }
+}
+
 /// Checks the head at the start of `bytes`, which may hold less or more than it.
 ///
 /// - `bytes`: begins with the request line; empty lines before it were taken off.
 /// - Errors as soon as no continuation could make it good.
 pub fn check(bytes: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
+    walk(bytes, limits, &mut Look)
+}
+
+/// Checks the head at the start of `bytes` and hands its parts to `reader`.
+pub(super) fn walk(bytes: &[u8], limits: &HeadLimits, reader: &mut impl Reader) -> Result<Progress, HeadError> {
     let Some((line, mut rest)) = split_line(bytes)? else {
         return incomplete(bytes, limits);
     };
-    let one_zero = request_line(line, limits)?;
+    let (method, target, old) = request_line(line, limits)?;
+    reader.line(method, target, old)?;
     let section = bytes.len() - rest.len();
     let mut fields = Fields::default();
     loop {
@@ -131,12 +164,14 @@ pub fn check(bytes: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> {
         if line.is_empty() {
             break;
         }
-        fields.read(line)?;
+        let (name, value) = fields.split(line)?;
+        reader.field(name, value)?;
+        fields.note(name, value)?;
         if fields.count > limits.fields {
             return Err(HeadError::TooLarge);
         }
     }
-    Ok(Progress::Complete(bytes.len() - rest.len(), fields.framing(one_zero, limits.chunked)?))
+    Ok(Progress::Complete(bytes.len() - rest.len(), fields.framing(old, limits.chunked)?))
 }
 
 /// A line, and what follows it.
@@ -166,8 +201,11 @@ fn incomplete(bytes: &[u8], limits: &HeadLimits) -> Result<Progress, HeadError> 
     Ok(Progress::Partial)
 }
 
-/// Checks `METHOD SP target SP HTTP/1.x`; returns whether it is HTTP/1.0.
-fn request_line(line: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
+/// Method, target, and whether it is HTTP/1.0.
+type RequestLine<'b> = (&'b [u8], &'b [u8], bool);
+
+/// Checks `METHOD SP target SP HTTP/1.x`.
+fn request_line<'b>(line: &'b [u8], limits: &HeadLimits) -> Result<RequestLine<'b>, HeadError> {
     let method_end = memchr(b' ', line).ok_or(HeadError::RequestLine)?;
     let (method, rest) = (&line[..method_end], &line[method_end + 1..]);
     let target_end = memchr(b' ', rest).ok_or(HeadError::RequestLine)?;
@@ -187,8 +225,8 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
         return Err(HeadError::TargetForm);
     }
     match protocol {
-        b"HTTP/1.1" => Ok(false),
-        b"HTTP/1.0" => Ok(true),
+        b"HTTP/1.1" => Ok((method, target, false)),
+        b"HTTP/1.0" => Ok((method, target, true)),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Err(HeadError::Version)
         }
@@ -206,19 +244,16 @@ struct Fields {
 }
 
 impl Fields {
-    fn read(&mut self, line: &[u8]) -> Result<(), HeadError> {
+    fn split<'l>(&mut self, line: &'l [u8]) -> Result<(&'l [u8], &'l [u8]), HeadError> {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return Err(HeadError::Folded);
         }
         self.count += 1;
         let colon = memchr(b':', line).ok_or(HeadError::Line)?;
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
-            return Err(HeadError::Line);
-        }
-        if value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
-            return Err(HeadError::ControlCharacter);
-        }
+        Ok((&line[..colon], line[colon + 1..].trim_ascii()))
+    }
+
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),

@@ -6,17 +6,18 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
-    task::{Context, Waker},
+    task::Context,
     time::Duration,
 };
 
 use super::{
+    answer,
     head::{HeadError, HeadLimits},
     socket::Socket,
 };
 use crate::pipeline::deadline::{Deadlines, Timer};
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// One client connection, as seen by everything that works on it. Lives on one worker.
 #[derive(Debug)]
@@ -34,12 +35,12 @@ pub struct Link {
     /// Whether an idle connection gives its buffers up; HTTP/2 has a state to keep.
     parks: Cell<bool>,
     read_timer: Timer,
-    /// Heads handed to the parser, less exchanges that ended.
+    /// Exchanges under way.
     busy: Cell<u32>,
-    /// Heads handed to the parser so far.
+    /// Exchanges begun so far.
     begun: Cell<usize>,
-    /// Waits for the exchange to end, because the client has sent its next request already.
-    held: RefCell<Option<Waker>>,
+    /// Interim responses to pass on; none for a client that knows none.
+    interims: RefCell<Option<Vec<u8>>>,
     /// The head that was refused; taken by the exchange that stands for it.
     refused: RefCell<Option<RefusedHead>>,
     /// What takes the socket over once a switch of protocols has been answered.
@@ -141,7 +142,7 @@ impl Link {
             deadlines,
             busy: Cell::new(0),
             begun: Cell::new(0),
-            held: RefCell::default(),
+            interims: RefCell::default(),
             refused: RefCell::default(),
             switch: Switch::default(),
             forwarded: RefCell::default(),
@@ -154,14 +155,9 @@ impl Link {
         self.busy.get() > 0
     }
 
-    /// An exchange began whose head was not handed on as a whole (HTTP/2).
+    /// An exchange began.
     pub fn exchange_began(&self) {
         self.wait(Waiting::No);
-        self.head_handed_on();
-    }
-
-    /// A head went to the parser.
-    pub(crate) fn head_handed_on(&self) {
         self.busy.set(self.busy.get() + 1);
         self.begun.set(self.begun.get() + 1);
     }
@@ -171,14 +167,11 @@ impl Link {
         self.begun.get()
     }
 
-    /// An exchange ended; the next head may be handed on.
+    /// An exchange ended.
     pub fn exchange_ended(&self) {
         self.busy.set(self.busy.get().saturating_sub(1));
         if !self.is_busy() {
             self.wait(Waiting::Idle);
-        }
-        if let Some(parser) = self.held.borrow_mut().take() {
-            parser.wake();
         }
     }
 
@@ -204,9 +197,44 @@ impl Link {
         self.waiting.get()
     }
 
-    /// Whether the connection has been idle long enough to be parked, and may stay open after that.
-    pub(crate) fn may_park(&self, cx: &mut Context<'_>) -> bool {
-        self.parks.get() && self.waiting() == Waiting::Idle && self.timeouts.keep_alive > PARK_AFTER && self.expired(cx)
+    /// Whether a connection that has been idle for its time may be parked, and stay open after that.
+    pub(crate) fn may_park(&self) -> bool {
+        self.parks.get() && self.waiting() == Waiting::Idle && self.timeouts.keep_alive > PARK_AFTER
+    }
+
+    /// The connection is idle and gives up what it can make anew.
+    pub(crate) fn parked(&self) {
+        *self.forwarded.borrow_mut() = None;
+        self.wait(Waiting::Parked);
+    }
+
+    /// Whether the exchange under way is the connection's last, because the gateway wants no more.
+    ///
+    /// - `most`: requests a connection may carry.
+    pub(crate) fn is_last(&self, most: usize) -> bool {
+        self.over_limit || self.requests() >= most
+    }
+
+    /// Whether the client of the exchange under way knows interim responses.
+    pub(crate) fn relay(&self, wanted: bool) {
+        let mut interims = self.interims.borrow_mut();
+        if interims.is_some() != wanted {
+            *interims = wanted.then(Vec::new);
+        }
+    }
+
+    /// Passes an interim response on to a client that knows them (RFC 9110 section 15.2); others never see it.
+    pub fn interim(&self, status: StatusCode, fields: &HeaderMap) {
+        if let Some(interims) = &mut *self.interims.borrow_mut() {
+            answer::interim(interims, status, fields);
+        }
+    }
+
+    /// Appends the interim responses that were not passed on yet.
+    pub(crate) fn take_interims(&self, out: &mut Vec<u8>) {
+        if let Some(interims) = self.interims.borrow_mut().as_mut().filter(|interims| !interims.is_empty()) {
+            out.extend_from_slice(&std::mem::take(interims));
+        }
     }
 
     /// Whether the client has waited too long; if not, the task is woken when it has.
@@ -214,19 +242,9 @@ impl Link {
         self.read_timer.expired(cx)
     }
 
-    /// Bytes of the next request are held back until the exchange ends; `parser` is woken then.
-    pub(crate) fn hold(&self, parser: &Waker) {
-        *self.held.borrow_mut() = Some(parser.clone());
-    }
-
     /// Once the current answer is sent, `takeover` gets the socket.
     pub fn switch(&self, takeover: Takeover) {
         *self.switch.0.borrow_mut() = Some(takeover);
-    }
-
-    /// Whether the connection is about to be taken over.
-    pub fn is_switching(&self) -> bool {
-        self.switch.0.borrow().is_some()
     }
 
     pub(crate) fn take_switch(&self) -> Option<Takeover> {
@@ -240,7 +258,9 @@ impl Link {
             Some((known, value)) if known.as_ref() == host => value.clone(),
             _ => {
                 let value = make();
-                *last = Some((host.cloned(), value.clone()));
+                // A copy: the original is a slice of the connection's buffer, and would keep it.
+                let host = host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
+                *last = Some((host, value.clone()));
                 value
             }
         }

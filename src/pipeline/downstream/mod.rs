@@ -2,7 +2,11 @@
 
 pub mod listener;
 pub mod socket;
+pub mod answer;
+pub mod body;
 pub mod io;
+pub mod request;
+pub mod wire;
 pub mod head;
 pub mod framing;
 pub mod link;

@@ -27,6 +27,17 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Closing it will reset the connection.
+    pub fn reset_on_close(&self) {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+        };
+        // A connection that is gone already needs no reset.
+        let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

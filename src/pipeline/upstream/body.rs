@@ -3,18 +3,19 @@
 use std::{
     error::Error,
     fmt,
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
+use http_body::Frame;
 
 use super::{pace::Pace, whole::Whole};
-use crate::pipeline::deadline::{Deadlines, TICK, TICK_MS, Timer};
+use crate::pipeline::{
+    deadline::{Deadlines, TICK, TICK_MS, Timer},
+    downstream::body::{Broken, RequestBody},
+};
 
 /// What is sent upstream.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub enum UploadFailure {
 /// A request body that is forwarded while it arrives.
 #[derive(Debug)]
 pub struct Upload {
-    incoming: Incoming,
+    incoming: RequestBody,
     /// Bytes the limit still allows.
     left: u64,
     idle: Duration,
@@ -65,7 +66,7 @@ impl Upload {
     /// - `pace`: least speed.
     /// - `expects`: the server has to ask for it first, see [`Upload::open`].
     pub fn new(
-        incoming: Incoming,
+        incoming: RequestBody,
         limit: u64,
         (idle, pace): (Duration, Pace),
         deadlines: &Rc<Deadlines>,
@@ -88,7 +89,7 @@ impl Upload {
 
     /// Its length, where the client said it.
     pub fn length(&self) -> Option<u64> {
-        self.incoming.size_hint().exact()
+        self.incoming.length()
     }
 
     /// The next piece, within limit and time.
@@ -99,7 +100,7 @@ impl Upload {
             }
             self.gate = None;
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match self.incoming.poll_frame(cx) {
             Poll::Pending => self.poll_pause(cx),
             Poll::Ready(frame) => {
                 if let Some(since) = self.waiting.take() {
@@ -132,10 +133,7 @@ impl Upload {
         if self.timer.expired(cx) { fail(UploadFailure::Stalled) } else { Poll::Pending }
     }
 
-    fn take(
-        &mut self,
-        frame: Option<Result<Frame<Bytes>, hyper::Error>>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, Broken>>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match frame {
             None => Poll::Ready(None),
             Some(Err(_)) => fail(UploadFailure::Broken),

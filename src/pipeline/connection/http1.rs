@@ -1,0 +1,217 @@
+//! A client connection that speaks HTTP/1 (RFC 9112): one exchange after the other.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderMap, HeaderName, Response, header};
+use http_body::Body as _;
+
+use super::close;
+use crate::{
+    headers,
+    pipeline::{
+        downstream::{
+            answer::{self, Delimiter, Outbox},
+            body::RequestBody,
+            link::{Link, Takeover},
+            request::{Asked, Head},
+            wire::{Arrival, Wire},
+        },
+        handle,
+        reply::Reply,
+        worker::Worker,
+    },
+};
+
+/// Serves exchanges until the connection closes; while the client is idle only the socket is kept.
+pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, wire: Rc<Wire>) {
+    let takeover = loop {
+        // Boxed: an idle connection carries none of it.
+        match Box::pin(exchanges(&worker, &link, &wire)).await {
+            Pause::Idle if wire.park().await => {}
+            Pause::Idle | Pause::Ended => break None,
+            Pause::Switched(takeover) => break Some(takeover),
+            // Without a farewell: what was sent is not the whole answer, and must not look like it.
+            Pause::Broken => return wire.abort(),
+        }
+    };
+    let unread = wire.has_unread();
+    let Some((socket, read)) = wire.into_parts() else { return };
+    match takeover {
+        Some(takeover) => takeover((socket, read.into())).await,
+        None => close(socket, unread).await,
+    }
+}
+
+/// Why no exchange follows for now.
+enum Pause {
+    /// The client is idle.
+    Idle,
+    /// The connection changes its protocol.
+    Switched(Takeover),
+    /// The connection is over.
+    Ended,
+    /// An answer broke off.
+    Broken,
+}
+
+/// Serves exchanges until there is a pause.
+async fn exchanges(worker: &Rc<Worker>, link: &Rc<Link>, wire: &Rc<Wire>) -> Pause {
+    loop {
+        let head = match poll_fn(|cx| wire.poll_arrival(cx)).await {
+            Arrival::Head(head) => head,
+            Arrival::Pause => return Pause::Idle,
+            Arrival::End => return Pause::Ended,
+        };
+        if let Some(pause) = exchange(worker, link, wire, head).await {
+            return pause;
+        }
+    }
+}
+
+/// One request and its answer; none when another may follow.
+async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, wire: &Rc<Wire>, head: Box<Head>) -> Option<Pause> {
+    let Head { request, framing, asked, .. } = *head;
+    link.relay(asked.modern);
+    let body = if framing.is_done() { RequestBody::Empty } else { RequestBody::Http1(Rc::clone(wire)) };
+    let answer = {
+        let mut handling = pin!(handle(Rc::clone(worker), Rc::clone(link), request.map(|()| body)));
+        let mut interims = Outbox::default();
+        poll_fn(|cx| match handling.as_mut().poll(cx) {
+            Poll::Ready(Ok(answer)) => Poll::Ready(Some((answer, std::mem::take(&mut interims).ready()))),
+            Poll::Pending if relay(link, wire, &mut interims, cx) || wire.poll_gone(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    };
+    let Some((answer, outbox)) = answer else { return Some(Pause::Ended) };
+    let most = worker.loaded().snapshot.config.limits.requests_per_connection;
+    let persists = asked.persists && worker.keep_alive.get() && !link.is_last(most);
+    let kept = match Sending::new(wire, link, asked, persists, answer, outbox).run().await {
+        Ok(kept) => kept,
+        Err(Broken::Client) => return Some(Pause::Ended),
+        Err(Broken::Answer) => return Some(Pause::Broken),
+    };
+    wire.rest();
+    match link.take_switch() {
+        Some(takeover) => Some(Pause::Switched(takeover)),
+        None if kept && wire.is_body_done() => None,
+        None => Some(Pause::Ended),
+    }
+}
+
+/// Passes interim responses on as they come; whether the client has left.
+fn relay(link: &Link, wire: &Wire, interims: &mut Outbox, cx: &mut Context<'_>) -> bool {
+    link.take_interims(interims.lead());
+    !interims.is_empty() && matches!(interims.poll_write(wire, cx), Poll::Ready(Err(_)))
+}
+
+/// Why an answer did not leave whole.
+enum Broken {
+    /// The client left, or takes nothing more.
+    Client,
+    /// The upstream broke off within its body.
+    Answer,
+}
+
+/// An answer on its way.
+struct Sending<'w> {
+    wire: &'w Wire,
+    body: Option<Reply>,
+    delimiter: Delimiter,
+    /// Trailers that are sent; none where the client takes no trailers.
+    trailers: Vec<HeaderName>,
+    outbox: Outbox,
+    persists: bool,
+}
+
+impl<'w> Sending<'w> {
+    /// - `outbox`: what is left of interim responses.
+    fn new(
+        wire: &'w Rc<Wire>,
+        link: &Link,
+        asked: Asked,
+        persists: bool,
+        answer: Response<Reply>,
+        mut outbox: Outbox,
+    ) -> Self {
+        let (parts, body) = answer.into_parts();
+        let size = body.size_hint().exact();
+        let delimiter = Delimiter::choose(asked, parts.status, size);
+        // A body nobody reads any more would be taken for the next request.
+        let abandoned = || Rc::strong_count(wire) == 1 && !wire.discard_body();
+        let persists = persists && delimiter != Delimiter::Close && (wire.is_body_done() || !abandoned());
+        link.take_interims(outbox.lead());
+        answer::head(outbox.lead(), &parts, asked, delimiter, size, persists, link.deadlines.now());
+        let body = (delimiter != Delimiter::Nothing && size != Some(0)).then_some(body);
+        let trailers =
+            if delimiter == Delimiter::Chunks && asked.trailers { announced(&parts.headers) } else { Vec::new() };
+        Self { wire, body, delimiter, trailers, outbox, persists }
+    }
+
+    /// Whether the connection may carry another exchange.
+    async fn run(mut self) -> Result<bool, Broken> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Broken>> {
+        loop {
+            let whole = self.load(cx);
+            if self.outbox.is_empty() {
+                return match whole {
+                    Ok(true) => Poll::Ready(Ok(self.persists)),
+                    Ok(false) if self.wire.poll_gone(cx) => Poll::Ready(Err(Broken::Client)),
+                    Ok(false) => Poll::Pending,
+                    Err(broken) => Poll::Ready(Err(broken)),
+                };
+            }
+            if ready!(self.outbox.poll_write(self.wire, cx)).is_err() {
+                return Poll::Ready(Err(Broken::Client));
+            }
+            if let Err(broken) = whole {
+                return Poll::Ready(Err(broken));
+            }
+        }
+    }
+
+    /// Puts what there is of the body into the outbox; whether that was the last of it.
+    fn load(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+        while let Some(body) = self.body.as_mut().filter(|_| !self.outbox.is_full()) {
+            match pin!(&mut *body).poll_frame(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Some(Err(_))) => {
+                    self.body = None;
+                    return Err(Broken::Answer);
+                }
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => {
+                        self.outbox.data(data, self.delimiter);
+                        if self.delimiter != Delimiter::Chunks && body.is_end_stream() {
+                            self.body = None;
+                        }
+                    }
+                    Err(frame) => self.end(frame.trailers_ref()),
+                },
+                Poll::Ready(None) => self.end(None),
+            }
+        }
+        Ok(self.body.is_none())
+    }
+
+    fn end(&mut self, trailers: Option<&HeaderMap>) {
+        self.body = None;
+        self.outbox.end(self.delimiter, trailers, &self.trailers);
+    }
+}
+
+/// The trailers an answer announces, but those that would decide something (RFC 9110 section 6.5.1).
+fn announced(fields: &HeaderMap) -> Vec<HeaderName> {
+    let lines = fields.get_all(header::TRAILER);
+    let names = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    names.filter(headers::may_trail).collect()
+}
