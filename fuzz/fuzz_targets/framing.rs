@@ -77,6 +77,12 @@ fn reference(wire: &[u8]) -> Read {
             Some(b'\r' | b';' | b' ' | b'\t') if digits > 0 => {}
             Some(_) => return Read::Bad,
         }
+        let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        match rest.get(blanks) {
+            None => return Read::Partial,
+            Some(b'\r' | b';') => {}
+            Some(_) => return Read::Bad,
+        }
         rest = match line(rest) {
             Line::Whole(_, rest) => rest,
             Line::Partial => return Read::Partial,

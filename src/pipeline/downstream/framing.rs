@@ -5,7 +5,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::head::HeadError;
+use super::head::{HeadError, trim};
 use crate::config::checked::ChunkLimits;
 
 /// What follows the head on the wire.
@@ -84,6 +84,8 @@ pub struct Chunks {
 enum State {
     SizeStart,
     Size,
+    /// Blanks behind a size; only an extension may follow.
+    Blank,
     Extension,
     SizeLf,
     Data,
@@ -146,9 +148,10 @@ impl Chunks {
                 self.size = self.size << 4 | hex(b);
                 Ok(State::Size)
             }
-            (State::Size, b'\r') | (State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Size, b';' | b' ' | b'\t') => self.extension(),
-            (State::Extension, b) if is_text(b) => self.extension(),
+            (State::Size | State::Blank | State::Extension, b'\r') => Ok(State::SizeLf),
+            (State::Size | State::Blank, b' ' | b'\t') => self.extension(State::Blank),
+            (State::Size | State::Blank, b';') => self.extension(State::Extension),
+            (State::Extension, b) if is_text(b) => self.extension(State::Extension),
             (State::SizeLf, b'\n') if self.size == 0 => Ok(State::TrailerStart),
             (State::SizeLf, b'\n') => Ok(State::Data),
             (State::DataCr, b'\r') => Ok(State::DataLf),
@@ -171,9 +174,9 @@ impl Chunks {
         }
     }
 
-    fn extension(&mut self) -> Result<State, HeadError> {
+    fn extension(&mut self, next: State) -> Result<State, HeadError> {
         spend(&mut self.left.extension_bytes, 1)?;
-        Ok(State::Extension)
+        Ok(next)
     }
 
     fn trailer(&mut self, byte: u8) -> Result<State, HeadError> {
@@ -201,7 +204,7 @@ fn fields(section: &[u8]) -> Result<HeaderMap, HeadError> {
     for line in section.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
         let colon = memchr::memchr(b':', line).ok_or(HeadError::Chunk)?;
         let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| HeadError::Chunk)?;
-        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).map_err(|_| HeadError::Chunk)?;
+        let value = HeaderValue::from_bytes(trim(&line[colon + 1..])).map_err(|_| HeadError::Chunk)?;
         trailers.append(name, value);
     }
     Ok(trailers)
@@ -266,6 +269,8 @@ mod tests {
             b"0x5\r\n",
             b"fffffffffffffffff\r\n",
             b"5\r\rhello",
+            b"5 5\r\nhello",
+            b"5 x\r\nhello",
             b"0\r\n\n",
             b"0\r\nX: y\n\r\n",
         ] {

@@ -174,6 +174,14 @@ pub(super) fn walk(bytes: &[u8], limits: &HeadLimits, reader: &mut impl Reader) 
     Ok(Progress::Complete(bytes.len() - rest.len(), fields.framing(old, limits.chunked)?))
 }
 
+/// A value without the blanks around it: SP and HTAB, nothing else (RFC 9110 section 5.6.3).
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let is_text = |b: &u8| !matches!(b, b' ' | b'\t');
+    let start = value.iter().position(is_text).unwrap_or(value.len());
+    let end = value.iter().rposition(is_text).map_or(start, |last| last + 1);
+    &value[start..end]
+}
+
 /// A line, and what follows it.
 type Split<'b> = (&'b [u8], &'b [u8]);
 
@@ -250,7 +258,7 @@ impl Fields {
         }
         self.count += 1;
         let colon = memchr(b':', line).ok_or(HeadError::Line)?;
-        Ok((&line[..colon], line[colon + 1..].trim_ascii()))
+        Ok((&line[..colon], trim(&line[colon + 1..])))
     }
 
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {

@@ -133,6 +133,9 @@ impl Reader for Builder<'_> {
         } else if name == header::TE {
             let mut codings = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
             self.trailers |= codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+        } else if name == header::CONTENT_LENGTH && self.request.headers().contains_key(&name) {
+            // The same number again (RFC 9110 section 8.6): the next reader shall see it once.
+            return Ok(());
         } else if name == header::EXPECT {
             self.expects |= value.eq_ignore_ascii_case(b"100-continue");
         }
@@ -202,6 +205,13 @@ mod tests {
             let head = whole(&format!("GET / HTTP/{version}\r\nHost: x\r\n{option}\r\n"));
             assert_eq!(head.asked.persists, persists, "{version} {option}");
         }
+    }
+
+    #[test]
+    fn a_length_is_told_once() {
+        let head = whole("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n");
+        assert_eq!(head.request.headers().get_all("content-length").iter().count(), 1);
+        assert_eq!(head.framing, Framing::Length(5));
     }
 
     #[test]

@@ -220,7 +220,8 @@ impl Wire {
 
     /// Whether the request's body has been read to its end.
     pub fn is_body_done(&self) -> bool {
-        self.state.borrow().body.is_done()
+        let state = self.state.borrow();
+        !state.broken && state.body.is_done()
     }
 
     /// Bytes of the body that were not read yet, where the client said how many there are.
