@@ -32,6 +32,8 @@ mod framing;
 mod heads;
 /// Bytes no honest client sends; afterwards the gateway still serves.
 mod hostile;
+/// HTTP/2 frame by frame: what honest clients may do, and what others may not (RFC 9113).
+mod http2;
 /// Deprecation and sunset on every response (section 5).
 mod lifecycle;
 /// Every limit of section 2 and its problem.

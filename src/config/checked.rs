@@ -142,6 +142,20 @@ pub struct Limits {
     pub connections_per_client: Option<usize>,
     /// Requests being served; 503 beyond; none means automatic.
     pub requests_in_flight: Option<usize>,
+    /// Streams of one HTTP/2 connection at once; refused beyond. Default 100.
+    pub http2_streams: usize,
+    /// Bytes of a request body on their way in one HTTP/2 stream. Default 64 KiB.
+    pub http2_stream_window_bytes: usize,
+    /// Bytes of request bodies on their way in one HTTP/2 connection. Default 1 MiB.
+    pub http2_connection_window_bytes: usize,
+    /// CONTINUATION frames of one header block. Default 16.
+    pub http2_continuations: usize,
+    /// Streams reset in 10 s, by each side. Default 200.
+    pub http2_resets: usize,
+    /// The same on a connection that was never answered. Default 100.
+    pub http2_resets_unanswered: usize,
+    /// Frames without content in 10 s. Default 1,000.
+    pub http2_control_frames: usize,
 }
 
 impl Default for Limits {
@@ -161,6 +175,13 @@ impl Default for Limits {
             connections: None,
             connections_per_client: None,
             requests_in_flight: None,
+            http2_streams: 100,
+            http2_stream_window_bytes: 64 << 10,
+            http2_connection_window_bytes: 1 << 20,
+            http2_continuations: 16,
+            http2_resets: 200,
+            http2_resets_unanswered: 100,
+            http2_control_frames: 1_000,
         }
     }
 }

@@ -196,6 +196,20 @@ shape! {
         optional connections_per_client: UnlimitedCount = "unlimited",
         /// Requests served at once; 503 beyond.
         optional requests_in_flight: AutoCount = "auto",
+        /// Streams of one HTTP/2 connection at once; more are refused.
+        optional http2_streams: Count = 100,
+        /// Bytes of a request body on their way in one HTTP/2 stream.
+        optional http2_stream_window: Size = "64KiB",
+        /// Bytes of request bodies on their way in one HTTP/2 connection.
+        optional http2_connection_window: Size = "1MiB",
+        /// CONTINUATION frames of one header block; the connection ends beyond.
+        optional http2_continuations: Count = 16,
+        /// HTTP/2 streams reset within 10 s, counted for each side; the connection ends beyond.
+        optional http2_resets: Count = 200,
+        /// The same on a connection that was never answered.
+        optional http2_resets_unanswered: Count = 100,
+        /// SETTINGS, PING, PRIORITY, empty DATA and unknown frames within 10 s together; the connection ends beyond.
+        optional http2_control_frames: Count = 1000,
     }
 }
 

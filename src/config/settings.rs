@@ -105,6 +105,13 @@ pub fn limits(raw: &raw::Gateway) -> Limits {
     set(&mut limits.connections, &raw.connections, |count| count.0);
     set(&mut limits.connections_per_client, &raw.connections_per_client, |count| count.0);
     set(&mut limits.requests_in_flight, &raw.requests_in_flight, |count| count.0);
+    set(&mut limits.http2_streams, &raw.http2_streams, |count| count.0);
+    set(&mut limits.http2_stream_window_bytes, &raw.http2_stream_window, |size| length(size.0));
+    set(&mut limits.http2_connection_window_bytes, &raw.http2_connection_window, |size| length(size.0));
+    set(&mut limits.http2_continuations, &raw.http2_continuations, |count| count.0);
+    set(&mut limits.http2_resets, &raw.http2_resets, |count| count.0);
+    set(&mut limits.http2_resets_unanswered, &raw.http2_resets_unanswered, |count| count.0);
+    set(&mut limits.http2_control_frames, &raw.http2_control_frames, |count| count.0);
     limits
 }
 
@@ -234,6 +241,13 @@ mod tests {
             "interim_responses",
             "connections",
             "requests_in_flight",
+            "http2_streams",
+            "http2_stream_window",
+            "http2_connection_window",
+            "http2_continuations",
+            "http2_resets",
+            "http2_resets_unanswered",
+            "http2_control_frames",
         ] {
             let column = 10 + key.len() + 2;
             expect(&with(&format!("limits: {{{key}: 0}}")), &[&format!("g.yaml:1:{column}: error: the ")]);

@@ -44,6 +44,7 @@ pub struct Metrics {
     reload_timestamp: Arc<Series<Gauge, 0>>,
     sunset: Arc<Series<Gauge, 2>>,
     log_dropped: Arc<Series<Counter, 0>>,
+    http2_floods: Arc<Series<Counter, 1>>,
     adoption: Mutex<Adoption>,
     adoption_overflow: Counter,
 }
@@ -113,6 +114,11 @@ impl Metrics {
                 "vergate_access_log_dropped_total",
                 "Access-log lines that were lost because the log could not keep up.",
                 [],
+            ),
+            http2_floods: families.add(
+                "vergate_http2_floods_total",
+                "HTTP/2 connections that were ended because of what the client sent.",
+                ["kind"],
             ),
             adoption: Mutex::new(Adoption::new(started)),
             adoption_overflow: families.overflow.shared([ADOPTION]),
@@ -231,6 +237,13 @@ impl Metrics {
     /// `vergate_access_log_dropped_total`.
     pub fn log_dropped(&self) -> Counter {
         self.log_dropped.handle([])
+    }
+
+    /// `vergate_http2_floods_total`.
+    ///
+    /// - `kind`: `client_resets`, `own_resets`, `continuation`, `control` or `protocol`.
+    pub fn http2_floods(&self, kind: &str) -> Counter {
+        self.http2_floods.handle([kind])
     }
 
     /// Lets the windows of `version_adoption_percentage` slide; call about once a minute.

@@ -6,6 +6,7 @@
 pub(crate) mod client;
 pub(crate) mod duel;
 pub(crate) mod faulty;
+pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod load;
@@ -15,6 +16,7 @@ pub(crate) mod upstream;
 pub(crate) mod wire;
 
 pub(crate) use client::Client;
+pub(crate) use frames::Frames;
 pub(crate) use gateway::{Gateway, vergate};
 pub(crate) use http::Response;
 pub(crate) use upstream::{Gate, Then, Upstream};

@@ -1,7 +1,7 @@
 //! One client connection, from the accept to the close.
 
 mod http1;
-mod http2;
+pub mod http2;
 
 use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
 
