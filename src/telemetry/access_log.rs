@@ -8,12 +8,16 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{SyncSender, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use tokio::sync::mpsc::{
+    Receiver, Sender, channel,
+    error::{TryRecvError, TrySendError},
+};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{access_line::AccessLine, cells::Counter, record::Record};
@@ -39,7 +43,8 @@ const RESTS_MAX: u32 = 20;
 /// The workers' end of the log; clones share it.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
-    sender: SyncSender<Message>,
+    /// Takes memory as records come: most gateways never fill it.
+    sender: Sender<Message>,
     dropped: Counter,
     format: Arc<AtomicU8>,
 }
@@ -62,12 +67,12 @@ impl AccessLog {
 
     /// Starts the thread that writes to `out`; records it does not take are lost and counted.
     pub fn start_with(format: Format, dropped: Counter, out: impl Write + Send + 'static) -> io::Result<Self> {
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, mut receiver) = channel(QUEUE);
         let format = Arc::new(AtomicU8::new(format as u8));
         let writer = Arc::new(Mutex::new(io::BufWriter::with_capacity(64 << 10, Box::new(out) as _)));
         let out = Out { writer, lost: dropped.clone() };
         let log = Self { sender, dropped, format: Arc::clone(&format) };
-        thread::Builder::new().name("access-log".into()).spawn(move || write_all(&receiver, &out, format))?;
+        thread::Builder::new().name("access-log".into()).spawn(move || write_all(&mut receiver, &out, format))?;
         Ok(log)
     }
 
@@ -91,7 +96,7 @@ impl AccessLog {
         loop {
             match self.sender.try_send(message) {
                 Ok(()) => break,
-                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Closed(_)) => return false,
                 Err(TrySendError::Full(back)) if Instant::now() < until => message = back,
                 Err(TrySendError::Full(_)) => return false,
             }
@@ -102,7 +107,7 @@ impl AccessLog {
 }
 
 /// The thread: writes until every [`AccessLog`] is gone.
-fn write_all(receiver: &Receiver<Message>, out: &Out, format: Arc<AtomicU8>) {
+fn write_all(receiver: &mut Receiver<Message>, out: &Out, format: Arc<AtomicU8>) {
     let subscriber = tracing_subscriber::fmt()
         .event_format(AccessLine::new(format))
         .with_writer(out.clone())
@@ -121,12 +126,12 @@ fn write_all(receiver: &Receiver<Message>, out: &Out, format: Arc<AtomicU8>) {
                     rests += 1;
                     thread::sleep(REST);
                 }
-                Err(TryRecvError::Empty) => match receiver.recv() {
-                    Ok(message) => {
+                Err(TryRecvError::Empty) => match receiver.blocking_recv() {
+                    Some(message) => {
                         rests = 0;
                         take(message, out);
                     }
-                    Err(_) => break,
+                    None => break,
                 },
                 Err(TryRecvError::Disconnected) => break,
             }
@@ -185,7 +190,7 @@ impl MakeWriter<'_> for Out {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
     use crate::telemetry::record::tests::record;
