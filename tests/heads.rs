@@ -136,6 +136,7 @@ fn a_target_has_one_of_four_forms() {
         // Not this listener's scheme: misdirected, or the proxy that ended TLS wrote it so.
         either(["GET /items"], line("GET https://h/items HTTP/1.1")),
         refused(400, line("GET http:///items HTTP/1.1")),
+        refused(400, line("GET http://:80/items HTTP/1.1")),
         refused(400, line("GET http://u@h/items HTTP/1.1")),
         refused(400, line("GET http://u:p@h/items HTTP/1.1")),
         refused(400, line("GET http://h@evil/items HTTP/1.1")),

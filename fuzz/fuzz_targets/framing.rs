@@ -80,7 +80,8 @@ fn reference(wire: &[u8]) -> Read {
         let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match rest.get(blanks) {
             None => return Read::Partial,
-            Some(b'\r' | b';') => {}
+            Some(b';') => {}
+            Some(b'\r') if blanks == 0 => {}
             Some(_) => return Read::Bad,
         }
         rest = match line(rest) {

@@ -148,7 +148,7 @@ impl Chunks {
                 self.size = self.size << 4 | hex(b);
                 Ok(State::Size)
             }
-            (State::Size | State::Blank | State::Extension, b'\r') => Ok(State::SizeLf),
+            (State::Size | State::Extension, b'\r') => Ok(State::SizeLf),
             (State::Size | State::Blank, b' ' | b'\t') => self.extension(State::Blank),
             (State::Size | State::Blank, b';') => self.extension(State::Extension),
             (State::Extension, b) if is_text(b) => self.extension(State::Extension),
@@ -270,6 +270,7 @@ mod tests {
             b"fffffffffffffffff\r\n",
             b"5\r\rhello",
             b"5 5\r\nhello",
+            b"5 \r\nhello",
             b"5 x\r\nhello",
             b"0\r\n\n",
             b"0\r\nX: y\n\r\n",

@@ -358,7 +358,8 @@ fn is_form(method: &[u8], target: &[u8]) -> bool {
             let authority = rest.strip_prefix(b"//").and_then(|rest| rest.split(|b| matches!(b, b'/' | b'?')).next());
             // The parser reads no escape there.
             let good = |authority: &[u8]| {
-                !authority.is_empty() && is_authority(authority) && memchr(b'%', authority).is_none()
+                // RFC 9110 section 4.2.1: a URL without a host is invalid.
+                !matches!(authority, [] | [b':', ..]) && is_authority(authority) && memchr(b'%', authority).is_none()
             };
             known && authority.is_some_and(good)
         }

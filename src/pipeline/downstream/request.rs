@@ -98,7 +98,8 @@ impl<'b> Builder<'b> {
         let asked = Asked {
             head: self.request.method() == Method::HEAD,
             modern,
-            persists: !close && (modern || keep_alive),
+            // What follows a CONNECT may be meant for the tunnel it did not get.
+            persists: !close && (modern || keep_alive) && self.request.method() != Method::CONNECT,
             trailers: self.trailers,
         };
         let expects = self.expects && modern && !framing.is_done();
