@@ -26,6 +26,8 @@ mod drain;
 mod edge;
 /// Answers no honest backend gives, and those it breaks off.
 mod faults;
+/// Which servers of an upstream may get requests, and what operators see of each.
+mod fleet;
 /// Where a request ends (RFC 9112 section 6): what client and backend saw of each spelling.
 mod framing;
 /// Request lines and field sections (RFC 9112 sections 3 and 5): what client and backend saw of each spelling.

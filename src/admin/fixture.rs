@@ -30,9 +30,10 @@ use crate::{
         endpoint::Endpoint,
         lifecycle::{Lifecycle, Phases, Status},
         time::UtcTime,
-        upstream::{Balance, Server, Upstream, UpstreamTimeouts},
+        upstream::testing::upstream,
         version::ApiVersion,
     },
+    pipeline::upstream::fleet::Fleet,
     telemetry::Metrics,
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Fake {
     pub(super) config: Mutex<Arc<Config>>,
     pub(super) readiness: Mutex<Readiness>,
     pub(super) metrics: Metrics,
+    pub(super) fleet: Fleet,
     pub(super) reloads: AtomicUsize,
     pub(super) outcome: Mutex<Result<ReloadReport, Vec<Finding>>>,
     pub(super) reload_takes: Duration,
@@ -65,6 +67,10 @@ impl Gateway for Fake {
 
     fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     async fn reload(&self) -> Result<ReloadReport, Vec<Finding>> {
@@ -119,18 +125,6 @@ fn api() -> Api {
     }
 }
 
-fn upstream(name: &str) -> Upstream {
-    let seconds = Duration::from_secs;
-    Upstream {
-        name: name.into(),
-        servers: vec![Server { host: "127.0.0.1".into(), port: 9015, base_path: String::new(), weight: 1 }],
-        balance: Balance::LeastRequests,
-        retry_attempts: 1,
-        retry_budget_percent: 20,
-        timeouts: UpstreamTimeouts { connect: seconds(2), response: seconds(30), pool_idle: seconds(30) },
-    }
-}
-
 pub(super) fn config(token: Option<&str>) -> Config {
     Config {
         listeners: vec![Listener::plain("127.0.0.1:8080".parse().expect("an address"))],
@@ -145,7 +139,7 @@ pub(super) fn config(token: Option<&str>) -> Config {
         request_trailers: Vec::new(),
         limits: Limits::default(),
         timeouts: Timeouts::default(),
-        upstreams: vec![upstream("query-parser-1.5"), upstream("query-parser-2.0")],
+        upstreams: vec![upstream("query-parser-1.5", &[9015]), upstream("query-parser-2.0", &[9020, 9021])],
         apis: vec![api()],
         changes: vec![Vec::new()],
         files: vec!["gateway.yaml".into()],
@@ -153,8 +147,12 @@ pub(super) fn config(token: Option<&str>) -> Config {
 }
 
 pub(super) fn fake(token: Option<&str>) -> Fake {
+    let config = config(token);
+    let fleet = Fleet::default();
+    fleet.keep(&config.upstreams);
     Fake {
-        config: Mutex::new(Arc::new(config(token))),
+        config: Mutex::new(Arc::new(config)),
+        fleet,
         readiness: Mutex::new(Readiness {
             config_loaded: true,
             listeners_open: true,

@@ -7,6 +7,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 use crate::{
     config::{Config, Finding},
     domain::time::UtcTime,
+    pipeline::upstream::fleet::Fleet,
     telemetry::Metrics,
 };
 
@@ -23,6 +24,9 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// All metrics of the process.
     fn metrics(&self) -> &Metrics;
+
+    /// What is known of every upstream's servers.
+    fn fleet(&self) -> &Fleet;
 
     /// Reads the file again and puts it into use, whole or not at all.
     ///

@@ -8,6 +8,8 @@
 //! | `/api/v1/status` | GET | if set | [`status`] |
 //! | `/api/v1/apis` | GET | if set | [`apis`] |
 //! | `/api/v1/apis/{api}/versions` | GET | if set | [`apis`] |
+//! | `/api/v1/upstreams` | GET | if set | [`upstreams`]: each server's state and counts |
+//! | `/api/v1/upstreams/{upstream}/servers/{server}/drain`, `…/undrain` | POST | if set | [`upstreams`] |
 //! | `/api/v1/reload` | POST | if set | [`reload`]: 200, or 422 with `check`'s findings |
 //!
 //! Everything under `/api/` also passes [`guard`]'s rules against web pages. HEAD works where GET does.
@@ -23,6 +25,7 @@ mod reply;
 mod routes;
 pub mod server;
 pub mod status;
+pub mod upstreams;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

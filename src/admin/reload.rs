@@ -52,7 +52,8 @@ pub(super) async fn reload<G: Gateway>(gateway: Arc<G>, body: Incoming) -> Reply
     }
 }
 
-async fn discard(body: Incoming) -> Result<(), Reply> {
+/// Takes a body off the wire that nobody needs.
+pub(super) async fn discard(body: Incoming) -> Result<(), Reply> {
     let too_large = || Reply::problem(Code::BodyTooLarge, "a body here may hold at most 1 MiB; none is needed");
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(too_large());

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Request, header, request::Parts};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::{apis, gateway::Gateway, guard, health, reload, reply::Reply, status};
+use super::{apis, gateway::Gateway, guard, health, reload, reply::Reply, status, upstreams};
 use crate::{problem::Code, telemetry::metrics};
 
 /// What a path names.
@@ -20,6 +20,9 @@ enum Resource {
     /// The name as sent, percent-encoded.
     Versions(String),
     Reload,
+    Upstreams,
+    /// Drains a server or takes that back.
+    Server(upstreams::Order),
 }
 
 /// Answers one request.
@@ -36,6 +39,10 @@ pub(super) async fn answer<G: Gateway>(
     match admit(gateway.as_ref(), local, &parts) {
         Err(refusal) => refusal,
         Ok(Resource::Reload) => reload::reload(gateway, body).await,
+        Ok(Resource::Server(order)) => match reload::discard(body).await {
+            Ok(()) => upstreams::carry_out(gateway.as_ref(), &order),
+            Err(refusal) => refusal,
+        },
         Ok(resource) => read(gateway.as_ref(), bound, &resource),
     }
 }
@@ -54,7 +61,7 @@ fn admit(gateway: &impl Gateway, local: SocketAddr, parts: &Parts) -> Result<Res
     }
     let resource = resource(path).ok_or_else(|| Reply::problem(Code::NotFound, "the admin port has no such path"))?;
     let (allowed, allow) = match resource {
-        Resource::Reload => (parts.method == Method::POST, "POST"),
+        Resource::Reload | Resource::Server(_) => (parts.method == Method::POST, "POST"),
         _ => (matches!(parts.method, Method::GET | Method::HEAD), "GET, HEAD"),
     };
     if allowed {
@@ -72,7 +79,11 @@ fn resource(path: &str) -> Option<Resource> {
         "/api/v1/status" => Resource::Status,
         "/api/v1/apis" => Resource::Apis,
         "/api/v1/reload" => Resource::Reload,
+        "/api/v1/upstreams" => Resource::Upstreams,
         _ => {
+            if let Some(rest) = path.strip_prefix("/api/v1/upstreams/") {
+                return upstreams::Order::parse(rest).map(Resource::Server);
+            }
             let name = path.strip_prefix("/api/v1/apis/")?.strip_suffix("/versions")?;
             let whole = !name.is_empty() && !name.contains('/');
             return whole.then(|| Resource::Versions(name.to_owned()));
@@ -95,6 +106,7 @@ fn read(gateway: &impl Gateway, bound: SocketAddr, resource: &Resource) -> Reply
                 None => Reply::problem(Code::NotFound, "no API has this name; GET /api/v1/apis lists them"),
             }
         }
-        Resource::Reload => Reply::problem(Code::Internal, "a reload is not read"),
+        Resource::Upstreams => upstreams::list(gateway),
+        Resource::Reload | Resource::Server(_) => Reply::problem(Code::Internal, "an order is not read"),
     }
 }

@@ -72,6 +72,32 @@ async fn what_is_not_there_is_404_and_a_wrong_method_405_with_allow() {
 }
 
 #[tokio::test]
+async fn servers_are_listed_and_drained_by_name() {
+    let port = open(fake(None)).await;
+    let list = port.get("/api/v1/upstreams").await.json();
+    let first = &list["upstreams"][1];
+    assert_eq!((&first["name"], &first["balance"]), (&json!("query-parser-2.0"), &json!("least_requests")));
+    assert_eq!(
+        first["servers"][1],
+        json!({"server": "10.0.0.1:9021", "weight": 1, "state": "available", "requests": 0, "requests_in_flight": 0,
+               "connections": 0, "connections_idle": 0, "connect_errors_in_a_row": 0, "breaker": "closed",
+               "drained": false, "ejected": false, "ejections": 0, "last_check": null})
+    );
+    let path = |server: &str, verb: &str| format!("/api/v1/upstreams/query-parser-2.0/servers/{server}/{verb}");
+    for (verb, state) in [("drain", "drained"), ("drain", "drained"), ("undrain", "available")] {
+        let answer = port.ask("POST", &path("10.0.0.1%3A9021", verb), &[]).await;
+        assert_eq!((answer.status, &answer.json()["state"]), (200, &json!(state)), "{verb}");
+    }
+    for path in
+        [path("10.0.0.1:9015", "drain"), path("10.0.0.1:9021", "stop"), "/api/v1/upstreams/x/servers/y/drain".into()]
+    {
+        assert_eq!(port.ask("POST", &path, &[]).await.status, 404, "{path}");
+    }
+    let read = port.get(&path("10.0.0.1:9021", "drain")).await;
+    assert_eq!((read.status, read.field("allow")), (405, Some("POST")));
+}
+
+#[tokio::test]
 async fn versions_are_listed_ascending_as_of_now() {
     let port = open(fake(None)).await;
     assert_eq!(

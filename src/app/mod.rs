@@ -40,7 +40,11 @@ use crate::{
     domain::time::UtcTime,
     drain::{self, Drained},
     listeners::{BindError, Listeners},
-    pipeline::{snapshot::Snapshot, worker::Shared},
+    pipeline::{
+        snapshot::Snapshot,
+        upstream::{fleet::Fleet, gauges},
+        worker::Shared,
+    },
     reload::{SETTLE, Watch},
     telemetry::{self, AccessLog, Format, Metrics},
 };
@@ -118,18 +122,22 @@ impl Control {
         let opened = listeners.open(&config.listeners, config.workers, &[])?;
         let admin = AdminPort::bind(config.admin.listen, [])?;
         let compile = || Snapshot::compile(Arc::clone(&config), now);
-        let shared = Shared::new(Arc::clone(&metrics), log.clone(), descriptors::raise(), config.workers);
+        let fleet = Arc::new(Fleet::default());
+        fleet.keep(&config.upstreams);
+        gauges::show(&fleet, &metrics);
+        let shared =
+            Shared::new(Arc::clone(&metrics), Arc::clone(&fleet), log.clone(), descriptors::raise(), config.workers);
         let crew = Crew::start(&Arc::new(shared), compile)?;
         let (reloads, requests) = mpsc::channel(16);
         listeners.put_into_use(opened, &config.listeners, &crew)?;
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);
-        metrics.upstreams(&config.upstreams);
         let state = Arc::new(State {
             started_at: now,
             in_use: ArcSwap::from_pointee(InUse::new(Arc::clone(&config), now, now)),
             data: ArcSwap::from_pointee(listeners.bound()),
             metrics,
+            fleet,
             draining: AtomicBool::new(false),
             failure: Mutex::default(),
             reloads,
@@ -253,7 +261,6 @@ impl Control {
         let metrics = &self.state.metrics;
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);
-        metrics.upstreams(&config.upstreams);
         watch.files(&config.files);
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -262,6 +269,7 @@ impl Control {
     }
 
     fn put_into_use(&self, config: &Arc<Config>, loaded_at: UtcTime, now: UtcTime) {
+        self.state.fleet.keep(&config.upstreams);
         self.crew.replace(|| Snapshot::compile(Arc::clone(config), now));
         self.state.in_use.store(Arc::new(InUse::new(Arc::clone(config), loaded_at, now)));
     }

@@ -16,6 +16,7 @@ use crate::{
     clock,
     config::{Config, Finding},
     domain::time::UtcTime,
+    pipeline::upstream::fleet::Fleet,
     telemetry::Metrics,
 };
 
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) in_use: ArcSwap<InUse>,
     pub(super) data: ArcSwap<Vec<SocketAddr>>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) fleet: Arc<Fleet>,
     pub(super) draining: AtomicBool,
     /// Why the last reload failed, if it did.
     pub(super) failure: Mutex<Option<String>>,
@@ -81,6 +83,10 @@ impl Gateway for State {
 
     fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     async fn reload(&self) -> Result<ReloadReport, Vec<Finding>> {

@@ -254,6 +254,8 @@ shape! {
         optional retries: Retries,
         /// The three waits of one exchange.
         optional timeouts: UpstreamTimeouts,
+        /// When nothing more is sent to a server that cannot be connected to; 503 where no server is left.
+        optional breaker: Breaker,
         /// Health checks: {path, interval, timeout, unhealthy_after, healthy_after}.
         later health: Anything,
         /// Connections to all its servers.
@@ -280,6 +282,16 @@ shape! {
         optional attempts: Attempts = 1,
         /// Share of recent requests that may be tried again; three a second are always allowed.
         optional budget: Percent = "20%",
+    }
+}
+
+shape! {
+    /// When nothing more is sent to a server that cannot be connected to.
+    pub struct Breaker {
+        /// Connections in a row that could not be opened.
+        optional open_after: Count = 5,
+        /// Pause between two tries to connect while it is open, give or take a fifth; the first success closes it.
+        optional probe: Span = "1s",
     }
 }
 

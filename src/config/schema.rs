@@ -258,6 +258,7 @@ mod tests {
             Upstream,
             Server,
             Retries,
+            Breaker,
             UpstreamTimeouts,
             Api,
             Version

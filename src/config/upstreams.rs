@@ -9,7 +9,7 @@ use super::raw;
 use super::shape::At;
 use super::suggest;
 use super::url::ServerUrl;
-use crate::domain::upstream::{Server, Upstream, UpstreamTimeouts};
+use crate::domain::upstream::{Breaker, Server, Upstream, UpstreamTimeouts};
 
 const WEIGHT_MAX: usize = 65_535;
 
@@ -155,7 +155,21 @@ fn assemble(name: &str, servers: Vec<Server>, raw: &raw::Upstream, timeouts: &Ti
             response: own.response.value().map_or(timeouts.response, |span| span.0),
             pool_idle: own.pool_idle.value().map_or(std::time::Duration::from_secs(30), |span| span.0),
         },
+        breaker: raw.breaker.value().map_or_else(Default::default, breaker),
     }
+}
+
+fn breaker(raw: &raw::Breaker) -> Breaker {
+    let default = Breaker::default();
+    Breaker {
+        open_after: raw.open_after.value().map_or(default.open_after, |count| number(count.0)),
+        probe: raw.probe.value().map_or(default.probe, |span| span.0),
+    }
+}
+
+/// More than that is never reached.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -216,7 +230,24 @@ mod tests {
         let timeouts = upstream.timeouts;
         assert_eq!((timeouts.connect.as_secs(), timeouts.response.as_secs(), timeouts.pool_idle.as_secs()), (1, 2, 0));
         let short = outcome(&with("http://a")).config.expect("sound").upstreams.remove(0);
+        assert_eq!((short.breaker.open_after, short.breaker.probe.as_secs()), (5, 1));
         assert_eq!((short.retry_attempts, short.retry_budget_percent, short.balance), (1, 20, Balance::LeastRequests));
+    }
+
+    #[test]
+    fn a_breaker_opens_after_some_refusals_and_probes() {
+        let config =
+            outcome(&with("{servers: [http://a], breaker: {open_after: 2, probe: 50ms}}")).config.expect("sound");
+        let breaker = config.upstreams[0].breaker;
+        assert_eq!((breaker.open_after, breaker.probe.as_millis()), (2, 50));
+        expect(
+            &with("{servers: [http://a], breaker: {open_after: 0, probe: 0s}}"),
+            &["g.yaml:2:50: error: the number is 0", "g.yaml:2:60: error: the duration is 0"],
+        );
+        expect(
+            &with("{servers: [http://a], breaker: off}"),
+            &["g.yaml:2:37: error: expected a mapping, found \"off\""],
+        );
     }
 
     #[test]

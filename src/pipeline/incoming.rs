@@ -149,9 +149,14 @@ fn switch(exchange: &Exchange, passage: &Passage, mut head: Parts, lease: Lease)
     if let Some(protocol) = &passage.upgrade {
         head.headers.entry(header::UPGRADE).or_insert_with(|| protocol.clone());
     }
-    let server = lease.into_socket();
+    let (server, early, held) = lease.into_socket();
     let idle = exchange.loaded.snapshot.config.timeouts.tunnel_idle;
     let deadlines = Rc::clone(&exchange.worker.deadlines);
-    exchange.link.switch(Box::new(move |client| Box::pin(tunnel::run(client, server, deadlines, idle))));
+    exchange.link.switch(Box::new(move |client| {
+        Box::pin(async move {
+            tunnel::run(client, (server, early), deadlines, idle).await;
+            drop(held);
+        })
+    }));
     Response::from_parts(head, Source::Empty)
 }

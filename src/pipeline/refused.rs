@@ -58,6 +58,9 @@ impl Refused {
     pub(super) fn upstream(error: &UpstreamError, upstream: &str) -> Self {
         let code = error.code();
         let detail = match code {
+            Code::UpstreamUnavailable => {
+                format!("No server of the upstream {upstream} can take requests now. Try again later.")
+            }
             Code::UpstreamUnreachable => format!("The upstream {upstream} cannot be reached. Try again later."),
             Code::UpstreamTimeout => format!("The upstream {upstream} did not answer in time. Try again later."),
             Code::UpstreamReset => format!("The upstream {upstream} closed the connection before it answered."),

@@ -21,6 +21,7 @@ use super::{
     snapshot::Snapshot,
     upstream::{
         client::{Group, Member},
+        fleet::Fleet,
         server::ServerPool,
     },
 };
@@ -30,11 +31,15 @@ use crate::{
     telemetry::{AccessLog, Gauge, Metrics},
 };
 
+type Pools = HashMap<(String, Server), Rc<ServerPool>>;
+
 /// What all workers share.
 #[derive(Debug)]
 pub struct Shared {
     /// All metrics.
     pub metrics: Arc<Metrics>,
+    /// What is known of every server.
+    pub fleet: Arc<Fleet>,
     /// The access log.
     pub log: AccessLog,
     /// Descriptors this process may use.
@@ -52,8 +57,9 @@ const RESERVE: usize = 64;
 
 impl Shared {
     /// - `descriptors`: the process's limit.
-    pub fn new(metrics: Arc<Metrics>, log: AccessLog, descriptors: usize, workers: usize) -> Self {
-        Self { metrics, log, descriptors, workers, connections: AtomicUsize::new(0), by_client: Mutex::default() }
+    pub fn new(metrics: Arc<Metrics>, fleet: Arc<Fleet>, log: AccessLog, descriptors: usize, workers: usize) -> Self {
+        let (connections, by_client) = (AtomicUsize::new(0), Mutex::default());
+        Self { metrics, fleet, log, descriptors, workers, connections, by_client }
     }
 
     /// Most requests served at once: as configured, or what upstreams may use of the descriptors.
@@ -132,8 +138,8 @@ pub struct Worker {
     /// Requests being served by this worker.
     pub in_flight: Gauge,
     loaded: RefCell<Rc<Loaded>>,
-    /// Pools by server, kept across reloads while a snapshot names the server.
-    pools: RefCell<HashMap<Server, Rc<ServerPool>>>,
+    /// Pools by upstream and server, kept across reloads while a snapshot names them.
+    pools: RefCell<Pools>,
     /// Client connections open on this worker.
     pub open: Cell<usize>,
     /// Bounds what is told about failed exchanges.
@@ -208,6 +214,7 @@ impl Worker {
     /// Uses `snapshot` from the next request on. Pools of servers that are still named survive.
     pub fn replace(&self, snapshot: Snapshot) {
         let next = Rc::new(load(&self.shared, snapshot, &self.pools));
+        next.groups.iter().for_each(|group| group.watch_breakers(&self.deadlines));
         *self.loaded.borrow_mut() = next;
     }
 
@@ -231,24 +238,29 @@ impl Worker {
     }
 }
 
-fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<HashMap<Server, Rc<ServerPool>>>) -> Loaded {
+fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<Pools>) -> Loaded {
     let config = &snapshot.config;
     let mut before = pools.take();
-    let mut kept: HashMap<Server, Rc<ServerPool>> = HashMap::new();
+    let mut kept = Pools::new();
     let request_trailers: Rc<[HeaderName]> = config.request_trailers.as_slice().into();
     let mut group = |upstream: &Upstream| {
+        let roster = shared.fleet.roster(&upstream.name);
         let mut member = |server: &Server| {
-            let fresh = || before.remove(server).unwrap_or_else(|| ServerPool::new(server.clone()));
-            let pool = Rc::clone(kept.entry(server.clone()).or_insert_with(fresh));
-            let healthy = shared.metrics.upstream_healthy(&upstream.name, &pool.name);
-            Member { pool, healthy }
+            // Connections do not care about weights.
+            let key = (upstream.name.clone(), Server { weight: 1, ..server.clone() });
+            let new = || ServerPool::new(key.1.clone(), roster.condition(&server.label()));
+            let known = before.remove(&key).unwrap_or_else(new);
+            let pool = Rc::clone(kept.entry(key).or_insert(known));
+            Member { pool, weight: server.weight }
         };
         let members = upstream.servers.iter().map(&mut member).collect();
         let retries = shared.metrics.upstream_retries(&upstream.name);
         let terms = (config.limits, Rc::clone(&request_trailers));
-        Rc::new(Group::new(upstream, members, config.timeouts.write, terms, retries))
+        Rc::new(Group::new(upstream, members, roster, config.timeouts.write, terms, retries))
     };
     let groups = config.upstreams.iter().map(&mut group).collect();
+    // Requests under way end on their connections.
+    before.values().for_each(|pool| pool.close());
     pools.replace(kept);
     let requests_max = i64::try_from(shared.requests_max(config)).unwrap_or(i64::MAX);
     let own_requests_max = requests_max / i64::try_from(shared.workers.max(1)).unwrap_or(1);
@@ -269,7 +281,7 @@ mod tests {
     fn clients_and_upstreams_share_the_descriptors_unless_the_file_says_otherwise() {
         let metrics = Arc::new(Metrics::new(std::time::Instant::now()));
         let log = AccessLog::start_with(Default::default(), metrics.log_dropped(), std::io::sink()).expect("a thread");
-        let shared = Shared::new(metrics, log, 1000 + RESERVE, 2);
+        let shared = Shared::new(metrics, Arc::default(), log, 1000 + RESERVE, 2);
         let text = "upstreams: {one: 'http://127.0.0.1:1'}\napis: {a: {path: /, versions: {\"1\": {upstream: one}}}}";
         let read = |text: &str| {
             let now = crate::domain::time::UtcTime::from_unix(0);

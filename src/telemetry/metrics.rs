@@ -4,7 +4,6 @@
 //! [`super::cells`] for what they cost.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -15,9 +14,10 @@ use super::{
     adoption::Adoption,
     cells::{Counter, Gauge, Histogram},
     families::{Families, family, label_pairs},
+    sampled::{Family, Sampled, Source},
     series::{OTHER, SERIES_MAX, Series},
 };
-use crate::domain::{api::Api, time::UtcTime, upstream::Upstream};
+use crate::domain::{api::Api, time::UtcTime};
 
 /// `api` or `version` of a response whose API or version is not known.
 pub const NONE: &str = "none";
@@ -39,7 +39,6 @@ pub struct Metrics {
     conflicts: Arc<Series<Counter, 1>>,
     adaptations: Arc<Series<Counter, 5>>,
     upstream_retries: Arc<Series<Counter, 1>>,
-    upstream_healthy: Arc<Series<Gauge, 2>>,
     reload_successful: Arc<Series<Gauge, 0>>,
     reload_timestamp: Arc<Series<Gauge, 0>>,
     sunset: Arc<Series<Gauge, 2>>,
@@ -47,6 +46,8 @@ pub struct Metrics {
     http2_floods: Arc<Series<Counter, 1>>,
     adoption: Mutex<Adoption>,
     adoption_overflow: Counter,
+    /// Counts what is beyond the bound, by family.
+    overflow: Arc<Series<Counter, 1>>,
 }
 
 impl Metrics {
@@ -90,11 +91,6 @@ impl Metrics {
                 ["api", "from", "to", "direction", "outcome"],
             ),
             upstream_retries: families.add("vergate_upstream_retries_total", "Requests sent again.", ["upstream"]),
-            upstream_healthy: families.add(
-                "vergate_upstream_healthy",
-                "1 while requests are sent to the server, else 0.",
-                ["upstream", "server"],
-            ),
             reload_successful: families.add(
                 "vergate_config_last_reload_successful",
                 "1 if the last (re)load of the configuration succeeded, else 0.",
@@ -122,6 +118,7 @@ impl Metrics {
             ),
             adoption: Mutex::new(Adoption::new(started)),
             adoption_overflow: families.overflow.shared([ADOPTION]),
+            overflow: families.overflow,
             registry: families.registry,
         };
         metrics.in_flight.shared([]);
@@ -187,31 +184,13 @@ impl Metrics {
         self.upstream_retries.handle([upstream])
     }
 
-    /// `vergate_upstream_healthy`, one gauge for all workers.
-    ///
-    /// - `server`: `host:port` as configured.
-    pub fn upstream_healthy(&self, upstream: &str, server: &str) -> Gauge {
-        self.upstream_healthy.shared([upstream, server])
-    }
-
-    /// Makes every configured server visible, new ones as healthy, and takes those away that are gone.
-    pub fn upstreams(&self, upstreams: &[Upstream]) {
-        let mut known = BTreeSet::new();
-        self.upstream_healthy.each(|values, _| {
-            known.insert(values.clone());
-        });
-        let mut kept = BTreeSet::new();
-        for upstream in upstreams {
-            for server in &upstream.servers {
-                let values = [Box::from(upstream.name.as_str()), server_label(&server.host, server.port).into()];
-                let gauge = self.upstream_healthy(&values[0], &values[1]);
-                if !known.contains(&values) {
-                    gauge.set(1);
-                }
-                kept.insert(values);
-            }
+    /// Adds families whose numbers `source` reads at each scrape; call once for each.
+    pub fn sample<const N: usize>(&self, labels: [&'static str; 2], families: [Family; N], source: Source<N>) {
+        let overflow = |name: &'static str| self.overflow.shared([name]);
+        let sampled = Sampled::new(labels, families, overflow, source);
+        if let Err(error) = self.registry.register(Box::new(sampled)) {
+            tracing::error!(%error, "two families of the same name");
         }
-        self.upstream_healthy.retain(|values| kept.contains(values));
     }
 
     /// `vergate_config_last_reload_*`: the configuration was loaded at this instant, or was not.
@@ -295,17 +274,11 @@ impl Metrics {
     }
 }
 
-/// The `server` label of `vergate_upstream_healthy`: `host:port`, an IPv6 literal in brackets.
-pub fn server_label(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::upstream::{Balance, Server, UpstreamTimeouts};
 
     fn metrics() -> (Metrics, Instant) {
         let started = Instant::now();
@@ -379,33 +352,6 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_gone_disappears_and_a_known_one_keeps_its_health() {
-        let (metrics, now) = metrics();
-        let seconds = Duration::from_secs;
-        let upstream = |ports: &[u16]| Upstream {
-            name: "parser".into(),
-            servers: ports
-                .iter()
-                .map(|port| Server { host: "::1".into(), port: *port, base_path: String::new(), weight: 1 })
-                .collect(),
-            balance: Balance::RoundRobin,
-            retry_attempts: 0,
-            retry_budget_percent: 0,
-            timeouts: UpstreamTimeouts { connect: seconds(1), response: seconds(1), pool_idle: seconds(1) },
-        };
-        metrics.upstreams(&[upstream(&[1, 2])]);
-        metrics.upstream_healthy("parser", "[::1]:2").set(0);
-        metrics.upstreams(&[upstream(&[2, 3])]);
-        assert_eq!(
-            samples(&metrics.render(now), "vergate_upstream_healthy"),
-            [
-                r#"vergate_upstream_healthy{upstream="parser",server="[::1]:2"} 0"#,
-                r#"vergate_upstream_healthy{upstream="parser",server="[::1]:3"} 1"#,
-            ]
-        );
-    }
-
-    #[test]
     fn every_family_of_the_contract_is_there() {
         let (metrics, now) = metrics();
         metrics.requests("a", "1", OTHER, 200).inc();
@@ -416,7 +362,6 @@ mod tests {
         metrics.conflicts("a");
         metrics.adaptations("a", "1", "2", "request", "adapted");
         metrics.upstream_retries("u");
-        metrics.upstream_healthy("u", "127.0.0.1:1").set(1);
         metrics.reload(Some(UtcTime::from_unix(1)));
         metrics.sunset.shared(["a", "1"]).set(2);
         let text = metrics.render(now + Duration::from_secs(1));
@@ -430,7 +375,6 @@ mod tests {
             "vergate_requests_in_flight",
             "vergate_version_conflicts_total",
             "vergate_adaptations_total",
-            "vergate_upstream_healthy",
             "vergate_upstream_retries_total",
             "vergate_config_last_reload_successful",
             "vergate_config_last_reload_success_timestamp_seconds",

@@ -11,11 +11,12 @@ pub mod diagnostics;
 mod families;
 pub mod metrics;
 pub mod record;
+pub mod sampled;
 pub mod series;
 
 pub use access_log::{AccessLog, Format};
 pub use cells::{Counter, Gauge, Histogram};
 pub use diagnostics::init;
-pub use metrics::{Metrics, NONE, server_label};
+pub use metrics::{Metrics, NONE};
 pub use record::{Record, Target};
 pub use series::OTHER;

@@ -8,7 +8,7 @@ use crate::domain::upstream::Balance;
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// Requests under way on this worker.
-    pub active: u32,
+    pub active: u64,
     /// Share relative to the neighbours, at least 1.
     pub weight: u32,
 }
@@ -17,129 +17,180 @@ pub struct Load {
 #[derive(Debug)]
 pub struct Balancer {
     balance: Balance,
+    /// Whether all servers have the same weight.
+    even: bool,
     /// Round robin: requests so far.
     turn: Cell<u32>,
 }
 
 impl Balancer {
-    /// A balancer that has not chosen yet.
-    pub fn new(balance: Balance) -> Self {
+    /// A balancer that has not chosen yet, for servers of these weights.
+    pub fn new(balance: Balance, weights: &[u32]) -> Self {
+        let even = weights.windows(2).all(|pair| pair[0] == pair[1]);
         // Workers start at different places, so that they do not all begin with the first server.
-        Self { balance, turn: Cell::new(fastrand::u32(..)) }
+        Self { balance, even, turn: Cell::new(fastrand::u32(..)) }
     }
 
-    /// The index of the next server.
+    /// The index of the next server among `count`; none where none is usable.
     ///
-    /// - `tried`: bit i is set where server i failed this request already; such are avoided while others are left.
-    /// - `loads`: of each server; at least one.
-    pub fn pick(&self, count: usize, tried: u64, loads: impl Fn(usize) -> Load) -> usize {
+    /// - `again`: whether the request is tried again, which does not use up a turn: a server that fails would else
+    ///   meet every request whose second try took the others' turns.
+    pub fn pick(
+        &self,
+        count: usize,
+        again: bool,
+        usable: impl Fn(usize) -> bool,
+        loads: impl Fn(usize) -> Load,
+    ) -> Option<usize> {
         if count == 1 {
-            return 0;
+            return usable(0).then_some(0);
         }
-        let free = |i: &usize| i >= &64 || tried & (1 << i) == 0;
-        let candidates = || (0..count).filter(free);
-        match (self.balance, candidates().count()) {
-            (_, 0) => self.weighted(|i| loads(i).weight, 0..count),
-            (Balance::RoundRobin, _) => self.round_robin(candidates(), &loads),
-            (Balance::LeastRequests, 1) => candidates().next().unwrap_or(0),
-            (Balance::LeastRequests, n) => self.least_requests(n, candidates, &loads),
+        match self.balance {
+            Balance::RoundRobin => self.round_robin((0..count).filter(|i| usable(*i)), again, &loads),
+            Balance::LeastRequests => self.least_requests(count, &usable, &loads),
         }
     }
 
     /// Two at random by weight; the one with fewer requests for its weight wins.
-    fn least_requests<C: Iterator<Item = usize>>(
+    fn least_requests(
         &self,
-        n: usize,
-        candidates: impl Fn() -> C,
+        count: usize,
+        usable: &impl Fn(usize) -> bool,
         loads: &impl Fn(usize) -> Load,
-    ) -> usize {
-        let (first, second) = if n == 2 {
-            let mut both = candidates();
-            (both.next().unwrap_or(0), both.next().unwrap_or(0))
-        } else {
-            let first = self.weighted(|i| loads(i).weight, candidates());
-            let second = self.weighted(|i| loads(i).weight, candidates().filter(|i| *i != first));
-            (first, second)
-        };
-        let (a, b) = (loads(first), loads(second));
-        if a.active == b.active {
-            // Evenly busy: the weights share out the first place.
-            return if fastrand::u32(0..(a.weight + b.weight).max(1)) < a.weight { first } else { second };
+    ) -> Option<usize> {
+        if let Some((first, second)) = self.two_of_even(count).filter(|(a, b)| usable(*a) && usable(*b)) {
+            return Some(less_busy((first, loads(first)), (second, loads(second))));
         }
-        // (active + 1) / weight, compared without division.
-        let cost = |own: Load, other: Load| u64::from(own.active + 1) * u64::from(other.weight);
-        if cost(a, b) <= cost(b, a) { first } else { second }
+        let weight = |i: usize| loads(i).weight;
+        let first = weighted(weight, (0..count).filter(|i| usable(*i)))?;
+        match weighted(weight, (0..count).filter(|i| usable(*i) && *i != first)) {
+            None => Some(first),
+            Some(second) => Some(less_busy((first, loads(first)), (second, loads(second)))),
+        }
+    }
+
+    /// Two different servers, each pair as likely as any other; none where weights differ.
+    fn two_of_even(&self, count: usize) -> Option<(usize, usize)> {
+        if !self.even {
+            return None;
+        }
+        let (first, second) = (fastrand::usize(..count), fastrand::usize(..count - 1));
+        Some((first, if second >= first { second + 1 } else { second }))
     }
 
     /// Each server as often in a row of turns as its weight says.
-    fn round_robin(&self, candidates: impl Iterator<Item = usize> + Clone, loads: &impl Fn(usize) -> Load) -> usize {
+    fn round_robin(
+        &self,
+        candidates: impl Iterator<Item = usize> + Clone,
+        again: bool,
+        loads: &impl Fn(usize) -> Load,
+    ) -> Option<usize> {
         let total: u32 = candidates.clone().map(|i| loads(i).weight).sum();
         let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
+        self.turn.set(turn.wrapping_add(u32::from(!again)));
         let mut at = turn % total.max(1);
-        let mut last = 0;
         for i in candidates {
-            last = i;
             match at.checked_sub(loads(i).weight) {
                 Some(left) => at = left,
-                None => return i,
+                None => return Some(i),
             }
         }
-        last
+        None
     }
+}
 
-    fn weighted(&self, weight: impl Fn(usize) -> u32, candidates: impl Iterator<Item = usize>) -> usize {
-        // Reservoir sampling: one pass, no list.
-        let (mut chosen, mut total) = (0, 0u32);
-        for i in candidates {
-            total += weight(i);
-            if fastrand::u32(0..total.max(1)) < weight(i) {
-                chosen = i;
-            }
-        }
-        chosen
+/// The one with fewer requests for its weight.
+fn less_busy((first, a): (usize, Load), (second, b): (usize, Load)) -> usize {
+    if a.active == b.active {
+        // Evenly busy: the weights share out the first place.
+        return if fastrand::u32(0..(a.weight + b.weight).max(1)) < a.weight { first } else { second };
     }
+    // (active + 1) / weight, compared without division.
+    let cost = |own: Load, other: Load| (own.active + 1) * u64::from(other.weight);
+    if cost(a, b) <= cost(b, a) { first } else { second }
+}
+
+/// One of the candidates, as likely as its weight says.
+fn weighted(weight: impl Fn(usize) -> u32, candidates: impl Iterator<Item = usize>) -> Option<usize> {
+    // Reservoir sampling: one pass, no list.
+    let (mut chosen, mut total) = (None, 0u32);
+    for i in candidates {
+        total += weight(i);
+        if fastrand::u32(0..total.max(1)) < weight(i) {
+            chosen = Some(i);
+        }
+    }
+    chosen
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn even(_: usize) -> Load {
+        Load { active: 0, weight: 1 }
+    }
+
     #[test]
     fn the_idle_server_of_two_gets_the_request() {
-        let balancer = Balancer::new(Balance::LeastRequests);
+        let balancer = Balancer::new(Balance::LeastRequests, &[1, 1]);
         for _ in 0..100 {
-            assert_eq!(balancer.pick(2, 0, |i| Load { active: if i == 0 { 5 } else { 0 }, weight: 1 }), 1);
+            let busy_first = |i| Load { active: if i == 0 { 5 } else { 0 }, weight: 1 };
+            assert_eq!(balancer.pick(2, false, |_| true, busy_first), Some(1));
         }
     }
 
     #[test]
     fn weights_share_out_round_robin_exactly() {
-        let balancer = Balancer::new(Balance::RoundRobin);
+        let balancer = Balancer::new(Balance::RoundRobin, &[1, 2]);
         let mut hits = [0; 2];
         for _ in 0..300 {
-            hits[balancer.pick(2, 0, |i| Load { active: 0, weight: if i == 0 { 1 } else { 2 } })] += 1;
+            let loads = |i| Load { active: 0, weight: if i == 0 { 1 } else { 2 } };
+            hits[balancer.pick(2, false, |_| true, loads).expect("both are usable")] += 1;
         }
         assert_eq!(hits, [100, 200]);
     }
 
     #[test]
-    fn a_server_that_failed_is_avoided_while_another_is_left() {
+    fn a_second_try_does_not_use_up_a_turn() {
+        let balancer = Balancer::new(Balance::RoundRobin, &[1, 1]);
+        let mut first = [0; 2];
+        for _ in 0..10 {
+            first[balancer.pick(2, false, |_| true, even).expect("both are usable")] += 1;
+            assert_eq!(balancer.pick(2, true, |i| i == 1, even), Some(1));
+        }
+        assert_eq!(first, [5, 5]);
+    }
+
+    #[test]
+    fn idle_servers_get_their_share_by_weight() {
+        let balancer = Balancer::new(Balance::LeastRequests, &[1, 3]);
+        let loads = |i| Load { active: 0, weight: if i == 0 { 1 } else { 3 } };
+        let first = (0..4000).filter(|_| balancer.pick(2, false, |_| true, loads) == Some(0)).count();
+        assert!((800..1200).contains(&first), "{first} of 4000, a quarter was expected");
+    }
+
+    #[test]
+    fn only_usable_servers_are_picked() {
         for balance in [Balance::LeastRequests, Balance::RoundRobin] {
-            let balancer = Balancer::new(balance);
-            for _ in 0..50 {
-                assert_eq!(balancer.pick(3, 0b101, |_| Load { active: 0, weight: 1 }), 1);
-                assert!(balancer.pick(3, 0b111, |_| Load { active: 0, weight: 1 }) < 3);
+            for weights in [[1, 1, 1], [1, 2, 1]] {
+                let balancer = Balancer::new(balance, &weights);
+                for _ in 0..50 {
+                    assert_eq!(balancer.pick(3, false, |i| i == 1, even), Some(1));
+                    assert_ne!(balancer.pick(3, false, |i| i != 1, even), Some(1));
+                    assert_eq!(balancer.pick(3, false, |_| false, even), None);
+                }
+                assert_eq!(balancer.pick(1, false, |_| false, even), None);
             }
         }
     }
 
     #[test]
     fn many_even_servers_all_get_requests() {
-        let balancer = Balancer::new(Balance::LeastRequests);
+        let balancer = Balancer::new(Balance::LeastRequests, &[1; 4]);
         let mut hits = [0; 4];
         for _ in 0..1000 {
-            hits[balancer.pick(4, 0, |_| Load { active: 0, weight: 1 })] += 1;
+            hits[balancer.pick(4, false, |_| true, even).expect("all are usable")] += 1;
         }
         assert!(hits.iter().all(|n| *n > 100), "{hits:?}");
     }

@@ -4,6 +4,7 @@
 use std::{
     io,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,18 +15,20 @@ use tokio::net::TcpStream;
 use super::{
     balance::{Balancer, Load},
     body::{UploadFailure, UpstreamBody},
+    breaker,
+    fleet::Roster,
     patience::Patience,
     pump::{Pump, PumpError},
     retry::{self, Budget, Progress},
-    server::{ConnectError, ConnectOptions, Connection, ServerPool},
+    server::{ConnectError, ConnectOptions, Connection, Open, ServerPool},
     wire::response::{self, Head, Malformed},
 };
 use crate::{
     config::checked::Limits,
-    domain::upstream::Upstream,
+    domain::upstream::{Breaker, Upstream},
     pipeline::deadline::Deadlines,
     problem::Code,
-    telemetry::{Counter, Gauge},
+    telemetry::Counter,
 };
 
 /// An upstream as one worker sees it under one snapshot.
@@ -38,7 +41,9 @@ pub struct Group {
     servers: Vec<Member>,
     balancer: Balancer,
     budget: Budget,
+    roster: Arc<Roster>,
     attempts: u32,
+    breaker: Breaker,
     options: ConnectOptions,
     limits: Limits,
     /// Fields that may follow a request body.
@@ -48,13 +53,13 @@ pub struct Group {
     retries: Counter,
 }
 
-/// A server, its share, and the gauge that says whether it could be reached last.
+/// A server and its share.
 #[derive(Debug)]
 pub struct Member {
     /// Its connections.
     pub pool: Rc<ServerPool>,
-    /// 1 after a connection stood, 0 after one failed.
-    pub healthy: Gauge,
+    /// Its share of the requests, relative to its neighbours.
+    pub weight: u32,
 }
 
 /// An answer whose body may still be arriving.
@@ -71,6 +76,12 @@ pub struct Answer {
 /// Why no answer arrived.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
+    /// No server may get requests: nothing was tried.
+    #[error("{upstream}: no server is available")]
+    Unavailable {
+        /// The key under `upstreams:`.
+        upstream: String,
+    },
     /// Nothing was sent.
     #[error("{server}: cannot connect")]
     Connect {
@@ -110,6 +121,7 @@ impl UpstreamError {
     /// The code it is answered with.
     pub fn code(&self) -> Code {
         match self {
+            Self::Unavailable { .. } => Code::UpstreamUnavailable,
             Self::Connect { source: ConnectError::Failed(_), .. } => Code::UpstreamUnreachable,
             Self::Connect { source: ConnectError::TimedOut(_), .. } | Self::Timeout { .. } => Code::UpstreamTimeout,
             Self::Reset { .. } => Code::UpstreamReset,
@@ -139,17 +151,21 @@ impl Group {
     pub fn new(
         upstream: &Upstream,
         servers: Vec<Member>,
+        roster: Arc<Roster>,
         write: std::time::Duration,
         (limits, request_trailers): (Limits, Rc<[HeaderName]>),
         retries: Counter,
     ) -> Self {
         let timeouts = upstream.timeouts;
+        let weights: Vec<u32> = servers.iter().map(|member| member.weight).collect();
         Self {
             name: upstream.name.clone(),
             response: timeouts.response,
             servers,
-            balancer: Balancer::new(upstream.balance),
+            balancer: Balancer::new(upstream.balance, &weights),
             budget: Budget::new(upstream.retry_budget_percent),
+            roster,
+            breaker: upstream.breaker,
             attempts: upstream.retry_attempts,
             options: ConnectOptions { connect: timeouts.connect, write },
             limits,
@@ -171,41 +187,50 @@ impl Group {
         let streamed = matches!(request.body(), UpstreamBody::Stream(_));
         let mut tried = 0u64;
         let mut retries = 0;
+        let unavailable = || UpstreamError::Unavailable { upstream: self.name.clone() };
+        let mut index = self.pick(tried).ok_or_else(unavailable)?;
         loop {
-            let index = self.pick(tried);
             let member = &self.servers[index];
-            let connection = match self.connection(member, terms.deadlines).await {
-                Ok(connection) => connection,
-                Err(source) => {
-                    tried |= 1 << index.min(63);
-                    if self.may_retry(&mut retries) {
-                        continue;
+            let error = match self.connection(member, terms.deadlines).await {
+                Err(source) => UpstreamError::Connect { server: member.pool.name.clone(), source },
+                Ok(connection) => {
+                    let reused = connection.reused;
+                    match self.exchange(&member.pool, connection, &mut request, &terms).await {
+                        Ok(answer) => return Ok(answer),
+                        // Nothing went out on a connection the server had closed: not even a try.
+                        Err(Failure::NotSent(_)) if reused => {
+                            index = self.pick(tried).ok_or_else(unavailable)?;
+                            continue;
+                        }
+                        Err(Failure::NotSent(error)) => error,
+                        Err(Failure::Lost(error)) => {
+                            let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
+                            // A streamed body is gone with the connection.
+                            if !retry::allowed(progress, request.method(), !streamed) {
+                                return Err(error);
+                            }
+                            error
+                        }
+                        Err(Failure::Begun(error)) => return Err(error),
                     }
-                    return Err(UpstreamError::Connect { server: member.pool.name.clone(), source });
                 }
             };
-            let reused = connection.reused;
-            match self.exchange(&member.pool, connection, &mut request, &terms).await {
-                Ok(answer) => return Ok(answer),
-                // Nothing went out on a connection the server had closed: not even a try.
-                Err(Failure::NotSent(_)) if reused => {}
-                Err(Failure::NotSent(error)) => {
-                    tried |= 1 << index.min(63);
-                    if !self.may_retry(&mut retries) {
-                        return Err(error);
-                    }
-                }
-                Err(Failure::Lost(error)) => {
-                    let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
-                    // A streamed body is gone with the connection.
-                    if !retry::allowed(progress, request.method(), !streamed) || !self.may_retry(&mut retries) {
-                        return Err(error);
-                    }
-                    tried |= 1 << index.min(63);
-                }
-                Err(Failure::Begun(error)) => return Err(error),
+            tried |= 1 << index.min(63);
+            match self.pick(tried).filter(|_| self.may_retry(&mut retries, terms.deadlines)) {
+                Some(next) => index = next,
+                None => return Err(error),
             }
         }
+    }
+
+    /// Finds out when open breakers may close, also those that opened before this worker knew their server.
+    pub fn watch_breakers(&self, deadlines: &Rc<Deadlines>) {
+        let open = self.servers.iter().filter(|member| member.pool.condition.is_open());
+        open.for_each(|member| self.watch(&member.pool, deadlines));
+    }
+
+    fn watch(&self, pool: &Rc<ServerPool>, deadlines: &Rc<Deadlines>) {
+        breaker::watch(pool, deadlines, self.options, self.breaker.probe);
     }
 
     /// Closes connections that were idle too long.
@@ -215,27 +240,48 @@ impl Group {
         }
     }
 
-    fn pick(&self, tried: u64) -> usize {
+    /// The server of the next try; none where none may get requests.
+    ///
+    /// - `tried`: bit i is set where server i failed this request already; such are avoided while others are left.
+    fn pick(&self, tried: u64) -> Option<usize> {
+        let count = self.servers.len();
         let load = |i: usize| {
-            let pool = &self.servers[i].pool;
-            Load { active: pool.active.get(), weight: pool.server.weight }
+            let member = &self.servers[i];
+            Load { active: member.pool.tally.active.value(), weight: member.weight }
         };
-        self.balancer.pick(self.servers.len(), tried, load)
+        let available = |i: usize| self.servers[i].pool.condition.is_available();
+        let fresh = |i: usize| available(i) && (i >= 64 || tried & (1 << i) == 0);
+        let picked = self.balancer.pick(count, tried != 0, fresh, load);
+        if picked.is_some() || tried == 0 { picked } else { self.balancer.pick(count, true, available, load) }
     }
 
     async fn connection(&self, member: &Member, deadlines: &Rc<Deadlines>) -> Result<Connection, ConnectError> {
-        if let Some(idle) = member.pool.checkout(deadlines.now().saturating_sub(self.pool_idle_ms)) {
+        let pool = &member.pool;
+        if let Some(idle) = pool.checkout(deadlines.now().saturating_sub(self.pool_idle_ms)) {
+            pool.tally.hits.inc();
             return Ok(idle);
         }
+        pool.tally.misses.inc();
         // Boxed: connecting is rare, and its state would weigh on every exchange.
-        let connected = Box::pin(member.pool.connect(deadlines, self.options)).await;
-        member.healthy.set(i64::from(connected.is_ok()));
+        let connected = Box::pin(pool.connect(deadlines, self.options)).await;
+        match &connected {
+            Ok(_) => pool.condition.connected(),
+            Err(_) if pool.condition.refused(self.breaker.open_after) => {
+                tracing::warn!(
+                    upstream = self.name,
+                    server = pool.name,
+                    "server cannot be connected to, breaker opens"
+                );
+                self.watch(pool, deadlines);
+            }
+            Err(_) => {}
+        }
         connected
     }
 
     /// Takes one of the request's retries, if any is left.
-    fn may_retry(&self, retries: &mut u32) -> bool {
-        let may = *retries < self.attempts && self.budget.take();
+    fn may_retry(&self, retries: &mut u32, deadlines: &Deadlines) -> bool {
+        let may = *retries < self.attempts && (self.budget.take(deadlines.now()) || self.roster.take_free_retry());
         if may {
             *retries += 1;
             self.retries.inc();
@@ -404,18 +450,19 @@ impl Sending<'_> {
 
 /// Counts a request as under way on its server.
 #[derive(Debug)]
-struct Active(Rc<ServerPool>);
+pub struct Active(Rc<ServerPool>);
 
 impl Active {
     fn new(pool: &Rc<ServerPool>) -> Self {
-        pool.active.set(pool.active.get() + 1);
+        pool.tally.requests.inc();
+        pool.tally.active.inc();
         Self(Rc::clone(pool))
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
+        self.0.tally.active.dec();
     }
 }
 
@@ -438,8 +485,10 @@ impl Lease {
         }
     }
 
-    /// The socket after a switch of protocols, and what the server sent right behind its head.
-    pub fn into_socket(self) -> (TcpStream, Bytes) {
-        self.connection.into_parts()
+    /// The socket after a switch of protocols, what the server sent right behind its head, and what counts both as
+    /// in use while it is kept.
+    pub fn into_socket(self) -> (TcpStream, Bytes, (Active, Open)) {
+        let (socket, rest, open) = self.connection.into_parts();
+        (socket, rest, (self.active, open))
     }
 }

@@ -2,14 +2,20 @@
 
 pub mod balance;
 pub mod body;
+pub mod breaker;
 pub mod client;
+pub mod condition;
 pub mod download;
+pub mod fleet;
+pub mod gauges;
 pub mod hop_by_hop;
 pub mod io;
+mod jitter;
 pub mod pace;
 pub mod patience;
 pub mod pump;
 pub mod retry;
 pub mod server;
+pub mod tally;
 mod whole;
 pub mod wire;

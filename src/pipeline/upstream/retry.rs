@@ -32,45 +32,63 @@ pub fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE)
 }
 
-/// Limits retries to a share of recent requests, plus three a second.
+/// Limits retries to a share of the requests of this second and the one before, on one worker.
+///
+/// What is allowed beyond the share, [`Roster`](super::fleet::Roster) says for all workers: three a second
+/// for each would be many.
 #[derive(Debug)]
 pub struct Budget {
     percent: u32,
-    /// Milliseconds at which the current window began.
-    window: Cell<u64>,
-    requests: Cell<u32>,
-    retries: Cell<u32>,
+    /// Milliseconds at which the current second ends.
+    ends: Cell<u64>,
+    current: Cell<Counts>,
+    previous: Cell<Counts>,
 }
 
-/// Length of the window over which the share is taken.
-const WINDOW_MS: u64 = 10_000;
-/// Three a second, over the window.
-const FREE: u32 = 30;
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    requests: u32,
+    retries: u32,
+}
+
+/// Length of one part of the window; two are looked at.
+const PART_MS: u64 = 1_000;
 
 impl Budget {
     /// `percent`: the share of requests that may be retried.
     pub fn new(percent: u32) -> Self {
-        Self { percent, window: Cell::new(0), requests: Cell::new(0), retries: Cell::new(0) }
+        Self { percent, ends: Cell::default(), current: Cell::default(), previous: Cell::default() }
     }
 
     /// Counts a request. `now`: milliseconds of the worker's clock.
     pub fn request(&self, now: u64) {
-        if now.saturating_sub(self.window.get()) >= WINDOW_MS {
-            self.window.set(now);
-            self.requests.set(0);
-            self.retries.set(0);
+        if now >= self.ends.get() {
+            self.turn(now);
         }
-        self.requests.set(self.requests.get().saturating_add(1));
+        let counts = self.current.get();
+        self.current.set(Counts { requests: counts.requests.saturating_add(1), ..counts });
     }
 
-    /// Takes one retry from the budget, if there is one left.
-    pub fn take(&self) -> bool {
-        let share = u64::from(self.requests.get()) * u64::from(self.percent) / 100;
-        let left = u64::from(self.retries.get()) < share + u64::from(FREE);
+    /// Takes one retry from the share, if there is one left in it.
+    pub fn take(&self, now: u64) -> bool {
+        if now >= self.ends.get() {
+            self.turn(now);
+        }
+        let (current, previous) = (self.current.get(), self.previous.get());
+        let requests = u64::from(current.requests) + u64::from(previous.requests);
+        let retries = u64::from(current.retries) + u64::from(previous.retries);
+        let left = retries < requests * u64::from(self.percent) / 100;
         if left {
-            self.retries.set(self.retries.get() + 1);
+            self.current.set(Counts { retries: current.retries + 1, ..current });
         }
         left
+    }
+
+    fn turn(&self, now: u64) {
+        let is_next = now < self.ends.get() + PART_MS;
+        self.previous.set(if is_next { self.current.get() } else { Counts::default() });
+        self.current.set(Counts::default());
+        self.ends.set(now + PART_MS);
     }
 }
 
@@ -96,13 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn retries_are_bounded_by_the_share_of_requests() {
+    fn retries_are_bounded_by_the_share_of_this_second_and_the_one_before() {
         let budget = Budget::new(20);
-        for _ in 0..100 {
-            budget.request(0);
-        }
-        assert_eq!((0..100).filter(|_| budget.take()).count(), 50);
-        budget.request(WINDOW_MS);
-        assert!(budget.take());
+        let taken = |now| (0..100).filter(|_| budget.take(now)).count();
+        assert_eq!(taken(0), 0, "nothing was asked yet");
+        (0..100).for_each(|_| budget.request(0));
+        assert_eq!(taken(999), 20);
+        (0..50).for_each(|_| budget.request(1_500));
+        assert_eq!(taken(1_500), 10, "a fifth of 150, less the 20 of the second before");
+        assert_eq!(taken(3_000), 0, "those of the second before are used up");
+        assert_eq!(taken(9_000), 0, "a quiet time saves nothing up");
     }
 }

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::io::UpstreamIo;
+use super::{condition::Condition, io::UpstreamIo, tally::Tally};
 use crate::{domain::upstream::Server, pipeline::deadline::Deadlines};
 
 /// Room for an ordinary request head.
@@ -31,10 +32,16 @@ pub struct ServerPool {
     pub server: Server,
     /// `host:port`, for logs and metrics.
     pub name: String,
-    /// Requests under way on this worker.
-    pub active: Cell<u32>,
+    /// Whether it may get requests, as all workers know it.
+    pub condition: Arc<Condition>,
+    /// What this worker counts about it.
+    pub tally: Arc<Tally>,
     address: Option<SocketAddr>,
     idle: RefCell<Vec<Idle>>,
+    /// Whether connections are kept no more: no snapshot in use names the server.
+    closed: Cell<bool>,
+    /// Whether this worker finds out when an open breaker may close.
+    pub(super) watched: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -54,7 +61,12 @@ pub struct Connection {
     pub reused: bool,
     /// A buffer for writing, kept from one request to the next.
     lead: Vec<u8>,
+    open: Open,
 }
+
+/// Counts a connection as open on its server.
+#[derive(Debug)]
+pub struct Open(Arc<Tally>);
 
 /// What opening a connection needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -78,13 +90,18 @@ pub enum ConnectError {
 
 impl ServerPool {
     /// A server without connections.
-    pub fn new(server: Server) -> Rc<Self> {
+    pub fn new(server: Server, condition: Arc<Condition>) -> Rc<Self> {
         let address = server.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, server.port));
-        let name = match address {
-            Some(address) => address.to_string(),
-            None => format!("{}:{}", server.host, server.port),
-        };
-        Rc::new(Self { server, name, active: Cell::new(0), address, idle: RefCell::default() })
+        Rc::new(Self {
+            name: server.label(),
+            tally: condition.tally(),
+            condition,
+            server,
+            address,
+            idle: RefCell::default(),
+            closed: Cell::new(false),
+            watched: Cell::new(false),
+        })
     }
 
     /// An idle connection that is still good, the one used last.
@@ -92,33 +109,50 @@ impl ServerPool {
     /// `expired`: connections idle since before this are closed.
     pub fn checkout(&self, expired: u64) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
+        let mut good = None;
         while let Some(Idle { mut connection, since }) = idle.pop() {
             if since < expired {
                 // Those below it are older still.
                 idle.clear();
-                return None;
+                break;
             }
             if connection.is_quiet() {
                 connection.reused = true;
-                return Some(connection);
+                good = Some(connection);
+                break;
             }
             // Closed by the server, or it said something nobody asked for: dropped.
         }
-        None
+        self.tally.idle.set(idle.len() as u64);
+        good
     }
 
     /// Takes back a connection whose answer was read to the end.
     pub fn checkin(&self, connection: Connection, now: u64) {
         let mut idle = self.idle.borrow_mut();
         // A byte too much belongs to no answer of ours (RELIABILITY risk 3).
-        if connection.buffer.is_empty() && idle.len() < IDLE_MAX {
+        let keep = connection.buffer.is_empty() && !self.closed.get() && !self.condition.is_drained();
+        if keep && idle.len() < IDLE_MAX {
             idle.push(Idle { connection, since: now });
+            self.tally.idle.set(idle.len() as u64);
         }
     }
 
     /// Closes connections idle since before `expired`, and those the server has closed.
     pub fn sweep(&self, expired: u64) {
-        self.idle.borrow_mut().retain_mut(|idle| idle.since >= expired && idle.connection.is_quiet());
+        let mut idle = self.idle.borrow_mut();
+        match self.condition.is_drained() {
+            true => idle.clear(),
+            false => idle.retain_mut(|idle| idle.since >= expired && idle.connection.is_quiet()),
+        }
+        self.tally.idle.set(idle.len() as u64);
+    }
+
+    /// Closes idle connections now and all others once their request is done.
+    pub fn close(&self) {
+        self.closed.set(true);
+        self.idle.borrow_mut().clear();
+        self.tally.idle.set(0);
     }
 
     /// Opens a connection.
@@ -139,7 +173,21 @@ impl ServerPool {
         };
         stream.set_nodelay(true).map_err(ConnectError::Failed)?;
         let io = UpstreamIo::new(stream, Rc::clone(deadlines), options.write);
-        Ok(Connection { io, buffer: BytesMut::new(), reused: false, lead: Vec::new() })
+        let open = Open::new(&self.tally);
+        Ok(Connection { io, buffer: BytesMut::new(), reused: false, lead: Vec::new(), open })
+    }
+}
+
+impl Open {
+    fn new(tally: &Arc<Tally>) -> Self {
+        tally.connections.inc();
+        Self(Arc::clone(tally))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.dec();
     }
 }
 
@@ -174,9 +222,9 @@ impl Connection {
         }
     }
 
-    /// The bare socket, and what was read from it but not understood.
-    pub fn into_parts(self) -> (TcpStream, Bytes) {
-        (self.io.into_inner(), self.buffer.freeze())
+    /// The bare socket, what was read from it but not understood, and what counts it as open.
+    pub fn into_parts(self) -> (TcpStream, Bytes, Open) {
+        (self.io.into_inner(), self.buffer.freeze(), self.open)
     }
 
     /// Whether an idle connection is still open and silent, as far as the kernel has told.
