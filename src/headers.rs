@@ -3,10 +3,15 @@
 //! One module, so that a name a dashboard or a client depends on is spelled in one place
 //! (CONTRACT sections 3 to 5). The names HTTP itself knows come from [`http::header`].
 
+pub mod present;
+pub mod spelling;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{Entry, VARY},
 };
+
+pub use self::present::Present;
 
 use crate::domain::time::UtcTime;
 
@@ -34,13 +39,17 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const GATEWAY_ONLY: [HeaderName; 5] =
     [X_API_VERSION_USED, X_API_VERSION_FALLBACK, X_API_DEPRECATED, X_API_SUNSET_DATE, X_API_MIGRATION_GUIDE];
 
-/// Removes what only the gateway may say. One look at the names is cheaper than five lookups.
+/// Removes what only the gateway may say.
 pub fn remove_gateway_only(fields: &mut HeaderMap) {
-    if fields.keys().any(|name| name.as_str().starts_with("x-api-")) {
-        for name in GATEWAY_ONLY {
-            fields.remove(name);
-        }
+    for name in GATEWAY_ONLY {
+        fields.remove(name);
     }
+}
+
+/// Whether `fields` have the field `name`. A head has few names: comparing them is cheaper than the
+/// hash that the map would look one up with.
+pub fn has(fields: &HeaderMap, name: &HeaderName) -> bool {
+    fields.keys().any(|known| known == name)
 }
 
 /// `true`, for [`X_API_DEPRECATED`] and [`X_API_VERSION_FALLBACK`].

@@ -15,8 +15,13 @@ use super::{
     worker::{Loaded, Worker},
 };
 use crate::{
-    clock, config::checked::LogRequests, domain::lifecycle::Status, headers::X_REQUEST_ID,
-    pipeline::negotiation::VersionSource, problem::Code, telemetry::Record,
+    clock,
+    config::checked::LogRequests,
+    domain::lifecycle::Status,
+    headers::{Present, X_REQUEST_ID},
+    pipeline::negotiation::VersionSource,
+    problem::Code,
+    telemetry::Record,
 };
 
 /// One exchange. Dropping it counts and logs it, whatever became of it.
@@ -28,6 +33,8 @@ pub struct Exchange {
     pub loaded: Rc<Loaded>,
     /// The connection it came on.
     pub link: Rc<Link>,
+    /// What the request's head has of the fields the gateway cares about.
+    pub present: Present,
     /// As in `X-Request-Id`.
     pub request_id: HeaderValue,
     /// As sent.
@@ -67,12 +74,14 @@ impl Exchange {
     pub fn begin<B>(worker: Rc<Worker>, link: Rc<Link>, request: &Request<B>) -> Box<Self> {
         let loaded = worker.loaded();
         let trusted = &loaded.snapshot.config.trusted_proxies;
+        let present = Present::of(request.headers());
         let client = forwarded::client(request.headers(), link.peer.ip(), trusted);
         worker.in_flight.inc();
         let is_http2 = request.version() == Version::HTTP_2;
         link.exchange_began();
         Box::new(Self {
-            request_id: request_id(request.headers()),
+            present,
+            request_id: request_id(request.headers(), present),
             method: request.method().clone(),
             target: request.uri().path_and_query().cloned(),
             counted: CountedAs::default(),
@@ -190,8 +199,9 @@ impl std::fmt::Display for Causes<'_> {
 }
 
 /// The client's own id if it is at most 128 visible ASCII characters, else a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let own = headers.get(X_REQUEST_ID).filter(|id| {
+fn request_id(headers: &HeaderMap, present: Present) -> HeaderValue {
+    let sent = if present.has(Present::REQUEST_ID) { headers.get(X_REQUEST_ID) } else { None };
+    let own = sent.filter(|id| {
         let bytes = id.as_bytes();
         (1..=REQUEST_ID_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     });
@@ -223,7 +233,7 @@ mod tests {
         let id = |value: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(value).expect("a value"));
-            request_id(&headers)
+            request_id(&headers, Present::of(&headers))
         };
         assert_eq!(id(b"abc-123"), "abc-123");
         assert_eq!(id(&[b'x'; 128]).len(), 128);

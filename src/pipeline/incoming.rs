@@ -19,7 +19,11 @@ use super::{
         wire::{body::Decoder, response::Head},
     },
 };
-use crate::{adaptation::program::Program, headers, problem::Code};
+use crate::{
+    adaptation::program::Program,
+    headers::{self, Present},
+    problem::Code,
+};
 
 /// Edits the head, adapts the body where it has to be, or begins a tunnel.
 pub(super) async fn respond(
@@ -29,14 +33,16 @@ pub(super) async fn respond(
 ) -> Result<Response<Source>, Refused> {
     let Answer { head, lease, pump } = answer;
     let (mut head, decoder) = parts(head);
-    hop_by_hop::remove_from_response(&mut head.headers);
-    headers::remove_gateway_only(&mut head.headers);
-    content_type_back(exchange, passage, &mut head.headers);
+    let present = Present::of(&head.headers);
+    hop_by_hop::remove_from_response(&mut head.headers, present);
+    if present.has(Present::API) {
+        headers::remove_gateway_only(&mut head.headers);
+    }
+    if present.has(Present::CONTENT_TYPE) {
+        content_type(exchange, passage, &mut head.headers);
+    }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(switch(exchange, passage, head, lease));
-    }
-    if is_event_stream(&head.headers) {
-        passage.patience.release();
     }
     let (deadlines, patience) = (Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
     let body = Download::new(decoder, lease, pump, deadlines, patience);
@@ -123,24 +129,24 @@ fn fail(exchange: &mut Exchange, error: &TransformError) -> Refused {
     Refused::adaptation(error)
 }
 
-/// A vendor media type names the version the client asked for, in the client's spelling.
-fn content_type_back(exchange: &Exchange, passage: &Passage, headers: &mut HeaderMap) {
-    if !headers.contains_key(header::CONTENT_TYPE) {
-        return;
-    }
+/// A vendor media type names the version the client asked for, in the client's spelling. An event
+/// stream may take as long as it likes.
+fn content_type(exchange: &Exchange, passage: &Passage, headers: &mut HeaderMap) {
+    let Some(value) = headers.get_mut(header::CONTENT_TYPE) else { return };
     let snapshot = &exchange.loaded.snapshot;
     let text = match &passage.media_type {
         Some(text) => text.as_str(),
         None => snapshot.config.apis[passage.api].versions[passage.version].name.as_str(),
     };
-    snapshot.negotiator.content_type_back(passage.api, text, headers);
+    snapshot.negotiator.content_type_back(passage.api, text, value);
+    if is_event_stream(value.as_bytes()) {
+        passage.patience.release();
+    }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+fn is_event_stream(content_type: &[u8]) -> bool {
     const NAME: &[u8] = b"text/event-stream";
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME)))
+    content_type.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME))
 }
 
 /// 101: from here on bytes pass in both directions, once the client's connection has sent the head.

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     adaptation::plan::{Lookup, OperationPlan},
-    headers,
+    headers::{self, Present},
     problem::Code,
 };
 
@@ -81,7 +81,7 @@ impl Passage {
             media_type: chosen.media_type_text.map(|text| text.to_string()),
             group,
             patience,
-            upgrade: upgrade(parts),
+            upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts) } else { None },
             method: exchange.method.clone(),
             loaded: Rc::clone(&loaded),
         };
@@ -220,7 +220,8 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
         false => (b"", b""),
     };
     let end: &[u8] = if *request_id { b"\r\n" } else { b"" };
-    let lines = [&forwarded[..], via, name, id, end];
+    let version = &passage.snapshot().version(passage.api, passage.version).speaks_line;
+    let lines = [version, &forwarded[..], via, name, id, end];
     let terms = Terms {
         lines: &lines,
         deadlines: &exchange.worker.deadlines,
@@ -292,9 +293,10 @@ fn rebuilt(target: String) -> Result<Uri, Refused> {
 /// Removes what belongs to the client's connection, adds what the upstream has to know.
 fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Result<Lines, Refused> {
     let snapshot = passage.snapshot();
+    let present = exchange.present;
     let fields = &mut parts.headers;
     let is_version = |name: &HeaderName| snapshot.negotiator.is_version_field(passage.api, name);
-    hop_by_hop::remove(fields, is_version, &snapshot.config.request_trailers)?;
+    hop_by_hop::remove(fields, present, is_version, &snapshot.config.request_trailers)?;
     if let Some(protocol) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         fields.insert(header::UPGRADE, protocol.clone());
@@ -303,8 +305,8 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
         count_down(fields);
     }
     let entry = snapshot.version(passage.api, passage.version);
-    snapshot.negotiator.set_version_header(passage.api, &entry.speaks, fields);
-    if fields.contains_key(header::ACCEPT) {
+    snapshot.negotiator.remove_version_fields(passage.api, fields);
+    if present.has(Present::ACCEPT) {
         let speaks = entry.speaks.to_str().unwrap_or_default();
         // The range to rewrite names the version asked for, also where another one answers.
         let asked = exchange.counted.version.unwrap_or(passage.version);
@@ -319,9 +321,9 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     }
     let host = fields.get(header::HOST).cloned();
     let trusted = forwarded::is_trusted(exchange.link.peer.ip(), &snapshot.config.trusted_proxies);
-    let forwarded = forwarded::set(fields, &exchange.link, trusted, host.as_ref());
-    let via = forwarded::via(fields, parts.version);
-    let request_id = !fields.contains_key(headers::X_REQUEST_ID);
+    let forwarded = forwarded::set(fields, present, &exchange.link, trusted, host.as_ref());
+    let via = forwarded::via(fields, present, parts.version);
+    let request_id = !present.has(Present::REQUEST_ID);
     if !request_id {
         fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use super::{
     negotiation::Negotiator,
@@ -52,8 +52,10 @@ pub struct VersionEntry {
     pub policy: Policy,
     /// `X-API-Version-Used`.
     pub used: HeaderValue,
-    /// The version its upstream speaks, as the upstream is told.
+    /// The version its upstream speaks.
     pub speaks: HeaderValue,
+    /// The header line that tells the upstream so.
+    pub speaks_line: Box<[u8]>,
     /// Index into the configuration's upstreams.
     pub upstream: usize,
     /// How its calls differ from what the upstream speaks; none where no change has operations.
@@ -66,7 +68,11 @@ impl Snapshot {
     /// Compiles `config` for the instant `now`.
     pub fn compile(config: Arc<Config>, now: UtcTime) -> Self {
         let negotiator = Negotiator::compile(&config.apis, now);
-        let apis = config.apis.iter().enumerate().map(|(index, api)| compile_api(&config, index, api, now));
+        let apis = config
+            .apis
+            .iter()
+            .enumerate()
+            .map(|(index, api)| compile_api(&config, index, api, now, negotiator.version_header(index)));
         let apis = apis.collect();
         Self { at: now, negotiator, apis, config }
     }
@@ -87,12 +93,13 @@ pub fn endpoints(api: &Api, version: usize) -> &[Endpoint] {
     api.versions[version].endpoints.as_deref().unwrap_or(&api.endpoints)
 }
 
-fn compile_api(config: &Config, index: usize, api: &Api, now: UtcTime) -> ApiEntry {
+fn compile_api(config: &Config, index: usize, api: &Api, now: UtcTime, version_header: &HeaderName) -> ApiEntry {
     let changes = &config.changes[index];
     let policies = policy::compile(api, now);
     let entry = |(version, policy): (&Version, Policy)| VersionEntry {
         used: name(version),
         speaks: name(&api.versions[version.service.speaks]),
+        speaks_line: format!("{version_header}: {}\r\n", api.versions[version.service.speaks].name).into_bytes().into(),
         upstream: version.service.upstream,
         plan: plan(version, &version.service.chain, changes),
         to_successor: policy.successor.and_then(|to| to_successor(version, &api.versions[to], changes)),

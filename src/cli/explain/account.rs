@@ -257,7 +257,8 @@ impl Account {
         self.name_upstream(snapshot, request, chosen, entry, operation);
         let mut forwarded = request.headers.clone();
         forwarded.insert(header::VIA, HeaderValue::from_static("1.1 vergate"));
-        snapshot.negotiator.set_version_header(chosen.api, &entry.speaks, &mut forwarded);
+        snapshot.negotiator.remove_version_fields(chosen.api, &mut forwarded);
+        forwarded.insert(snapshot.negotiator.version_header(chosen.api).clone(), entry.speaks.clone());
         let speaks = entry.speaks.to_str().unwrap_or_default();
         snapshot.negotiator.rewrite_accept(chosen.api, served, speaks, &mut forwarded);
         if request.body.is_none()

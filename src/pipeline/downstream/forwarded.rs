@@ -11,6 +11,7 @@ use http::{
 use ipnet::IpNet;
 
 use super::link::Link;
+use crate::headers::Present;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -26,10 +27,11 @@ pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
 
 /// Tells the upstream who called: in fields that join the peer's own, or in lines to put beside them.
 ///
+/// - `present`: what may be among `headers`.
 /// - `trusted`: the peer's own fields are appended to; else they are removed, and the lines returned
 ///   take their place.
 /// - `host`: as the client asked for it.
-pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&HeaderValue>) -> Bytes {
+pub fn set(headers: &mut HeaderMap, present: Present, link: &Link, trusted: bool, host: Option<&HeaderValue>) -> Bytes {
     if trusted {
         append(headers, header::FORWARDED, element(link, host));
         append(headers, X_FORWARDED_FOR, link.address.plain.clone());
@@ -39,10 +41,11 @@ pub fn set(headers: &mut HeaderMap, link: &Link, trusted: bool, host: Option<&He
         }
         return Bytes::new();
     }
-    // One look at the names is cheaper than five lookups, and hardly any client has these.
-    let claims = |name: &HeaderName| name.as_str().starts_with("x-forwarded-") || name == header::FORWARDED;
-    while let Some(name) = headers.keys().find(|name| claims(name)).cloned() {
-        headers.remove(name);
+    if present.has(Present::FORWARDED) {
+        let claims = |name: &HeaderName| name.as_str().starts_with("x-forwarded-") || name == header::FORWARDED;
+        while let Some(name) = headers.keys().find(|name| claims(name)).cloned() {
+            headers.remove(name);
+        }
     }
     link.forwarded(host, || lines(link, host))
 }
@@ -99,13 +102,13 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
 
 /// Adds this hop to `Via`, naming the protocol the request came in: in the field if there is one, else
 /// as a line to put beside the fields.
-pub fn via(headers: &mut HeaderMap, version: Version) -> &'static [u8] {
+pub fn via(headers: &mut HeaderMap, present: Present, version: Version) -> &'static [u8] {
     let (hop, line): (HeaderValue, &[u8]) = match version {
         Version::HTTP_10 => (HeaderValue::from_static("1.0 vergate"), b"via: 1.0 vergate\r\n"),
         Version::HTTP_2 => (HeaderValue::from_static("2 vergate"), b"via: 2 vergate\r\n"),
         _ => (HeaderValue::from_static("1.1 vergate"), b"via: 1.1 vergate\r\n"),
     };
-    if !headers.contains_key(header::VIA) {
+    if !present.has(Present::VIA) {
         return line;
     }
     append(headers, header::VIA, hop);
@@ -171,8 +174,9 @@ mod tests {
     fn what_an_untrusted_peer_says_is_replaced() {
         let mut headers = map(&SPOOFED);
         let link = link("192.0.2.1:5");
+        let present = Present::of(&headers);
         for _ in 0..2 {
-            let lines = set(&mut headers, &link, false, Some(&HeaderValue::from_static("api.example:8080")));
+            let lines = set(&mut headers, present, &link, false, Some(&HeaderValue::from_static("api.example:8080")));
             assert_eq!(
                 lines,
                 "forwarded: for=192.0.2.1;host=\"api.example:8080\";proto=http\r\nx-forwarded-for: 192.0.2.1\r\n\
@@ -180,7 +184,7 @@ mod tests {
             );
             assert!(headers.is_empty());
         }
-        let other = set(&mut headers, &link, false, None);
+        let other = set(&mut headers, Present::default(), &link, false, None);
         assert_eq!(
             other,
             "forwarded: for=192.0.2.1;proto=http\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-proto: http\r\n"
@@ -190,7 +194,8 @@ mod tests {
     #[test]
     fn what_a_trusted_peer_says_is_kept_and_appended_to() {
         let mut headers = map(&SPOOFED);
-        let lines = set(&mut headers, &link("[2001:db8::1]:5"), true, Some(&HeaderValue::from_static("a")));
+        let (present, link) = (Present::of(&headers), link("[2001:db8::1]:5"));
+        let lines = set(&mut headers, present, &link, true, Some(&HeaderValue::from_static("a")));
         assert!(lines.is_empty());
         assert_eq!(headers["forwarded"], "for=6.6.6.6, for=\"[2001:db8::1]\";host=a;proto=http");
         assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 2001:db8::1");
@@ -211,8 +216,8 @@ mod tests {
     #[test]
     fn via_names_the_protocol_received_and_keeps_earlier_hops() {
         let mut headers = map(&[("via", "1.0 old"), ("via", "1.1 edge")]);
-        assert!(via(&mut headers, Version::HTTP_2).is_empty());
-        assert_eq!(via(&mut HeaderMap::new(), Version::HTTP_11), b"via: 1.1 vergate\r\n");
+        assert!(via(&mut headers, Present::VIA, Version::HTTP_2).is_empty());
+        assert_eq!(via(&mut HeaderMap::new(), Present::default(), Version::HTTP_11), b"via: 1.1 vergate\r\n");
         assert_eq!(headers["via"], "1.0 old, 1.1 edge, 2 vergate");
         assert_eq!(headers.get_all("via").iter().count(), 1);
     }

@@ -94,17 +94,21 @@ impl Expression {
         Self { prefix: prefix.into_bytes().into(), fold: true, kind: other(&whole, true) }
     }
 
+    /// Whether some text that begins with `bytes` may match; cheaper than to look.
+    pub(super) fn may_begin(&self, bytes: &[u8]) -> bool {
+        let head = bytes.get(..self.prefix.len());
+        head.is_some_and(|head| if self.fold { head.eq_ignore_ascii_case(&self.prefix) } else { *head == *self.prefix })
+    }
+
     /// Where `text` holds the version; none if the expression does not match.
     pub(super) fn find(&self, text: &str) -> Option<Range<usize>> {
         let bytes = text.as_bytes();
-        let head = bytes.get(..self.prefix.len())?;
-        let begins = if self.fold { head.eq_ignore_ascii_case(&self.prefix) } else { *head == *self.prefix };
-        if !begins {
+        if !self.may_begin(bytes) {
             return None;
         }
         match &self.kind {
             Kind::Numbers { numbers_max, end } => {
-                let start = head.len();
+                let start = self.prefix.len();
                 let length = numbers_length(&bytes[start..], *numbers_max)?;
                 let after = &bytes[start + length..];
                 let fits = match end {

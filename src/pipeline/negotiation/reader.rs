@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, header::ACCEPT};
 
 use super::{expression::Expression, media_type, selector::Resolver, trace::Finding};
-use crate::domain::version::{RequestedVersion, VersionText};
+use crate::{
+    domain::version::{RequestedVersion, VersionText},
+    headers::has,
+};
 
 /// What one source says.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +67,9 @@ fn spell_the_same(text: &VersionText, asked: &RequestedVersion<'_>) -> bool {
 /// Every line of a header field, and every member of a line, is a value.
 pub(super) fn header(resolver: &Resolver, name: &HeaderName, headers: &HeaderMap) -> Named {
     let mut named = Named::Absent;
+    if !has(headers, name) {
+        return named;
+    }
     for line in headers.get_all(name) {
         let Ok(line) = line.to_str() else { return Named::Malformed };
         for value in line.split(',') {
@@ -93,6 +99,9 @@ pub(super) fn query(resolver: &Resolver, name: &str, query: Option<&str>) -> Nam
 
 /// Every media range with q > 0 that matches is a value; which counts is decided by weight.
 pub(super) fn accept(resolver: &Resolver, expression: &Expression, headers: &HeaderMap) -> Named {
+    if !has(headers, &ACCEPT) {
+        return Named::Absent;
+    }
     let mut best: Option<Weighed> = None;
     let mut unknown = None;
     for line in headers.get_all(ACCEPT) {

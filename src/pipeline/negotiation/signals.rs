@@ -1,6 +1,6 @@
 //! The one version an upstream sees in header fields (CONTRACT section 3, rule 10).
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use super::{
     Negotiator,
@@ -9,15 +9,14 @@ use super::{
 use crate::headers::{GATEWAY_ONLY, X_API_VERSION};
 
 impl Negotiator {
-    /// Removes every version field the client sent and names the version the upstream speaks in
+    /// Removes every version field the client sent. The version the upstream speaks is then named in
     /// [`Negotiator::version_header`].
     ///
     /// Names are also recognised with `_` for `-`: many backends read both as one.
-    pub fn set_version_header(&self, api: usize, speaks: &HeaderValue, headers: &mut HeaderMap) {
+    pub fn remove_version_fields(&self, api: usize, headers: &mut HeaderMap) {
         while let Some(name) = headers.keys().find(|name| self.is_version_field(api, name)).cloned() {
             headers.remove(name);
         }
-        headers.insert(self.resolvers[api].version_header.clone(), speaks.clone());
     }
 
     /// Whether only the gateway may say what this field says to an upstream of `api`.
@@ -59,6 +58,8 @@ fn same_to_a_backend(sent: &str, own: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
     use crate::pipeline::negotiation::fixture::{api, now};
 
@@ -67,7 +68,7 @@ mod tests {
         for (name, value) in sent {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        negotiator.set_version_header(0, &HeaderValue::from_static("1.5"), &mut headers);
+        negotiator.remove_version_fields(0, &mut headers);
         let text = |value: &HeaderValue| value.to_str().expect("ASCII").to_owned();
         let mut seen: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         seen.sort();
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upstream_sees_the_version_it_speaks_and_no_other() {
+    fn an_upstream_sees_no_version_field_of_the_client() {
         let negotiator = Negotiator::compile(&[api("qp").usual_sources().build()], now());
         let sent = [
             ("x-api-version", "1.0"),
@@ -95,7 +96,7 @@ mod tests {
             ("x_rewrite_url", "/v2.0/parse"),
             ("accept", "*/*"),
         ];
-        let seen = [("accept", "*/*"), ("x-api-version", "1.5"), ("x-api-versions", "kept")];
+        let seen = [("accept", "*/*"), ("x-api-versions", "kept")];
         assert_eq!(seen_upstream(&negotiator, &sent), pairs(&seen));
     }
 
@@ -104,7 +105,8 @@ mod tests {
         let one = api("qp").header("x-chatdb-version").header("x-other").build();
         let negotiator = Negotiator::compile(&[one, api("none").path("/x").build()], now());
         let sent = [("x-other", "1"), ("x-api-version", "2"), ("x-chatdb-version", "1")];
-        assert_eq!(seen_upstream(&negotiator, &sent), pairs(&[("x-chatdb-version", "1.5")]));
+        assert_eq!(seen_upstream(&negotiator, &sent), pairs(&[]));
+        assert_eq!(negotiator.version_header(0), "x-chatdb-version");
         assert_eq!(negotiator.version_header(1), "x-api-version");
     }
 }

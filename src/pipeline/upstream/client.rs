@@ -306,8 +306,7 @@ impl Group {
             connection.take_lead(),
         ));
         let mut lease = Lease { active: Active::new(pool), connection, keep_alive: false };
-        let mut sending =
-            Sending { pump: Some(pump), interims: 0, asked: false, heard: false, failed: None, limits: &self.limits };
+        let mut sending = Sending { pump: Some(pump), interims: 0, heard: false, failed: None, limits: &self.limits };
         let method = request.method();
         let outcome = std::future::poll_fn(|cx| sending.poll(&mut lease.connection, method, terms, cx)).await;
         let server = || pool.name.clone();
@@ -356,8 +355,6 @@ struct Sending<'g> {
     /// None once the request is written.
     pump: Option<Box<Pump>>,
     interims: usize,
-    /// Whether the server has just asked for the body.
-    asked: bool,
     /// Whether the server has said anything.
     heard: bool,
     /// Why writing ended early; the server may have answered all the same.
@@ -389,14 +386,15 @@ impl Sending<'_> {
             if let Err(trouble) = self.write(connection, terms, cx) {
                 return Poll::Ready(Err(trouble));
             }
-            match self.head(connection, method) {
-                Err(error) => return Poll::Ready(Err(Trouble::Malformed(error))),
-                Ok(Some(head)) => return Poll::Ready(Ok(head)),
-                Ok(None) if std::mem::take(&mut self.asked) => continue,
-                Ok(None) => {}
-            }
             match connection.poll_fill(cx, HEAD_ROOM) {
-                Poll::Ready(Ok(1..)) => self.heard = true,
+                Poll::Ready(Ok(1..)) => {
+                    self.heard = true;
+                    match self.head(connection, method) {
+                        Err(error) => return Poll::Ready(Err(Trouble::Malformed(error))),
+                        Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                        Ok(None) => {}
+                    }
+                }
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Trouble::Lost(self.failed.take()))),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Trouble::Lost(Some(error)))),
                 Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(Trouble::Late)),
@@ -441,7 +439,6 @@ impl Sending<'_> {
             }
             if let Some(pump) = self.pump.as_mut().filter(|_| head.status == StatusCode::CONTINUE) {
                 pump.open();
-                self.asked = true;
             }
         }
         Ok(None)

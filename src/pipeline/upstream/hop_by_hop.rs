@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::headers;
+use crate::headers::{self, Present};
 
 /// A `Connection` line names a field that the exchange itself depends on: somebody tries to have the
 /// gateway remove it.
@@ -12,42 +12,42 @@ pub struct Protected(pub HeaderName);
 
 /// Removes hop-by-hop fields and everything any `Connection` line names.
 ///
+/// - `present`: what may be among `fields`.
 /// - `is_version`: whether a field may name a version; the gateway alone says which one it is.
 /// - `trailers`: fields that may follow the body; `Trailer` keeps only these.
 /// - Errors when a `Connection` line names a field that decides routing, framing or identity, or tells the
 ///   upstream who called; the headers are then left half-edited and the request has to be refused.
 pub fn remove(
     fields: &mut HeaderMap,
+    present: Present,
     is_version: impl Fn(&HeaderName) -> bool,
     trailers: &[HeaderName],
 ) -> Result<(), Protected> {
-    let found = Found::among(fields);
-    if found.connection {
+    if present.has(Present::CONNECTION) {
         let named = named(fields);
         if let Some(name) = named.iter().find(|name| is_protected(name) || is_version(name)) {
             return Err(Protected(name.clone()));
         }
         remove_all(fields, &named);
     }
-    found.remove(fields);
-    if found.trailer {
+    remove_known(fields, present);
+    if present.has(Present::TRAILER) {
         announce(fields, trailers);
     }
     Ok(())
 }
 
 /// The same for a response, where naming a protected field does nothing: the field stays.
-pub fn remove_from_response(fields: &mut HeaderMap) {
-    let found = Found::among(fields);
-    if found.connection {
+pub fn remove_from_response(fields: &mut HeaderMap, present: Present) {
+    if present.has(Present::CONNECTION) {
         let mut named = named(fields);
         named.retain(|name| !is_protected(name));
         remove_all(fields, &named);
     }
-    found.remove(fields);
+    remove_known(fields, present);
 }
 
-/// Besides `Connection` itself.
+/// Besides `Connection` itself: what is [`Present::HOP_BY_HOP`].
 const OTHERS: [HeaderName; 7] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -58,36 +58,12 @@ const OTHERS: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Most requests have none of these: one pass over the names is cheaper than nine lookups.
-#[derive(Default)]
-struct Found {
-    connection: bool,
-    trailer: bool,
-    others: bool,
-}
-
-impl Found {
-    fn among(fields: &HeaderMap) -> Self {
-        let mut found = Self::default();
-        for name in fields.keys() {
-            // Lengths first: hardly any other name has one of these.
-            match name.as_str().len() {
-                10 if name == header::CONNECTION => found.connection = true,
-                7 if name == header::TRAILER => found.trailer = true,
-                2 | 7 | 10 | 16..=19 => found.others |= OTHERS.contains(name),
-                _ => {}
-            }
-        }
-        found
+fn remove_known(fields: &mut HeaderMap, present: Present) {
+    if present.has(Present::CONNECTION) {
+        fields.remove(header::CONNECTION);
     }
-
-    fn remove(&self, fields: &mut HeaderMap) {
-        if self.connection {
-            fields.remove(header::CONNECTION);
-        }
-        if self.others {
-            remove_all(fields, &OTHERS);
-        }
+    if present.has(Present::HOP_BY_HOP) {
+        remove_all(fields, &OTHERS);
     }
 }
 
@@ -155,7 +131,10 @@ mod tests {
 
     /// `X-Own-Version` may name a version.
     fn request(map: &mut HeaderMap) -> Result<(), Protected> {
-        remove(map, |name| name.as_str() == "x-own-version", &[])
+        {
+            let present = Present::of(map);
+            remove(map, present, |name| name.as_str() == "x-own-version", &[])
+        }
     }
 
     #[test]
@@ -219,7 +198,8 @@ mod tests {
             ("trailer", "x-sum"),
             ("transfer-encoding", "chunked"),
         ]);
-        remove_from_response(&mut map);
+        let present = Present::of(&map);
+        remove_from_response(&mut map, present);
         assert_eq!(map, fields(&[("content-length", "3"), ("via", "1.1 origin"), ("trailer", "x-sum")]));
     }
 
@@ -238,7 +218,7 @@ mod tests {
             }
             let allowed = if declared.len() == 2 { &["x-sum"][..] } else { &["x-sum", "x-more"] };
             let allowed: Vec<_> = allowed.iter().map(|name| HeaderName::from_static(name)).collect();
-            assert_eq!(remove(&mut map, |_| false, &allowed), Ok(()));
+            assert_eq!(remove(&mut map, Present::TRAILER, |_| false, &allowed), Ok(()));
             assert_eq!(map.get(header::TRAILER).map(|v| v.to_str().expect("ASCII")), announced, "{declared:?}");
         }
     }

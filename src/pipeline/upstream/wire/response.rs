@@ -1,16 +1,17 @@
 //! A response head from bytes.
 
-use std::mem::MaybeUninit;
+use std::{cell::RefCell, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::body::Decoder;
-use crate::config::checked::{ChunkLimits, Limits};
+use crate::{
+    config::checked::{ChunkLimits, Limits},
+    headers::spelling,
+};
 
-/// Heads with more fields than this are parsed with room from the heap.
-const USUAL_FIELDS: usize = 200;
 /// Room for what the gateway adds to a head, so that the map need not grow.
 const ADDED_FIELDS: usize = 10;
 
@@ -19,7 +20,8 @@ const ADDED_FIELDS: usize = 10;
 pub struct Head {
     /// 100 to 999.
     pub status: StatusCode,
-    /// As sent, in order.
+    /// As sent, in order, but for what has been understood of the connection: `Transfer-Encoding`, and
+    /// `Connection` lines that name no field.
     pub headers: HeaderMap,
     /// A reason phrase other than the usual one.
     pub reason: Option<Bytes>,
@@ -50,147 +52,204 @@ pub enum Malformed {
 ///
 /// - `method`: of the request; answers to HEAD have no body.
 pub fn take(buffer: &mut BytesMut, method: &Method, limits: &Limits) -> Result<Option<Head>, Malformed> {
+    // Garbage is told by its first bytes, not by waiting for more.
+    let start = &buffer[..buffer.len().min(PROTOCOL.len())];
+    if !PROTOCOL.starts_with(start) {
+        return Err(Malformed::Head);
+    }
     let limit = limits.response_header_bytes;
-    let Some(end) = end_of_head(buffer) else {
-        // Garbage is told by its first bytes, not by waiting for more.
-        let start = &buffer[..buffer.len().min(5)];
-        return match b"HTTP/".starts_with(start) {
-            false => Err(Malformed::Head),
-            true if buffer.len() > limit => Err(Malformed::TooLarge),
-            true => Ok(None),
-        };
-    };
-    if end > limit {
-        return Err(Malformed::TooLarge);
-    }
-    parse(&buffer.split_to(end).freeze(), method, limits).map(Some)
+    LINE_ENDS.with_borrow_mut(|ends| match find_lines(buffer, limits.response_header_fields, ends)? {
+        None if buffer.len() > limit => Err(Malformed::TooLarge),
+        None => Ok(None),
+        Some(end) if end > limit => Err(Malformed::TooLarge),
+        Some(end) => parse(&buffer.split_to(end).freeze(), ends, method, limits.chunked).map(Some),
+    })
 }
 
-/// Where the empty line ends. A line may end in LF alone, as some old servers write it.
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(line) = memchr(b'\n', &bytes[at..]) {
-        at += line + 1;
-        match &bytes[at..] {
-            [b'\n', ..] => return Some(at + 1),
-            [b'\r', b'\n', ..] => return Some(at + 2),
-            _ => {}
+const PROTOCOL: &[u8] = b"HTTP/";
+
+thread_local! {
+    /// Where the lines of the head at hand end, each at its LF: found once, looked at twice.
+    static LINE_ENDS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Finds the lines of a head and the end of the empty line behind them; none where that is missing. A
+/// line may end in LF alone, as some old servers write it.
+fn find_lines(bytes: &[u8], fields_max: usize, ends: &mut Vec<usize>) -> Result<Option<usize>, Malformed> {
+    ends.clear();
+    let mut start = 0;
+    for at in memchr_iter(b'\n', bytes) {
+        if matches!(&bytes[start..at], b"" | b"\r") {
+            return Ok(Some(at + 1));
+        }
+        // The status line is no field.
+        if ends.len() > fields_max {
+            return Err(Malformed::TooLarge);
+        }
+        ends.push(at);
+        start = at + 1;
+    }
+    Ok(None)
+}
+
+/// The lines that end at `ends`, each without its line end.
+fn lines(bytes: &[u8], ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    ends.iter().map(move |&end| {
+        let line = start..end - usize::from(end > start && bytes[end - 1] == b'\r');
+        start = end + 1;
+        line
+    })
+}
+
+fn parse(bytes: &Bytes, ends: &[usize], method: &Method, chunked: ChunkLimits) -> Result<Head, Malformed> {
+    let mut headers = HeaderMap::with_capacity(ends.len() + ADDED_FIELDS);
+    let mut lines = lines(bytes, ends);
+    let line = StatusLine::read(&bytes[lines.next().ok_or(Malformed::Head)?])?;
+    let mut transfer = Transfer { modern: line.modern, ..Transfer::default() };
+    for line in lines {
+        let (name, value) = field(bytes, line).ok_or(Malformed::Head)?;
+        if transfer.note(&name, &value)? {
+            headers.append(name, value);
         }
     }
-    None
+    let status = line.status;
+    let (decoder, closes) = transfer.framing(&mut headers, status, method, chunked);
+    let reason = line.reason.map(|reason| bytes.slice_ref(reason));
+    Ok(Head { status, headers, reason, decoder, keep_alive: !closes && transfer.persists() })
 }
 
-fn parse(bytes: &Bytes, method: &Method, limits: &Limits) -> Result<Head, Malformed> {
-    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
-    let mut many = Vec::new();
-    let fields = match usual.get_mut(..limits.response_header_fields) {
-        Some(fields) => fields,
-        None => {
-            many.resize_with(limits.response_header_fields.min(bytes.len()), MaybeUninit::uninit);
-            &mut many[..]
-        }
-    };
-    let mut head = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, fields);
-    match parsed {
-        Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => return Err(Malformed::TooLarge),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(Malformed::Head),
-    }
-    let status = head.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Head)?;
-    let mut headers = HeaderMap::with_capacity(head.headers.len() + ADDED_FIELDS);
-    let mut seen = Seen::default();
-    for field in head.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Head)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| Malformed::Head)?;
-        seen.note(&name);
-        headers.append(name, value);
-    }
-    let usual = head.reason.unwrap_or_default() == status.canonical_reason().unwrap_or_default();
-    let reason = head.reason.filter(|_| !usual).map(|reason| bytes.slice_ref(reason.as_bytes()));
-    let modern = head.version == Some(1);
-    let (decoder, closes) = framing(&mut headers, &seen, status, method, modern, limits.chunked)?;
-    let keep_alive = !closes && if seen.connection { persists(&headers, modern) } else { modern };
-    Ok(Head { status, headers, reason, decoder, keep_alive })
-}
-
-/// Which of the fields that decide framing there are: most answers have one of the three.
-#[derive(Default)]
-struct Seen {
-    connection: bool,
-    coding: bool,
-    length: bool,
-}
-
-impl Seen {
-    fn note(&mut self, name: &HeaderName) {
-        self.connection |= name == header::CONNECTION;
-        self.coding |= name == header::TRANSFER_ENCODING;
-        self.length |= name == header::CONTENT_LENGTH;
-    }
-}
-
-/// RFC 9112 section 6.3; also whether the connection ends with the body.
-fn framing(
-    headers: &mut HeaderMap,
-    seen: &Seen,
-    status: StatusCode,
-    method: &Method,
+/// `HTTP/1.1 200 OK`.
+struct StatusLine<'b> {
+    /// Whether it is HTTP/1.1.
     modern: bool,
-    chunked: ChunkLimits,
-) -> Result<(Decoder, bool), Malformed> {
-    let coded = seen.coding && codings(headers, modern)?;
-    let length = if seen.length { content_length(headers)? } else { None };
-    let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
-    if coded && length.is_some() {
+    status: StatusCode,
+    /// Other than the usual one.
+    reason: Option<&'b [u8]>,
+}
+
+impl<'b> StatusLine<'b> {
+    fn read(line: &'b [u8]) -> Result<Self, Malformed> {
+        let (modern, rest) = match line {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', rest @ ..] => {
+                (*minor == b'1', rest)
+            }
+            _ => return Err(Malformed::Head),
+        };
+        let (code, reason) = rest.split_at_checked(3).ok_or(Malformed::Head)?;
+        let status = StatusCode::from_bytes(code).map_err(|_| Malformed::Head)?;
+        let reason = match reason {
+            [] => &[],
+            [b' ', reason @ ..] => reason,
+            _ => return Err(Malformed::Head),
+        };
+        let usual = status.canonical_reason().unwrap_or_default().as_bytes();
+        let reason = (reason != usual).then_some(reason);
+        let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+        match reason.is_none_or(|reason| reason.iter().all(is_text)) {
+            true => Ok(Self { modern, status, reason }),
+            false => Err(Malformed::Head),
+        }
+    }
+}
+
+/// A field line. A folded one is none: its name would begin with a space.
+fn field(bytes: &Bytes, line: Range<usize>) -> Option<(HeaderName, HeaderValue)> {
+    let text = &bytes[line.clone()];
+    let colon = memchr(b':', text)?;
+    let name = spelling::name(&text[..colon]).ok()?;
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    let value = &text[colon + 1..];
+    let after = value.iter().rev().take_while(is_space).count();
+    let before = value[..value.len() - after].iter().take_while(is_space).count();
+    let value = bytes.slice(line.start + colon + 1 + before..line.end - after);
+    Some((name, HeaderValue::from_maybe_shared(value).ok()?))
+}
+
+/// What the fields say about this message and its connection.
+#[derive(Default)]
+struct Transfer {
+    modern: bool,
+    chunked: bool,
+    length: Option<u64>,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Transfer {
+    /// Whether the field goes on.
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Malformed> {
+        if *name == header::CONTENT_LENGTH {
+            let length = content_length(value.as_bytes())?;
+            return match self.length.replace(length) {
+                None => Ok(true),
+                Some(before) if before == length => Ok(false),
+                Some(_) => Err(Malformed::Length),
+            };
+        }
+        if *name == header::CONNECTION {
+            return Ok(self.options(value.as_bytes()));
+        }
+        if *name == header::TRANSFER_ENCODING {
+            // Any other coding would go on as if it were the body.
+            let is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            if self.chunked || !is_chunked || !self.modern {
+                return Err(Malformed::Length);
+            }
+            self.chunked = true;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Takes the options of a `Connection` line into account; whether it names fields.
+    fn options(&mut self, line: &[u8]) -> bool {
+        let mut names = false;
+        for option in line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else {
+                names = true;
+            }
+        }
+        names
+    }
+
+    /// RFC 9112 section 6.3; also whether the connection ends with the body.
+    fn framing(
+        &self,
+        headers: &mut HeaderMap,
+        status: StatusCode,
+        method: &Method,
+        chunked: ChunkLimits,
+    ) -> (Decoder, bool) {
+        let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
         // The coding wins; whoever sent both is not to be trusted with another request.
-        headers.remove(header::CONTENT_LENGTH);
-    }
-    match (bodiless, coded, length) {
-        (true, _, _) => Ok((Decoder::Done, coded && length.is_some())),
-        (false, true, length) => Ok((Decoder::chunked(chunked), length.is_some())),
-        (false, false, Some(length)) => Ok((Decoder::length(length), false)),
-        (false, false, None) => Ok((Decoder::UntilClose, true)),
-    }
-}
-
-/// Whether the body is chunked. Any other coding would go on as if it were the body.
-fn codings(headers: &HeaderMap, modern: bool) -> Result<bool, Malformed> {
-    let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (lines.next(), lines.next()) {
-        (None, _) => Ok(false),
-        (Some(coding), None) if modern && coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(true),
-        _ => Err(Malformed::Length),
-    }
-}
-
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
-    let mut length = None;
-    for line in headers.get_all(header::CONTENT_LENGTH) {
-        let text = line.to_str().map_err(|_| Malformed::Length)?.trim();
-        // The parser of numbers would take a sign.
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let value: u64 = text.parse().ok().filter(|_| digits).ok_or(Malformed::Length)?;
-        if length.is_some_and(|before| before != value) {
-            return Err(Malformed::Length);
+        let both = self.chunked && self.length.is_some();
+        if both {
+            headers.remove(header::CONTENT_LENGTH);
         }
-        length = Some(value);
+        match (bodiless, self.chunked, self.length) {
+            (true, _, _) => (Decoder::Done, both),
+            (false, true, _) => (Decoder::chunked(chunked), both),
+            (false, false, Some(length)) => (Decoder::length(length), false),
+            (false, false, None) => (Decoder::UntilClose, true),
+        }
     }
-    Ok(length)
+
+    /// RFC 9112 section 9.3.
+    fn persists(&self) -> bool {
+        !self.close && (self.modern || self.keep_alive)
+    }
 }
 
-/// RFC 9112 section 9.3.
-fn persists(headers: &HeaderMap, modern: bool) -> bool {
-    let lines = headers.get_all(header::CONNECTION);
-    let mut persists = modern;
-    for option in lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b',')) {
-        let option = option.trim_ascii();
-        if option.eq_ignore_ascii_case(b"close") {
-            return false;
-        }
-        persists |= option.eq_ignore_ascii_case(b"keep-alive");
-    }
-    persists
+/// Digits alone: the parser of numbers would take a sign, and a list is no length.
+fn content_length(text: &[u8]) -> Result<u64, Malformed> {
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|text| digits(text.as_bytes())).ok_or(Malformed::Length)?;
+    text.parse().map_err(|_| Malformed::Length)
 }
 
 #[cfg(test)]
