@@ -4,6 +4,7 @@
 //! (CONTRACT sections 3 to 5). The names HTTP itself knows come from [`http::header`].
 
 pub mod present;
+pub mod spare;
 pub mod spelling;
 
 use http::{
@@ -112,9 +113,12 @@ impl VaryNames {
 /// Several `Vary` lines become one where something is added; else nothing changes.
 pub fn merge_vary(headers: &mut HeaderMap, names: &VaryNames) {
     let Some(joined) = &names.joined else { return };
-    let Entry::Occupied(mut entry) = headers.entry(VARY) else {
-        headers.insert(VARY, joined.clone());
-        return;
+    let mut entry = match headers.entry(VARY) {
+        Entry::Occupied(entry) => entry,
+        Entry::Vacant(absent) => {
+            absent.insert(joined.clone());
+            return;
+        }
     };
     let listed = |name: &str| entry.iter().any(|line| members(line).any(|m| m.eq_ignore_ascii_case(name.as_bytes())));
     if listed("*") {

@@ -1,6 +1,6 @@
 //! What a chain of changes does between a client's version and the upstream's, compiled at load.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
 use http::{HeaderMap, Method};
 
@@ -25,7 +25,7 @@ pub struct Plan {
 enum Fate {
     Untouched,
     Unknown,
-    Operation(Box<OperationPlan>),
+    Operation(Arc<OperationPlan>),
 }
 
 /// What a plan knows of a request.
@@ -36,7 +36,7 @@ pub enum Lookup<'a> {
     /// The client's version does not have this operation: 404 `endpoint_unknown`.
     Unknown,
     /// The chain does this to it.
-    Operation(&'a OperationPlan),
+    Operation(&'a Arc<OperationPlan>),
 }
 
 impl Plan {
@@ -198,7 +198,7 @@ impl OperationPlan {
             responses: Responses::compile(&steps),
             fingerprint: fingerprint(&steps),
         };
-        if plan.is_idle() { Fate::Untouched } else { Fate::Operation(Box::new(plan)) }
+        if plan.is_idle() { Fate::Untouched } else { Fate::Operation(Arc::new(plan)) }
     }
 
     fn is_idle(&self) -> bool {

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Version, uri::PathAndQuery};
 
 use super::{
@@ -57,8 +58,9 @@ pub struct Exchange {
     pub bytes: u64,
     /// How long the upstream took to answer.
     pub upstream_time: Option<Duration>,
+    /// When its head was there.
+    pub started: Instant,
     status: Option<u16>,
-    started: Instant,
     client: std::net::IpAddr,
     is_http2: bool,
 }
@@ -208,25 +210,46 @@ fn request_id(headers: &HeaderMap, present: Present) -> HeaderValue {
     own.cloned().unwrap_or_else(new_id)
 }
 
+/// Digits of an id.
+const ID_BYTES: usize = 32;
+/// Ids made at once: they share one allocation, and a copy of one is a count.
+const IDS: usize = 32;
+
 thread_local! {
-    static RANDOM: RefCell<fastrand::Rng> = RefCell::new(fastrand::Rng::new());
+    /// Ids nobody has yet.
+    static READY: RefCell<Bytes> = const { RefCell::new(Bytes::new()) };
 }
 
 /// 32 hexadecimal digits, random.
 fn new_id() -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut random = RANDOM.with_borrow_mut(|random| random.u128(..));
-    let mut text = [0u8; 32];
-    for digit in &mut text {
-        *digit = DIGITS[(random & 15) as usize];
-        random >>= 4;
-    }
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible")
+    let id = READY.with_borrow_mut(|ready| {
+        if ready.is_empty() {
+            *ready = random_digits(ID_BYTES * IDS);
+        }
+        ready.split_to(ID_BYTES)
+    });
+    HeaderValue::from_maybe_shared(id).expect("hexadecimal digits are visible")
+}
+
+fn random_digits(count: usize) -> Bytes {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+    let random = std::iter::repeat_with(|| fastrand::u64(..).to_le_bytes()).flatten();
+    random.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).take(count).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_hexadecimal_and_never_the_same() {
+        let ids: std::collections::HashSet<String> =
+            (0..3 * IDS).map(|_| new_id().to_str().expect("visible").to_owned()).collect();
+        assert_eq!(ids.len(), 3 * IDS);
+        assert!(
+            ids.iter().all(|id| id.len() == ID_BYTES && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+        );
+    }
 
     #[test]
     fn a_clients_own_id_is_kept_if_it_is_short_and_visible() {

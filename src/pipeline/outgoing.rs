@@ -1,7 +1,9 @@
 //! The request as the upstream gets it.
 
 use std::{
+    borrow::Cow,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -37,14 +39,14 @@ pub(super) struct Passage {
     loaded: Rc<Loaded>,
     pub(super) api: usize,
     pub(super) version: usize,
-    path: String,
+    /// How the operation is adapted, if it is.
+    operation: Option<Arc<OperationPlan>>,
     /// Version text the client used in `Accept`.
     pub(super) media_type: Option<String>,
     pub(super) group: Rc<Group>,
     pub(super) patience: Rc<Patience>,
     /// What the client asks to switch to, for upgrades.
     pub(super) upgrade: Option<HeaderValue>,
-    pub(super) method: Method,
 }
 
 /// A request ready to be sent.
@@ -74,22 +76,25 @@ impl Passage {
         let timeouts = &snapshot.config.timeouts;
         let patience =
             Patience::new(&exchange.worker.deadlines, timeouts.request, group.response, timeouts.response_idle);
-        let passage = Self {
+        let plan = entry.plan.as_ref();
+        let operation = match plan.map(|plan| plan.operation(exchange.method.as_str(), &chosen.unversioned_path)) {
+            Some(Lookup::Unknown) => {
+                let detail = "The version asked for does not have this endpoint; it came with a newer one.";
+                return Err(Refused::because(Code::EndpointUnknown, detail));
+            }
+            Some(Lookup::Operation(operation)) => Some(Arc::clone(operation)),
+            Some(Lookup::Untouched) | None => None,
+        };
+        Ok(Self {
             api: chosen.api,
             version: served,
-            path: if entry.plan.is_some() { chosen.unversioned_path.clone().into_owned() } else { String::new() },
+            operation,
             media_type: chosen.media_type_text.map(|text| text.to_string()),
             group,
             patience,
             upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts) } else { None },
-            method: exchange.method.clone(),
             loaded: Rc::clone(&loaded),
-        };
-        if matches!(passage.lookup(), Lookup::Unknown) {
-            let detail = "The version asked for does not have this endpoint; it came with a newer one.";
-            return Err(Refused::because(Code::EndpointUnknown, detail));
-        }
-        Ok(passage)
+        })
     }
 
     /// The snapshot the exchange began with.
@@ -99,17 +104,7 @@ impl Passage {
 
     /// How the operation is adapted, if it is.
     pub(super) fn operation(&self) -> Option<&OperationPlan> {
-        match self.lookup() {
-            Lookup::Operation(operation) => Some(operation),
-            Lookup::Untouched | Lookup::Unknown => None,
-        }
-    }
-
-    fn lookup(&self) -> Lookup<'_> {
-        match &self.loaded.snapshot.version(self.api, self.version).plan {
-            Some(plan) => plan.operation(self.method.as_str(), &self.path),
-            None => Lookup::Untouched,
-        }
+        self.operation.as_deref()
     }
 }
 
@@ -125,36 +120,40 @@ pub(super) fn prepare(
     if body.length().unwrap_or(0) > limits.request_body_bytes {
         return Err(Refused::because(Code::BodyTooLarge, "The request body is larger than this gateway accepts."));
     }
-    let mut uri = target(passage, chosen, &mut parts.method)?;
+    let target = target(passage, chosen, &mut parts)?;
     let lines = edit_fields(exchange, passage, &mut parts)?;
+    // Only now: the host of an absolute-form target went into the fields.
+    if let Some(target) = target {
+        parts.uri = target;
+    }
     let mut adapted = None;
     if let Some(operation) = passage.operation() {
-        uri = with_query(operation, uri)?;
+        edit_query(operation, &mut parts.uri)?;
         let empty = body.is_end_stream();
         let treatment = transform::request::body_treatment(operation, &exchange.method, &parts.headers, empty);
         let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
         transform::request::head(operation, &exchange.method, &mut parts.headers);
         if treatment == BodyTreatment::Adapt {
-            return hold(exchange, parts, uri, body, lines);
+            return hold(exchange, parts, body, lines);
         }
         adapted = operation.request().map(|_| "passed");
     }
     if let Some(outcome) = adapted {
         exchange.adapted("request", outcome);
     }
-    Ok(stream(exchange, parts, uri, body, lines))
+    Ok(stream(exchange, parts, body, lines))
 }
 
 /// Forwards the body as it comes.
-fn stream(exchange: &Exchange, parts: Parts, uri: Uri, body: RequestBody, lines: Lines) -> Prepared {
+fn stream(exchange: &Exchange, parts: Parts, body: RequestBody, lines: Lines) -> Prepared {
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
-        return Prepared { request: assemble(parts, uri, UpstreamBody::Empty), adapt: false, lines };
+        return Prepared { request: assemble(parts, UpstreamBody::Empty), adapt: false, lines };
     }
     let expects = expects_continue(&parts.headers, parts.version);
     let upload = Upload::new(body, limits.request_body_bytes, speed(exchange), deadlines, expects);
-    let request = assemble(parts, uri, UpstreamBody::Stream(upload));
+    let request = assemble(parts, UpstreamBody::Stream(upload));
     Prepared { request, adapt: false, lines }
 }
 
@@ -166,7 +165,7 @@ fn speed(exchange: &Exchange) -> (Duration, Pace) {
 }
 
 /// Gets a body ready to be read whole.
-fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: RequestBody, lines: Lines) -> Result<Prepared, Refused> {
+fn hold(exchange: &Exchange, parts: Parts, body: RequestBody, lines: Lines) -> Result<Prepared, Refused> {
     let config = &exchange.loaded.snapshot.config;
     let cap = config.limits.adapted_body_bytes as u64;
     if body.length().unwrap_or(0) > cap {
@@ -174,7 +173,7 @@ fn hold(exchange: &Exchange, parts: Parts, uri: Uri, body: RequestBody, lines: L
     }
     let deadlines = &exchange.worker.deadlines;
     let upload = Upload::new(body, cap, speed(exchange), deadlines, false);
-    let request = assemble(parts, uri, UpstreamBody::Stream(upload));
+    let request = assemble(parts, UpstreamBody::Stream(upload));
     Ok(Prepared { request, adapt: true, lines })
 }
 
@@ -213,7 +212,8 @@ fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
 
 /// Sends the request and waits for the head of the answer.
 pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: Prepared) -> Result<Answer, Refused> {
-    let since = Instant::now();
+    // Nothing was waited for unless the body was read: another look at the clock would show the same.
+    let since = if prepared.adapt { Instant::now() } else { exchange.started };
     let Lines { forwarded, via, request_id } = &prepared.lines;
     let (name, id): (&[u8], &[u8]) = match request_id {
         true => (b"x-request-id: ", exchange.request_id.as_bytes()),
@@ -241,48 +241,49 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
     }
 }
 
-fn assemble(parts: Parts, uri: Uri, body: UpstreamBody) -> Box<Request<UpstreamBody>> {
-    let mut request = Box::new(Request::new(body));
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = parts.headers;
-    request
+fn assemble(parts: Parts, body: UpstreamBody) -> Box<Request<UpstreamBody>> {
+    Box::new(Request::from_parts(parts, body))
 }
 
-/// The path to forward, without a server's base path.
-fn target(passage: &Passage, chosen: &Chosen<'_>, method: &mut Method) -> Result<Uri, Refused> {
-    let moved = passage.operation().and_then(|operation| operation.target(&passage.path));
+/// The path to forward, without a server's base path; none where it is the one that was sent.
+fn target(passage: &Passage, chosen: &Chosen<'_>, parts: &mut Parts) -> Result<Option<Uri>, Refused> {
+    let moved = passage.operation().and_then(|operation| operation.target(&chosen.unversioned_path));
     let path = match &moved {
         None => chosen.path.as_ref(),
         Some((to_method, path)) => {
             if let Some(to) = to_method {
-                *method = (*to).clone();
+                parts.method = (*to).clone();
             }
             let api = &passage.snapshot().config.apis[passage.api];
             let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(path) } else { path };
             if stripped.is_empty() { "/" } else { stripped }
         }
     };
-    let joined = match chosen.query.as_deref() {
-        Some(query) => PathAndQuery::try_from([path, "?", query].concat()),
-        None => PathAndQuery::try_from(path),
-    };
-    joined.map(Uri::from).map_err(|_| Refused::because(Code::RequestInvalid, "The request target is not a valid path."))
+    let query = chosen.query.as_deref();
+    if is_as_sent(&parts.uri, path, query) {
+        return Ok(None);
+    }
+    let joined = query.map_or_else(|| path.to_owned(), |query| [path, "?", query].concat());
+    rebuilt(joined).map(Some)
 }
 
-fn with_query(operation: &OperationPlan, uri: Uri) -> Result<Uri, Refused> {
-    let Some(query) = uri.query() else {
-        let added = operation.query("");
-        if added.is_empty() {
-            return Ok(uri);
-        }
-        return rebuilt([uri.path(), "?", &added].concat());
-    };
-    match operation.query(query) {
-        std::borrow::Cow::Borrowed(_) => Ok(uri),
-        std::borrow::Cow::Owned(query) if query.is_empty() => rebuilt(uri.path().to_owned()),
-        std::borrow::Cow::Owned(query) => rebuilt([uri.path(), "?", &query].concat()),
+/// Most targets go on byte for byte: they need not be put together and checked again.
+fn is_as_sent(uri: &Uri, path: &str, query: Option<&str>) -> bool {
+    let sent = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    match query {
+        None => sent == path,
+        Some(query) => sent.strip_prefix(path).and_then(|rest| rest.strip_prefix('?')) == Some(query),
     }
+}
+
+fn edit_query(operation: &OperationPlan, uri: &mut Uri) -> Result<(), Refused> {
+    let edited = match operation.query(uri.query().unwrap_or_default()) {
+        Cow::Owned(query) => query,
+        Cow::Borrowed(_) => return Ok(()),
+    };
+    let path = uri.path();
+    *uri = rebuilt(if edited.is_empty() { path.to_owned() } else { [path, "?", &edited].concat() })?;
+    Ok(())
 }
 
 fn rebuilt(target: String) -> Result<Uri, Refused> {

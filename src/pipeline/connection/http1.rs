@@ -12,7 +12,7 @@ use http_body::Body as _;
 
 use super::close;
 use crate::{
-    headers,
+    headers::{self, spare},
     pipeline::{
         downstream::{
             answer::{self, Delimiter, Outbox},
@@ -150,6 +150,7 @@ impl<'w> Sending<'w> {
         let body = (delimiter != Delimiter::Nothing && size != Some(0)).then_some(body);
         let trailers =
             if delimiter == Delimiter::Chunks && asked.trailers { announced(&parts.headers) } else { Vec::new() };
+        spare::give_back(parts.headers);
         Self { wire, body, delimiter, trailers, outbox, persists }
     }
 

@@ -1,13 +1,14 @@
 //! An HTTP/1 request from its bytes.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
 use memchr::memmem;
 
 use super::{
     framing::Framing,
     head::{self, HeadError, HeadLimits, Progress, Reader},
 };
+use crate::headers::{spare, spelling};
 
 /// A request head, and what its connection has to know of it.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl<'b> Builder<'b> {
     fn new(whole: &'b Bytes) -> Self {
         let mut request = Request::new(());
         let lines = memchr::memchr_iter(b'\n', whole).count();
-        *request.headers_mut() = HeaderMap::with_capacity(lines + ADDED_FIELDS);
+        *request.headers_mut() = spare::take(lines + ADDED_FIELDS);
         Self { whole, request, connection: Connection::default(), trailers: false, expects: false }
     }
 
@@ -125,7 +126,7 @@ impl Reader for Builder<'_> {
     }
 
     fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        let name = HeaderName::from_bytes(name).map_err(|_| HeadError::Line)?;
+        let name = spelling::name(name).map_err(|_| HeadError::Line)?;
         if name == header::CONNECTION {
             for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
                 self.connection.close |= option.eq_ignore_ascii_case(b"close");

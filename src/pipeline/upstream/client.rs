@@ -26,6 +26,7 @@ use super::{
 use crate::{
     config::checked::Limits,
     domain::upstream::{Breaker, Upstream},
+    headers::spare,
     pipeline::deadline::Deadlines,
     problem::Code,
     telemetry::Counter,
@@ -196,7 +197,10 @@ impl Group {
                 Ok(connection) => {
                     let reused = connection.reused;
                     match self.exchange(&member.pool, connection, &mut request, &terms).await {
-                        Ok(answer) => return Ok(answer),
+                        Ok(answer) => {
+                            spare::give_back(std::mem::take(request.headers_mut()));
+                            return Ok(answer);
+                        }
                         // Nothing went out on a connection the server had closed: not even a try.
                         Err(Failure::NotSent(_)) if reused => {
                             index = self.pick(tried).ok_or_else(unavailable)?;
@@ -298,13 +302,8 @@ impl Group {
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
         terms.patience.sending();
-        let pump = Box::new(Pump::new(
-            request,
-            &pool.server.base_path,
-            terms.lines,
-            &self.request_trailers,
-            connection.take_lead(),
-        ));
+        let lead = connection.take_lead();
+        let pump = Pump::new(request, &pool.server.base_path, terms.lines, &self.request_trailers, lead);
         let mut lease = Lease { active: Active::new(pool), connection, keep_alive: false };
         let mut sending = Sending { pump: Some(pump), interims: 0, heard: false, failed: None, limits: &self.limits };
         let method = request.method();
@@ -318,7 +317,7 @@ impl Group {
                     return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
                 }
                 lease.keep_alive = head.keep_alive;
-                Ok(Answer { head, lease, pump: sending.pump })
+                Ok(Answer { head, lease, pump: sending.pump.map(Box::new) })
             }
             Err(Trouble::Late) => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
             Err(Trouble::Malformed(error)) => {
@@ -353,7 +352,7 @@ enum Failure {
 /// A request being written and its answer's head being read, at the same time.
 struct Sending<'g> {
     /// None once the request is written.
-    pump: Option<Box<Pump>>,
+    pump: Option<Pump>,
     interims: usize,
     /// Whether the server has said anything.
     heard: bool,

@@ -9,7 +9,7 @@ use memchr::{memchr, memchr_iter};
 use super::body::Decoder;
 use crate::{
     config::checked::{ChunkLimits, Limits},
-    headers::spelling,
+    headers::{spare, spelling},
 };
 
 /// Room for what the gateway adds to a head, so that the map need not grow.
@@ -103,7 +103,7 @@ fn lines(bytes: &[u8], ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
 }
 
 fn parse(bytes: &Bytes, ends: &[usize], method: &Method, chunked: ChunkLimits) -> Result<Head, Malformed> {
-    let mut headers = HeaderMap::with_capacity(ends.len() + ADDED_FIELDS);
+    let mut headers = spare::take(ends.len() + ADDED_FIELDS);
     let mut lines = lines(bytes, ends);
     let line = StatusLine::read(&bytes[lines.next().ok_or(Malformed::Head)?])?;
     let mut transfer = Transfer { modern: line.modern, ..Transfer::default() };
