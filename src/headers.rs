@@ -3,6 +3,7 @@
 //! One module, so that a name a dashboard or a client depends on is spelled in one place
 //! (CONTRACT sections 3 to 5). The names HTTP itself knows come from [`http::header`].
 
+pub mod lines;
 pub mod present;
 pub mod spare;
 pub mod spelling;
@@ -12,7 +13,7 @@ use http::{
     header::{Entry, VARY},
 };
 
-pub use self::present::Present;
+pub use self::{lines::Fields, present::Present};
 
 use crate::domain::time::UtcTime;
 

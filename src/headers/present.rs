@@ -38,6 +38,9 @@ impl Present {
     /// `Vary`.
     pub const VARY: Self = Self(1 << 10);
 
+    /// `Deprecation` and `Sunset`.
+    pub const LIFECYCLE: Self = Self(1 << 12);
+
     /// What `fields` have.
     pub fn of(fields: &HeaderMap) -> Self {
         fields.keys().fold(Self::default(), |present, name| present | Self::kind(name))
@@ -48,6 +51,12 @@ impl Present {
         self.0 & kinds.0 != 0
     }
 
+    /// Whether the field `name` may be there; also where it is of no kind.
+    pub fn may_have(self, name: &HeaderName) -> bool {
+        let kind = Self::kind(name);
+        kind == Self::default() || self.has(kind)
+    }
+
     /// The kind of one field. Lengths first: hardly any other name has the same.
     fn kind(name: &HeaderName) -> Self {
         let text = name.as_str();
@@ -56,12 +65,14 @@ impl Present {
             3 if *name == header::VIA => Self::VIA,
             4 if *name == header::HOST => Self::HOST,
             4 if *name == header::VARY => Self::VARY,
+            6 if *name == super::SUNSET => Self::LIFECYCLE,
             6 if *name == header::ACCEPT => Self::ACCEPT,
             7 if *name == header::TRAILER => Self::TRAILER,
             7 if *name == header::UPGRADE => Self::UPGRADE | Self::HOP_BY_HOP,
             9 if *name == header::FORWARDED => Self::FORWARDED,
             10 if *name == header::CONNECTION => Self::CONNECTION,
             10 if text == "keep-alive" => Self::HOP_BY_HOP,
+            11 if *name == super::DEPRECATION => Self::LIFECYCLE,
             12 if *name == header::CONTENT_TYPE => Self::CONTENT_TYPE,
             12 if *name == super::X_REQUEST_ID => Self::REQUEST_ID,
             16 if text == "proxy-connection" => Self::HOP_BY_HOP,
@@ -112,6 +123,8 @@ mod tests {
             ("x-api-version", Present::API),
             ("x-api-deprecated", Present::API),
             ("vary", Present::VARY),
+            ("deprecation", Present::LIFECYCLE),
+            ("sunset", Present::LIFECYCLE),
             ("date", Present::default()),
             ("accept-encoding", Present::default()),
             ("x-apiversion", Present::default()),

@@ -231,10 +231,16 @@ fn new_id() -> HeaderValue {
     HeaderValue::from_maybe_shared(id).expect("hexadecimal digits are visible")
 }
 
+/// - `count`: a multiple of 16.
 fn random_digits(count: usize) -> Bytes {
     let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
-    let random = std::iter::repeat_with(|| fastrand::u64(..).to_le_bytes()).flatten();
-    random.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).take(count).collect()
+    let mut digits = vec![0; count];
+    for sixteen in digits.chunks_exact_mut(16) {
+        for (pair, byte) in sixteen.chunks_exact_mut(2).zip(fastrand::u64(..).to_le_bytes()) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    digits.into()
 }
 
 #[cfg(test)]

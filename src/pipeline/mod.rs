@@ -25,7 +25,7 @@ pub mod worker;
 
 use std::rc::Rc;
 
-use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 
 use self::{
     downstream::{admission, body::RequestBody, head::HeadError, link::Link},
@@ -37,7 +37,10 @@ use self::{
     reply::{Handled, Reply, Source},
     worker::Worker,
 };
-use crate::{headers, problem::Code};
+use crate::{
+    headers::{self, Fields, lines::Lines},
+    problem::Code,
+};
 
 /// Answers one request.
 ///
@@ -219,7 +222,7 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
             let place = capture.and_then(|capture| policy.location(uri.path(), uri.query(), &capture, &moved));
             let place = place.ok_or_else(gone)?;
             let mut redirect = Response::new(Source::Empty);
-            *redirect.status_mut() = http::StatusCode::PERMANENT_REDIRECT;
+            *redirect.status_mut() = StatusCode::PERMANENT_REDIRECT;
             let fields = redirect.headers_mut();
             fields.insert(header::LOCATION, place);
             // A 308 may be kept for ever; a later sunset date has to be able to undo it.
@@ -232,33 +235,45 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
 /// The gateway is the last to be asked (RFC 9110 section 7.6.2).
 fn last_hop() -> Response<Source> {
     let mut answer = Response::new(Source::Empty);
-    *answer.status_mut() = http::StatusCode::NO_CONTENT;
+    *answer.status_mut() = StatusCode::NO_CONTENT;
     answer
 }
 
 /// Puts the gateway's own fields on an answer and hands its accounting to the body.
 fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<Reply> {
     let (mut head, source) = answer.into_parts();
+    let lines = if exchange.is_http2() {
+        say(&exchange, head.status, &mut head.headers);
+        Vec::new()
+    } else {
+        let mut lines = Lines::beside(&mut head.headers);
+        say(&exchange, head.status, &mut lines);
+        lines.into_text()
+    };
+    exchange.answered(head.status.as_u16());
+    Response::from_parts(head, Reply::new(source, lines, exchange))
+}
+
+/// What the gateway itself has to say in an answer.
+fn say(exchange: &Exchange, status: StatusCode, fields: &mut impl Fields) {
     let snapshot = &exchange.loaded.snapshot;
     if let Some(version) = exchange.counted_version() {
         let announcement = &version.policy.announcement;
         let successor = exchange.successor_path.as_deref();
-        if head.status == http::StatusCode::PERMANENT_REDIRECT && version.policy.verdict == Verdict::Redirect {
-            announcement.apply_brief(&mut head.headers, successor);
+        if status == StatusCode::PERMANENT_REDIRECT && version.policy.verdict == Verdict::Redirect {
+            announcement.apply_brief(fields, successor);
         } else if !announcement.is_empty() {
-            announcement.apply(&mut head.headers, successor);
+            announcement.apply(fields, successor);
         }
     }
     if let Some(api) = exchange.counted.api {
-        headers::merge_vary(&mut head.headers, snapshot.negotiator.vary(api));
+        fields.vary(snapshot.negotiator.vary(api));
         if let Some(served) = exchange.served {
-            head.headers.insert(headers::X_API_VERSION_USED, snapshot.version(api, served).used.clone());
+            fields.set(&headers::X_API_VERSION_USED, &snapshot.version(api, served).used);
         }
     }
     if exchange.fallback {
-        head.headers.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
+        fields.set(&headers::X_API_VERSION_FALLBACK, &headers::TRUE);
     }
-    head.headers.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
-    exchange.answered(head.status.as_u16());
-    Response::from_parts(head, Reply::new(source, exchange))
+    fields.set(&headers::X_REQUEST_ID, &exchange.request_id);
 }

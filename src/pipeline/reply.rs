@@ -30,17 +30,25 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Reply {
     source: Source,
+    /// Whole lines that belong to the head.
+    lines: Vec<u8>,
     exchange: Option<Box<Exchange>>,
 }
 
 impl Reply {
+    /// - `lines`: see [`Reply::take_lines`].
     /// - `exchange`: counted when the body ends, however it ends.
-    pub fn new(source: Source, exchange: Box<Exchange>) -> Self {
-        let mut reply = Self { source, exchange: Some(exchange) };
+    pub fn new(source: Source, lines: Vec<u8>, exchange: Box<Exchange>) -> Self {
+        let mut reply = Self { source, lines, exchange: Some(exchange) };
         if reply.is_end_stream() {
             reply.exchange = None;
         }
         reply
+    }
+
+    /// Lines that stand behind the fields of an HTTP/1 head: what the gateway itself says.
+    pub fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines)
     }
 
     fn sent(&mut self, length: usize) {

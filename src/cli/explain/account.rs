@@ -251,7 +251,7 @@ impl Account {
                 let detail = "the version asked for does not have this endpoint; it came with a newer one";
                 return Err(Problem::new(Code::EndpointUnknown, detail));
             }
-            Some(Lookup::Operation(operation)) => Some(operation.as_ref()),
+            Some(Lookup::Operation(operation)) => Some(&**operation),
             Some(Lookup::Untouched) | None => None,
         };
         self.name_upstream(snapshot, request, chosen, entry, operation);

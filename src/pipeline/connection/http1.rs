@@ -139,14 +139,15 @@ impl<'w> Sending<'w> {
         answer: Response<Reply>,
         mut outbox: Outbox,
     ) -> Self {
-        let (parts, body) = answer.into_parts();
+        let (parts, mut body) = answer.into_parts();
         let size = body.size_hint().exact();
         let delimiter = Delimiter::choose(asked, parts.status, size);
         // A body nobody reads any more would be taken for the next request.
         let abandoned = || Rc::strong_count(wire) == 1 && !wire.discard_body();
         let persists = persists && delimiter != Delimiter::Close && (wire.is_body_done() || !abandoned());
         link.take_interims(outbox.lead());
-        answer::head(outbox.lead(), &parts, asked, delimiter, size, persists, link.deadlines.now());
+        let lines = body.take_lines();
+        answer::head(outbox.lead(), (&parts, &lines[..]), asked, delimiter, size, persists, link.deadlines.now());
         let body = (delimiter != Delimiter::Nothing && size != Some(0)).then_some(body);
         let trailers =
             if delimiter == Delimiter::Chunks && asked.trailers { announced(&parts.headers) } else { Vec::new() };

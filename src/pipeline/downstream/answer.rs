@@ -42,11 +42,12 @@ impl Delimiter {
 
 /// Appends an answer's head to `out`.
 ///
+/// - `lines`: whole lines behind the fields of `head`.
 /// - `size`: the body's, where it is known, also where it is not sent.
 /// - `persists`: whether the connection stays open afterwards.
 pub fn head(
     out: &mut Vec<u8>,
-    head: &Parts,
+    (head, lines): (&Parts, &[u8]),
     asked: Asked,
     delimiter: Delimiter,
     size: Option<u64>,
@@ -68,6 +69,7 @@ pub fn head(
         dated |= *name == header::DATE;
         line(out, name, value);
     }
+    out.extend_from_slice(lines);
     let length = match delimiter {
         Delimiter::Length(length) => Some(length),
         // HEAD: what GET would have sent, where that is known.

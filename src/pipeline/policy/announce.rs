@@ -1,7 +1,7 @@
 //! The header fields that tell callers of a version how long it will live (CONTRACT section 5).
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderValue,
     header::{LINK, WARNING},
 };
 
@@ -12,7 +12,7 @@ use crate::{
         lifecycle::{Phase, Standing, Status},
         version::ApiVersion,
     },
-    headers,
+    headers::{self, Fields},
 };
 
 /// What every response of one version carries, rendered when the snapshot is built.
@@ -85,10 +85,10 @@ impl Announcement {
     /// upstream's.
     ///
     /// - `successor_path`: from [`super::SuccessorPath::path`], already percent-encoded.
-    pub fn apply(&self, headers: &mut HeaderMap, successor_path: Option<&str>) {
-        self.apply_brief(headers, successor_path);
+    pub fn apply(&self, fields: &mut impl Fields, successor_path: Option<&str>) {
+        self.apply_brief(fields, successor_path);
         if let Some(value) = &self.warning {
-            headers.append(WARNING, value.clone());
+            fields.add(&WARNING, value);
         }
         let seed = [
             (headers::X_API_DEPRECATED, &self.deprecated),
@@ -97,21 +97,21 @@ impl Announcement {
         ];
         for (name, value) in seed {
             if let Some(value) = value {
-                headers.insert(name, value.clone());
+                fields.set(&name, value);
             }
         }
     }
 
     /// Adds `Deprecation`, `Sunset` and `Link` alone: what a redirect says.
-    pub fn apply_brief(&self, headers: &mut HeaderMap, successor_path: Option<&str>) {
+    pub fn apply_brief(&self, fields: &mut impl Fields, successor_path: Option<&str>) {
         if let Some(value) = &self.deprecation {
-            headers.insert(headers::DEPRECATION, value.clone());
+            fields.set(&headers::DEPRECATION, value);
         }
         if let Some(value) = &self.sunset {
-            headers.insert(headers::SUNSET, value.clone());
+            fields.set(&headers::SUNSET, value);
         }
         if let Some(value) = self.link(successor_path) {
-            headers.append(LINK, value);
+            fields.add(&LINK, &value);
         }
     }
 
@@ -156,6 +156,8 @@ fn visible(text: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
     use crate::{
         domain::api::{AfterSunset, Api, LinkRelations},

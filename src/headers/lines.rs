@@ -1,0 +1,138 @@
+//! The fields the gateway adds to an answer, put into a map or written as lines.
+//!
+//! A map hashes and stores each name, only for it to be found again when the head is written. An HTTP/1
+//! answer takes the gateway's own fields as the lines they become; HTTP/2 has no lines.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Present, VaryNames, merge_vary};
+
+/// Takes the fields the gateway adds to a head.
+pub trait Fields {
+    /// Takes the place of what was said under this name.
+    fn set(&mut self, name: &HeaderName, value: &HeaderValue);
+
+    /// Joins what was said under this name.
+    fn add(&mut self, name: &HeaderName, value: &HeaderValue);
+
+    /// As [`merge_vary`].
+    fn vary(&mut self, names: &VaryNames);
+}
+
+impl Fields for HeaderMap {
+    fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.insert(name, value.clone());
+    }
+
+    fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.append(name, value.clone());
+    }
+
+    fn vary(&mut self, names: &VaryNames) {
+        merge_vary(self, names);
+    }
+}
+
+/// Whole lines that stand behind the fields of `map`.
+#[derive(Debug)]
+pub struct Lines<'m> {
+    map: &'m mut HeaderMap,
+    present: Present,
+    text: Vec<u8>,
+}
+
+/// Room for what is said about an ordinary version; a deprecated one has more to say.
+const TEXT_BYTES: usize = 512;
+
+impl<'m> Lines<'m> {
+    /// - `map`: the other fields of the head.
+    pub fn beside(map: &'m mut HeaderMap) -> Self {
+        Self { present: Present::of(map), map, text: Vec::with_capacity(TEXT_BYTES) }
+    }
+
+    /// The lines, each with its line end.
+    pub fn into_text(self) -> Vec<u8> {
+        self.text
+    }
+}
+
+impl Fields for Lines<'_> {
+    fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
+        if self.present.may_have(name) {
+            self.map.remove(name);
+        }
+        self.add(name, value);
+    }
+
+    fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.text.extend_from_slice(name.as_str().as_bytes());
+        self.text.extend_from_slice(b": ");
+        self.text.extend_from_slice(value.as_bytes());
+        self.text.extend_from_slice(b"\r\n");
+    }
+
+    fn vary(&mut self, names: &VaryNames) {
+        if self.present.has(Present::VARY) {
+            merge_vary(self.map, names);
+        } else if let Some(joined) = &names.joined {
+            self.add(&http::header::VARY, joined);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::headers::{DEPRECATION, SUNSET, X_API_DEPRECATED, X_API_VERSION, X_REQUEST_ID};
+
+    fn say(fields: &mut impl Fields, steps: &[(u8, usize)]) {
+        let names = [DEPRECATION, SUNSET, X_API_DEPRECATED, X_REQUEST_ID, http::header::LINK, http::header::AGE];
+        let vary = VaryNames::new([X_API_VERSION, http::header::ACCEPT]);
+        for (step, at) in steps {
+            match step {
+                // Each is set once: lines that were written stay.
+                0 => fields.set(&names[*at], &HeaderValue::from(*at)),
+                1 => fields.add(&http::header::WARNING, &HeaderValue::from(*at)),
+                _ => fields.vary(&vary),
+            }
+        }
+    }
+
+    fn sorted(map: &HeaderMap, lines: &[u8]) -> Vec<String> {
+        let text = |value: &HeaderValue| value.to_str().expect("visible").to_owned();
+        let mut all: Vec<String> = map.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect();
+        all.extend(std::str::from_utf8(lines).expect("visible").split_terminator("\r\n").map(str::to_owned));
+        all.sort();
+        all
+    }
+
+    proptest! {
+        /// Law: lines beside a map say what the map alone would say.
+        #[test]
+        fn lines_and_fields_say_the_same(
+            upstream in prop::collection::vec("deprecation|sunset|x-api-deprecated|x-request-id|link|age|warning|vary|date", 0..6),
+            set in prop::sample::subsequence(vec![0usize, 1, 2, 3, 4, 5], 0..=6),
+            warnings in 0usize..3,
+            vary in any::<bool>(),
+        ) {
+            let sent = upstream.iter().enumerate().map(|(at, name)| {
+                (HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_str(&format!("x{at}")).expect("a value"))
+            });
+            let mut alone = HeaderMap::new();
+            for (name, value) in sent {
+                alone.append(name, value);
+            }
+            let mut map = alone.clone();
+            let mut steps: Vec<(u8, usize)> = set.into_iter().map(|at| (0, at)).collect();
+            steps.extend((0..warnings).map(|at| (1, at)));
+            steps.extend(vary.then_some((2, 0)));
+            say(&mut alone, &steps);
+            let mut lines = Lines::beside(&mut map);
+            say(&mut lines, &steps);
+            let text = lines.into_text();
+            prop_assert_eq!(sorted(&map, &text), sorted(&alone, b""));
+        }
+    }
+}
