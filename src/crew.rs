@@ -139,7 +139,7 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>)
                 for socket in sockets {
                     let gate = Rc::<Gate>::default();
                     open.entry(id).or_default().push(Rc::clone(&gate));
-                    accepting.spawn_local(accept(Rc::clone(&worker), socket, gate));
+                    accepting.spawn_local(accept(Rc::clone(&worker), id, socket, gate));
                 }
             }
             Command::Close(id, ending) => {
@@ -151,9 +151,14 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>)
     }
 }
 
-async fn accept(worker: Rc<Worker>, socket: TcpListener, gate: Rc<Gate>) {
+async fn accept(worker: Rc<Worker>, id: ListenerId, socket: TcpListener, gate: Rc<Gate>) {
+    let mut listener = worker.listener(id);
     let each = |stream, peer| {
-        task::spawn_local(connection::serve(Rc::clone(&worker), stream, peer));
+        // What waits in the queue of a listener that is gone is served as it was last configured.
+        listener = worker.listener(id).or(listener.take());
+        if let Some(listener) = &listener {
+            task::spawn_local(connection::serve(Rc::clone(&worker), Arc::clone(listener), stream, peer));
+        }
     };
     listener::accept(socket, &gate, each).await;
 }

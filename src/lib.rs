@@ -16,6 +16,7 @@ pub mod problem;
 pub mod headers;
 pub mod clock;
 pub mod adaptation;
+pub mod tls;
 pub mod config;
 pub mod telemetry;
 pub mod pipeline;

@@ -6,6 +6,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
+    sync::Arc,
 };
 
 use crate::{
@@ -81,15 +82,15 @@ impl Listeners {
     /// - `others`: further addresses this process listens on.
     pub fn open(
         &self,
-        wanted: &[Listener],
+        wanted: &[Arc<Listener>],
         workers: usize,
         others: &[SocketAddr],
     ) -> Result<Vec<(ListenerId, Listening)>, BindError> {
-        let open = |listener: &Listener| {
+        let open = |listener: &Arc<Listener>| {
             let ours = self.bound().into_iter().chain(others.iter().copied());
             Ok((listener.id, Listening::bind(listener.id.address, workers, ours)?))
         };
-        let is_new = |wanted: &&Listener| self.open.iter().all(|(id, _)| *id != wanted.id);
+        let is_new = |wanted: &&Arc<Listener>| self.open.iter().all(|(id, _)| *id != wanted.id);
         wanted.iter().filter(is_new).map(open).collect()
     }
 
@@ -97,7 +98,7 @@ impl Listeners {
     pub fn put_into_use(
         &mut self,
         opened: Vec<(ListenerId, Listening)>,
-        wanted: &[Listener],
+        wanted: &[Arc<Listener>],
         crew: &Crew,
     ) -> io::Result<()> {
         for (id, listening) in opened {

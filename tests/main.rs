@@ -52,6 +52,8 @@ mod pipelining;
 mod problems;
 /// Prometheus itself scrapes the gateway and runs the dashboard's queries.
 mod prometheus;
+/// What load balancers say about clients before anything else.
+mod proxy_protocol;
 /// RFC 9110 and 9112 between client and backend.
 mod proxying;
 /// nginx and Python's http.server behind the gateway.
@@ -64,6 +66,8 @@ mod routing;
 mod standards;
 /// Every timeout of section 2 and its problem.
 mod timeouts;
+/// TLS on listeners: names, reloads, client certificates, versions, time.
+mod tls;
 /// The README's tour, step by step.
 mod tour;
 /// Several servers, dead ones, slow ones, retries.

@@ -127,7 +127,8 @@ fn api() -> Api {
 
 pub(super) fn config(token: Option<&str>) -> Config {
     Config {
-        listeners: vec![Listener::plain("127.0.0.1:8080".parse().expect("an address"))],
+        listeners: vec![Arc::new(Listener::plain("127.0.0.1:8080".parse().expect("an address")))],
+        certificate_ends: Default::default(),
         workers: 2,
         admin: Admin {
             listen: "127.0.0.1:9901".parse().expect("an address"),

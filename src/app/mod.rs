@@ -132,6 +132,7 @@ impl Control {
         listeners.put_into_use(opened, &config.listeners, &crew)?;
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);
+        metrics.certificates(&config.certificate_ends);
         let state = Arc::new(State {
             started_at: now,
             in_use: ArcSwap::from_pointee(InUse::new(Arc::clone(&config), now, now)),
@@ -230,9 +231,10 @@ impl Control {
 
     fn try_reload(&mut self, watch: &mut Watch) -> Result<ReloadReport, Vec<Finding>> {
         let now = clock::now();
-        let Loaded { config, warnings } = (self.load)(now).map_err(LoadError::into_findings)?;
-        let config = Arc::new(config);
+        let Loaded { mut config, warnings } = (self.load)(now).map_err(LoadError::into_findings)?;
         let before = self.config();
+        config.keep_sessions(&before);
+        let config = Arc::new(config);
         // Everything that can fail comes first: new addresses are open before anything changes.
         let opened = self.listeners.open(&config.listeners, before.workers, &[self.admin.bound]);
         let opened = opened.map_err(|error| vec![unbindable(&config, &error)])?;
@@ -261,6 +263,7 @@ impl Control {
         let metrics = &self.state.metrics;
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);
+        metrics.certificates(&config.certificate_ends);
         watch.files(&config.files);
         for warning in &warnings {
             tracing::warn!("{warning}");

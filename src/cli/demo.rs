@@ -8,7 +8,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     process::ExitCode,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
 };
 
@@ -130,8 +130,11 @@ fn example(backends: &Backends, once: bool, now: UtcTime) -> Result<Loaded, Load
     let Some(mut config) = config else { return Err(LoadError::Findings(findings)) };
     // There is no file on disk to watch.
     config.files.clear();
-    for address in
-        config.listeners.iter_mut().map(|listener| &mut listener.id.address).chain([&mut config.admin.listen])
+    for address in config
+        .listeners
+        .iter_mut()
+        .map(|listener| &mut Arc::make_mut(listener).id.address)
+        .chain([&mut config.admin.listen])
     {
         *address = if once { SocketAddr::new(address.ip(), 0) } else { free(*address) };
     }

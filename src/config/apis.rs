@@ -267,7 +267,6 @@ mod tests {
         for key in ["rate_limit", "new_consumers", "brownouts"] {
             not_yet(&format!("{api}deprecation: {{{key}: x}}\n"), "3:15", key);
         }
-        not_yet(&format!("{api}listen: {{address: 127.0.0.1:1, tls: {{}}}}\n"), "3:32", "tls");
         not_yet(&two("path: /a, rollout: 1, ", ""), "3:17", "rollout");
         not_yet(&api.replace("{upstream: u}", "{upstream: u, openapi: o.yaml}"), "2:42", "openapi");
         not_yet(&api.replace("{upstream: u}", "{upstream: u, rollout: 1}"), "2:42", "rollout");

@@ -1,6 +1,6 @@
 //! The checked configuration: domain types whose constructors make bad states impossible.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -8,13 +8,15 @@ use ipnet::IpNet;
 use super::listeners::{Listener, ListenerId};
 pub use super::load::{LoadError, Loaded, Outcome, load, read, read_file};
 use crate::adaptation::change::Change;
-use crate::domain::{api::Api, upstream::Upstream};
+use crate::domain::{api::Api, time::UtcTime, upstream::Upstream};
 
 /// Everything `gateway.yaml` says, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The data listeners; never empty.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Arc<Listener>>,
+    /// When the listeners' certificates end, by their files as configured.
+    pub certificate_ends: BTreeMap<String, UtcTime>,
     /// Worker threads, at least 1; `auto` was resolved to the number of cores.
     pub workers: usize,
     /// The admin port.
@@ -41,8 +43,21 @@ pub struct Config {
 
 impl Config {
     /// The listener that goes by `id`, if it is still there.
-    pub fn listener(&self, id: ListenerId) -> Option<&Listener> {
+    pub fn listener(&self, id: ListenerId) -> Option<&Arc<Listener>> {
         self.listeners.iter().find(|listener| listener.id == id)
+    }
+
+    /// Takes over the TLS sessions of listeners that have not changed since `before`, so that their clients'
+    /// tickets stay good.
+    pub fn keep_sessions(&mut self, before: &Self) {
+        for listener in &mut self.listeners {
+            let known = before.listener(listener.id).and_then(|old| old.tls.as_ref());
+            if let (Some(new), Some(old)) = (&listener.tls, known)
+                && new.is_same(old)
+            {
+                Arc::make_mut(listener).tls = Some(old.clone());
+            }
+        }
     }
 }
 

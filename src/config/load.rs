@@ -11,6 +11,7 @@ use super::checked::Config;
 use super::expand::{self, Outside};
 use super::finding::{Finding, Severity};
 use super::shape::Read as _;
+use super::tls::Pems;
 use super::upstreams::{self, Upstreams};
 use super::{builder, listeners, raw, settings, tree};
 use crate::domain::time::UtcTime;
@@ -144,8 +145,12 @@ fn assemble(
     };
     let (apis, changes) = apis::build(raw, &mut context, findings);
     upstreams::warn_of_unused(raw, findings);
+    let mut pems = Pems::new(folder, files, now);
+    let listeners = listeners::listeners(raw, &mut pems, findings);
+    let certificate_ends = pems.ends;
     let config = Config {
-        listeners: listeners::listeners(raw, findings),
+        listeners,
+        certificate_ends,
         workers: settings::workers(raw, findings),
         admin: settings::admin(raw, findings),
         log: settings::log(raw),
@@ -245,10 +250,18 @@ mod tests {
     fn the_shipped_configuration_shows_every_supported_key() {
         let schema = crate::config::schema::document();
         let definitions = schema["$defs"].as_object().expect("definitions").values().chain([&schema]);
-        for (key, property) in definitions.filter_map(|shape| shape["properties"].as_object()).flatten() {
-            let later = property["description"].as_str().is_some_and(|text| text.contains("Not supported yet"));
-            let shown = SHIPPED.contains(&format!("{key}:"));
-            assert_ne!(later, shown, "{key}");
+        let keys = definitions.filter_map(|shape| shape["properties"].as_object()).flatten();
+        let later = |property: &serde_json::Value| {
+            property["description"].as_str().is_some_and(|text| text.contains("Not supported yet"))
+        };
+        let (planned, supported): (Vec<_>, Vec<_>) = keys.partition(|(_, property)| later(property));
+        let shown = |key: &str| SHIPPED.contains(&format!("{key}:"));
+        for (key, _) in &supported {
+            assert!(shown(key), "{key}");
+        }
+        for (key, _) in planned {
+            // A key may be planned in one place and supported in another.
+            assert!(!shown(key) || supported.iter().any(|(name, _)| *name == key), "{key}");
         }
     }
 

@@ -26,6 +26,7 @@ pub mod source;
 pub mod suggest;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod tree;
 pub mod units;
 pub mod upstreams;

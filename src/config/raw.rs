@@ -9,8 +9,9 @@ use super::names::{
     AcceptPattern, DefaultName, EndpointText, FieldName, Guide, Name, PathPattern, Text, TrailerName, VersionName,
 };
 use super::places::{Address, Host, Network, Prefix};
-use super::shape::{Anything, Read, not_yet, shape, wrong_type};
+use super::shape::{Anything, At, Read, not_yet, shape, wrong_type};
 use super::source::Source;
+use super::tls::{ClientCertificates, MinVersion};
 use super::tree::Node;
 use super::units::{
     Attempts, AutoCount, Count, Date, Flag, LeadTime, Percent, Size, SizeOrZero, Span, SpanOrZero, UnlimitedCount,
@@ -62,9 +63,48 @@ shape! {
     pub struct Listener {
         /// Address and port.
         required address: Address,
-        /// Certificates: {cert, key, client_ca}.
-        later tls: Anything,
+        /// Certificates; HTTP/1.1 and HTTP/2 are chosen by ALPN.
+        optional tls: ListenerTls,
+        /// Who puts a PROXY protocol header (version 1 or 2) before everything else: a list of networks, or `true` for those of `trusted_proxies`. Others are served without one.
+        optional proxy_protocol: ProxyProtocol = false,
     }
+}
+
+shape! {
+    /// TLS 1.2 and 1.3. Files are PEM, relative to this file's folder; new ones are used without a restart.
+    pub struct ListenerTls {
+        /// The server's certificate and the chain behind it; for clients that ask for no name or an unknown one.
+        optional cert: Text,
+        /// Its private key: RSA, ECDSA (P-256, P-384) or Ed25519, without a passphrase.
+        optional key: Text,
+        /// Further certificates, picked by the name a client asks for (SNI).
+        optional certificates: List<CertificateFiles>,
+        /// Certificates of the authorities that sign clients' certificates; upstreams learn the one shown from Client-Cert (RFC 9440). Absent: clients are not asked.
+        optional client_ca: Text,
+        /// With `client_ca`: `required`, or `optional` (clients without one are let in, bad ones are refused).
+        optional client_certificates: Word<ClientCertificates> = "required",
+        /// The oldest version accepted: `1.2` or `1.3`.
+        optional min_version: Word<MinVersion> = "1.2",
+    }
+}
+
+shape! {
+    /// A certificate and its key, in PEM files.
+    pub struct CertificateFiles {
+        /// The certificate and the chain behind it.
+        required cert: Text,
+        /// Its private key.
+        required key: Text,
+    }
+}
+
+/// `proxy_protocol:`.
+#[derive(Clone, Debug)]
+pub enum ProxyProtocol {
+    /// From the networks of `trusted_proxies`, or from nobody.
+    Flag(bool),
+    /// From these networks.
+    From(Vec<At<Network>>),
 }
 
 shape! {
@@ -399,6 +439,19 @@ impl Read for Apis {
             return None;
         }
         Some(Self(entries))
+    }
+}
+
+impl Read for ProxyProtocol {
+    fn expected() -> String {
+        "true, false or a list of networks".to_owned()
+    }
+
+    fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
+        match node.list() {
+            Some(_) => Filled::read(node, findings).map(|list| Self::From(list.0)),
+            None => Flag::read(node, findings).map(|flag| Self::Flag(flag.0)),
+        }
     }
 }
 

@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value as Json, json};
 
-use super::containers::{Entries, Word};
+use super::containers::{Entries, Filled, Word};
 use super::names::{EndpointText, Name, VersionName};
-use super::raw::{Api, Apis, BalanceRule, Changes, Gateway, SourceKeys};
+use super::places::Network;
+use super::raw::{Api, Apis, BalanceRule, Changes, Gateway, ProxyProtocol, SourceKeys};
 use super::source::Source;
+use super::units::Flag;
 use crate::domain::upstream::Balance;
 
 /// The schema as JSON.
@@ -61,6 +63,21 @@ impl JsonSchema for BalanceRule {
             "additionalProperties": false,
         });
         json_schema!({ "anyOf": [word, hash] })
+    }
+}
+
+impl JsonSchema for ProxyProtocol {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ProxyProtocol".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (flag, networks) = (generator.subschema_for::<Flag>(), generator.subschema_for::<Filled<Network>>());
+        json_schema!({ "anyOf": [flag, networks] })
     }
 }
 
@@ -246,6 +263,8 @@ mod tests {
         list!(
             Gateway,
             Listener,
+            ListenerTls,
+            CertificateFiles,
             Admin,
             Log,
             Versioning,

@@ -2,6 +2,7 @@
 
 use super::containers::Words;
 use super::raw::LinkRelation;
+use super::tls::{ClientCertificates, MinVersion};
 use super::{LogFormat, LogRequests};
 use crate::domain::{
     api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
@@ -24,6 +25,8 @@ words!(OnConflict: "precedence" => Precedence, "reject" => Reject);
 words!(OnUnknown: "reject" => Reject, "default" => Default);
 words!(Unlisted: "forward" => Forward, "reject" => Reject);
 words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);
+words!(ClientCertificates: "required" => Required, "optional" => Optional);
+words!(MinVersion: "1.2" => Tls12, "1.3" => Tls13);
 words!(Balance: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
 words!(LinkRelation: "deprecation" => Deprecation, "sunset" => Sunset, "successor-version" => SuccessorVersion);
 words!(Phase: "announcement" => Announcement, "warning" => Warning, "enforcement" => Enforcement, "sunset" => Sunset);

@@ -25,7 +25,8 @@ impl Present {
     pub const ACCEPT: Self = Self(1 << 4);
     /// `Content-Type`.
     pub const CONTENT_TYPE: Self = Self(1 << 5);
-    /// `Forwarded` and everything that begins with `X-Forwarded-`.
+    /// What proxies say of a client: `Forwarded`, everything that begins with `X-Forwarded-`, `Client-Cert` and
+    /// `Client-Cert-Chain`.
     pub const FORWARDED: Self = Self(1 << 6);
     /// `Via`.
     pub const VIA: Self = Self(1 << 7);
@@ -73,10 +74,12 @@ impl Present {
             10 if *name == header::CONNECTION => Self::CONNECTION,
             10 if text == "keep-alive" => Self::HOP_BY_HOP,
             11 if *name == super::DEPRECATION => Self::LIFECYCLE,
+            11 if text == "client-cert" => Self::FORWARDED,
             12 if *name == header::CONTENT_TYPE => Self::CONTENT_TYPE,
             12 if *name == super::X_REQUEST_ID => Self::REQUEST_ID,
             16 if text == "proxy-connection" => Self::HOP_BY_HOP,
             17 if *name == header::TRANSFER_ENCODING => Self::HOP_BY_HOP,
+            17 if text == "client-cert-chain" => Self::FORWARDED,
             18 if *name == header::PROXY_AUTHENTICATE => Self::HOP_BY_HOP,
             19 if *name == header::PROXY_AUTHORIZATION => Self::HOP_BY_HOP,
             _ if text.starts_with("x-api-") => Self::API,
@@ -118,6 +121,8 @@ mod tests {
             ("forwarded", Present::FORWARDED),
             ("x-forwarded-for", Present::FORWARDED),
             ("x-forwarded-anything", Present::FORWARDED),
+            ("client-cert", Present::FORWARDED),
+            ("client-cert-chain", Present::FORWARDED),
             ("via", Present::VIA),
             ("x-request-id", Present::REQUEST_ID),
             ("x-api-version", Present::API),

@@ -48,6 +48,12 @@ impl Deadlines {
         self.now.get()
     }
 
+    /// When a wait of `wait` that begins now is over, in milliseconds of [`Deadlines::now`].
+    pub fn after(&self, wait: Duration) -> u64 {
+        let wait = u64::try_from((wait + TICK).as_millis()).unwrap_or(NEVER);
+        self.now().saturating_add(wait)
+    }
+
     /// Wakes whoever waits past its deadline. `now` is the current instant.
     pub fn tick(&self, now: Instant) {
         let now = u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(NEVER - 1);
@@ -103,8 +109,7 @@ impl Timer {
 
     /// Expires `after` from now.
     pub fn arm(&self, after: Duration) {
-        let wait = u64::try_from((after + TICK).as_millis()).unwrap_or(NEVER);
-        self.arm_at(self.deadlines.now().saturating_add(wait));
+        self.arm_at(self.deadlines.after(after));
     }
 
     /// Expires at `at`, in milliseconds of [`Deadlines::now`].

@@ -26,7 +26,7 @@ use super::{
     },
 };
 use crate::{
-    config::Config,
+    config::{Config, Listener, ListenerId},
     domain::upstream::{Server, Upstream},
     telemetry::{AccessLog, Gauge, Metrics},
 };
@@ -89,23 +89,22 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Counts a connection from `client`; none when there are so many beyond the limit that this one
-    /// cannot even be told.
-    pub fn take(shared: &Arc<Shared>, config: &Config, client: IpAddr) -> Option<Self> {
+    /// Counts a connection; none when there are so many beyond the limit that this one cannot even be
+    /// told.
+    pub fn take(shared: &Arc<Shared>, config: &Config) -> Option<Self> {
         let max = shared.connections_max(config);
         let open = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut slot = Self { shared: Arc::clone(shared), client: None, over_limit: open > max };
-        if open > max + RESERVE {
-            return None;
-        }
-        if let Some(per_client) = config.limits.connections_per_client {
-            let mut by_client = shared.by_client.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = by_client.entry(client).or_default();
-            *count += 1;
-            slot.over_limit |= *count > per_client;
-            slot.client = Some(client);
-        }
-        Some(slot)
+        let slot = Self { shared: Arc::clone(shared), client: None, over_limit: open > max };
+        (open <= max + RESERVE).then_some(slot)
+    }
+
+    /// Counts the connection as one of `client`, who may have `per_client` of them.
+    pub fn of_client(&mut self, client: IpAddr, per_client: usize) {
+        let mut by_client = self.shared.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_client.entry(client).or_default();
+        *count += 1;
+        self.over_limit |= *count > per_client;
+        self.client = Some(client);
     }
 }
 
@@ -204,6 +203,11 @@ impl Worker {
             open: Cell::new(0),
             notes: Notes::default(),
         })
+    }
+
+    /// The listener that goes by `id`, as configured now.
+    pub fn listener(&self, id: ListenerId) -> Option<Arc<Listener>> {
+        self.loaded.borrow().snapshot.config.listener(id).cloned()
     }
 
     /// The snapshot in use; hold it for the whole exchange.

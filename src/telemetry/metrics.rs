@@ -4,6 +4,7 @@
 //! [`super::cells`] for what they cost.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -44,6 +45,9 @@ pub struct Metrics {
     sunset: Arc<Series<Gauge, 2>>,
     log_dropped: Arc<Series<Counter, 0>>,
     http2_floods: Arc<Series<Counter, 1>>,
+    certificate_ends: Arc<Series<Gauge, 1>>,
+    tls_handshakes: Arc<Series<Counter, 2>>,
+    proxy_headers: Arc<Series<Counter, 1>>,
     adoption: Mutex<Adoption>,
     adoption_overflow: Counter,
     /// Counts what is beyond the bound, by family.
@@ -115,6 +119,21 @@ impl Metrics {
                 "vergate_http2_floods_total",
                 "HTTP/2 connections that were ended because of what the client sent.",
                 ["kind"],
+            ),
+            certificate_ends: families.add(
+                "vergate_tls_certificate_not_after_timestamp_seconds",
+                "Until when the certificate of a listener is good, by its file.",
+                ["certificate"],
+            ),
+            tls_handshakes: families.add(
+                "vergate_tls_handshakes_total",
+                "TLS handshakes with clients, by what became of them and the version agreed on.",
+                ["outcome", "version"],
+            ),
+            proxy_headers: families.add(
+                "vergate_proxy_protocol_headers_total",
+                "PROXY protocol headers of load balancers, by what became of them.",
+                ["outcome"],
             ),
             adoption: Mutex::new(Adoption::new(started)),
             adoption_overflow: families.overflow.shared([ADOPTION]),
@@ -223,6 +242,29 @@ impl Metrics {
     /// - `kind`: `client_resets`, `own_resets`, `continuation`, `control` or `protocol`.
     pub fn http2_floods(&self, kind: &str) -> Counter {
         self.http2_floods.handle([kind])
+    }
+
+    /// `vergate_tls_certificate_not_after_timestamp_seconds` of these certificates; others disappear.
+    pub fn certificates(&self, ends: &BTreeMap<String, UtcTime>) {
+        self.certificate_ends.retain(|_| false);
+        for (file, end) in ends {
+            self.certificate_ends.shared([file]).set(end.unix());
+        }
+    }
+
+    /// `vergate_tls_handshakes_total`.
+    ///
+    /// - `outcome`: `full`, `resumed`, or why it failed.
+    /// - `version`: `1.2`, `1.3`, or [`NONE`] where none was agreed on.
+    pub fn tls_handshakes(&self, outcome: &str, version: &str) -> Counter {
+        self.tls_handshakes.handle([outcome, version])
+    }
+
+    /// `vergate_proxy_protocol_headers_total`.
+    ///
+    /// - `outcome`: `address`, `local` (none was given), `malformed`, `timeout` or `client_left`.
+    pub fn proxy_headers(&self, outcome: &str) -> Counter {
+        self.proxy_headers.handle([outcome])
     }
 
     /// Lets the windows of `version_adoption_percentage` slide; call about once a minute.

@@ -1,14 +1,17 @@
 //! One client connection, from the accept to the close.
 
+mod entry;
 mod http1;
 pub mod http2;
 
-use std::{future::poll_fn, net::SocketAddr, rc::Rc, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+use entry::{Entered, Entry};
 
 use super::{
     downstream::{
@@ -20,15 +23,19 @@ use super::{
     },
     worker::{Slot, Worker},
 };
+use crate::config::Listener;
 
 /// How long a closed connection's remaining bytes are read, so that the last answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
+
 /// Serves a connection until it closes.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+///
+/// - `listener`: the one it came to.
+pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
     let loaded = worker.loaded();
     let config = &loaded.snapshot.config;
-    let Some(slot) = Slot::take(&worker.shared, config, peer.ip().to_canonical()) else { return };
+    let Some(mut slot) = Slot::take(&worker.shared, config) else { return };
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -43,22 +50,54 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
         keep_alive: config.timeouts.keep_alive,
         write: config.timeouts.write,
     };
-    let draining = Rc::clone(&worker.draining);
-    let link = Link::new(peer, draining, slot.over_limit, Rc::clone(&worker.deadlines), limits, timeouts);
-    let link = Rc::new(link);
+    let per_client = config.limits.connections_per_client;
     // An open connection must not keep a replaced snapshot alive.
     drop(loaded);
     worker.open.set(worker.open.get() + 1);
     let _open = Open(Rc::clone(&worker));
-    let wire = Wire::new(Socket::Plain(stream), Rc::clone(&link));
-    match poll_fn(|cx| wire.poll_protocol(cx)).await {
-        None => {}
+    let entry = Entry::of(&listener, peer);
+    drop(listener);
+    let due = entry.is_some().then(|| worker.deadlines.after(timeouts.request_header));
+    let Entered { socket, client } = match (entry, due) {
+        (Some(entry), Some(due)) => {
+            // Boxed: most connections have no entry, and none has one for long.
+            let passed = Box::pin(entry.pass(Rc::clone(&worker), stream, peer, due)).await;
+            let Some(entered) = passed else { return };
+            entered
+        }
+        _ => Entered { socket: Socket::Plain(stream), client: peer },
+    };
+    if let Some(per_client) = per_client {
+        slot.of_client(client.ip().to_canonical(), per_client);
+    }
+    let draining = Rc::clone(&worker.draining);
+    let link = Link::new(client, draining, slot.over_limit, Rc::clone(&worker.deadlines), limits, timeouts);
+    let (link, agreed) = match &socket {
+        Socket::Plain(_) => (link, None),
+        Socket::Tls(stream) => {
+            // RFC 9113 section 3.3: over TLS, ALPN decides.
+            let agreed = if stream.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
+            (link.over_tls(stream.client_certificate()), Some(agreed))
+        }
+    };
+    let link = Rc::new(link);
+    let wire = Wire::new(socket, Rc::clone(&link));
+    if let Some(due) = due {
+        link.first_head_by(due);
+    }
+    let spoken = poll_fn(|cx| wire.poll_protocol(cx)).await;
+    match spoken.filter(|spoken| agreed.is_none_or(|agreed| agreed == *spoken)) {
         Some(Protocol::Http1) => http1::serve(worker, link, wire).await,
         // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
         Some(Protocol::Http2) => {
             if let Some((socket, read)) = wire.into_parts() {
                 let io = ClientIo::new(socket, read, &link);
                 Box::pin(http2::serve(worker, link, io)).await;
+            }
+        }
+        None => {
+            if let Some((socket, _)) = wire.into_parts() {
+                close(socket, false).await;
             }
         }
     }
@@ -78,10 +117,11 @@ impl Drop for Open {
 ///
 /// - `unread`: whether bytes of a request were left unread.
 async fn close(mut socket: Socket, unread: bool) {
-    if socket.shutdown().await.is_err() || !unread {
-        return;
-    }
-    let drained = async {
+    let closed = async {
+        // TLS says goodbye, which waits where the client takes nothing any more.
+        if socket.shutdown().await.is_err() || !unread {
+            return;
+        }
         // On the heap: every connection would carry it in its state otherwise.
         let mut sink = vec![0u8; 4096];
         let mut left = LINGER_BYTES_MAX;
@@ -92,7 +132,7 @@ async fn close(mut socket: Socket, unread: bool) {
             }
         }
     };
-    let _ = tokio::time::timeout(LINGER, drained).await;
+    let _ = tokio::time::timeout(LINGER, closed).await;
 }
 
 #[cfg(test)]
@@ -107,6 +147,7 @@ mod tests {
     #[test]
     fn ten_thousand_idle_connections_carry_little_state() {
         // A connection keeps the first for as long as it is open, the second until it is parked.
+        let serve = |(worker, listener), stream, peer| serve(worker, listener, stream, peer);
         assert!(size(serve) <= 2048, "{}", size(serve));
         assert!(size(handle) <= 2560, "{}", size(handle));
     }

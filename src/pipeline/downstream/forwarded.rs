@@ -10,14 +10,29 @@ use http::{
 };
 use ipnet::IpNet;
 
-use super::link::Link;
+use super::link::{Link, Scheme};
 use crate::headers::Present;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-const HTTP: HeaderValue = HeaderValue::from_static("http");
+/// The client's certificate, and the chain behind it (RFC 9440).
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+
+impl Scheme {
+    fn value(self) -> HeaderValue {
+        HeaderValue::from_static(self.name())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
 
 /// Whether what `peer` says about earlier hops is kept.
 pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
@@ -35,14 +50,21 @@ pub fn set(headers: &mut HeaderMap, present: Present, link: &Link, trusted: bool
     if trusted {
         append(headers, header::FORWARDED, element(link, host));
         append(headers, X_FORWARDED_FOR, link.address.plain.clone());
-        headers.entry(X_FORWARDED_PROTO).or_insert(HTTP);
+        headers.entry(X_FORWARDED_PROTO).or_insert(link.scheme.value());
         if let Some(host) = host {
             headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
+        }
+        if let Some(certificate) = &link.client_certificate {
+            headers.insert(CLIENT_CERT, HeaderValue::clone(certificate));
+            headers.remove(CLIENT_CERT_CHAIN);
         }
         return Bytes::new();
     }
     if present.has(Present::FORWARDED) {
-        let claims = |name: &HeaderName| name.as_str().starts_with("x-forwarded-") || name == header::FORWARDED;
+        let claims = |name: &HeaderName| {
+            name.as_str().starts_with("x-forwarded-")
+                || [header::FORWARDED, CLIENT_CERT, CLIENT_CERT_CHAIN].contains(name)
+        };
         while let Some(name) = headers.keys().find(|name| claims(name)).cloned() {
             headers.remove(name);
         }
@@ -62,9 +84,12 @@ fn lines(link: &Link, host: Option<&HeaderValue>) -> Bytes {
     };
     line(header::FORWARDED, &element);
     line(X_FORWARDED_FOR, &link.address.plain);
-    line(X_FORWARDED_PROTO, &HTTP);
+    line(X_FORWARDED_PROTO, &link.scheme.value());
     if let Some(host) = host {
         line(X_FORWARDED_HOST, host);
+    }
+    if let Some(certificate) = &link.client_certificate {
+        line(CLIENT_CERT, certificate);
     }
     lines.into()
 }
@@ -77,9 +102,10 @@ fn element(link: &Link, host: Option<&HeaderValue>) -> HeaderValue {
         element.push_str(";host=");
         quote(host, &mut element);
     }
-    element.push_str(";proto=http");
+    element.push_str(";proto=");
+    element.push_str(link.scheme.name());
     // Addresses and hosts are visible ASCII by now.
-    HeaderValue::try_from(element).unwrap_or(HTTP)
+    HeaderValue::try_from(element).unwrap_or(link.scheme.value())
 }
 
 /// The address that called first, as far as trusted proxies tell: the rightmost entry of
@@ -201,6 +227,44 @@ mod tests {
         assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 2001:db8::1");
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "evil");
+    }
+
+    #[test]
+    fn the_scheme_is_that_of_the_connection() {
+        let link = link("192.0.2.1:5").over_tls(None);
+        let lines = set(&mut HeaderMap::new(), Present::default(), &link, false, None);
+        assert_eq!(
+            lines,
+            "forwarded: for=192.0.2.1;proto=https\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-proto: https\r\n"
+        );
+        // A trusted proxy knows what the client spoke; its own hop is what we saw.
+        let mut headers = map(&[("forwarded", "for=6.6.6.6;proto=http"), ("x-forwarded-proto", "http")]);
+        set(&mut headers, Present::FORWARDED, &link, true, None);
+        assert_eq!(headers["forwarded"], "for=6.6.6.6;proto=http, for=192.0.2.1;proto=https");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn only_the_gateway_says_which_certificate_it_has_verified() {
+        const CLAIMED: [(&str, &str); 2] = [("client-cert", ":MTIz:"), ("client-cert-chain", ":MTIz:")];
+        let shown = link("192.0.2.1:5").over_tls(Some(HeaderValue::from_static(":YWJj:")));
+        let mut headers = map(&CLAIMED);
+        let lines = set(&mut headers, Present::FORWARDED, &shown, false, None);
+        assert!(lines.ends_with(b"\r\nclient-cert: :YWJj:\r\n"), "{}", lines.escape_ascii());
+        assert!(headers.is_empty());
+        for unasked in [link("192.0.2.1:5"), link("192.0.2.1:5").over_tls(None)] {
+            let mut headers = map(&CLAIMED);
+            let lines = set(&mut headers, Present::FORWARDED, &unasked, false, None);
+            assert!(!lines.windows(11).any(|part| part == b"client-cert") && headers.is_empty());
+            // A proxy that is trusted may have verified a certificate itself.
+            let mut headers = map(&CLAIMED);
+            set(&mut headers, Present::FORWARDED, &unasked, true, None);
+            assert_eq!(headers["client-cert"], ":MTIz:");
+        }
+        let mut headers = map(&CLAIMED);
+        set(&mut headers, Present::FORWARDED, &shown, true, None);
+        assert_eq!(headers["client-cert"], ":YWJj:");
+        assert!(!headers.contains_key("client-cert-chain"));
     }
 
     #[test]

@@ -48,8 +48,22 @@ pub struct Link {
     /// The last host asked for, and what upstreams are told of it: clients rarely change hosts on a
     /// connection.
     forwarded: RefCell<Option<(Option<HeaderValue>, Bytes)>>,
+    /// What the client's bytes are carried by.
+    pub(crate) scheme: Scheme,
+    /// The certificate the client has shown, as `Client-Cert` carries it.
+    pub(crate) client_certificate: Option<Box<HeaderValue>>,
     /// The client's address as `X-Forwarded-For` and `Forwarded: for=` write it.
     pub(crate) address: ClientText,
+}
+
+/// The scheme of every URL asked for on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Scheme {
+    /// Clear text.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
 }
 
 /// Takes over the socket and what was read from it.
@@ -84,7 +98,7 @@ pub(crate) enum Waiting {
 const PARK_AFTER: Duration = Duration::from_millis(200);
 
 /// How long a connection accepted at the last moment may take to say something.
-const LAST_MOMENT: Duration = Duration::from_millis(500);
+pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -146,8 +160,23 @@ impl Link {
             refused: RefCell::default(),
             switch: Switch::default(),
             forwarded: RefCell::default(),
+            scheme: Scheme::Http,
+            client_certificate: None,
             address: ClientText { plain, node },
         }
+    }
+
+    /// The same connection over TLS.
+    ///
+    /// - `client_certificate`: what the client has shown, as `Client-Cert` carries it.
+    pub fn over_tls(self, client_certificate: Option<HeaderValue>) -> Self {
+        Self { scheme: Scheme::Https, client_certificate: client_certificate.map(Box::new), ..self }
+    }
+
+    /// The first head has to be there by `at`, in milliseconds of the worker's deadlines: what came before HTTP
+    /// has used some of its time.
+    pub(crate) fn first_head_by(&self, at: u64) {
+        self.read_timer.arm_at(at);
     }
 
     /// Whether an exchange is under way.

@@ -2,6 +2,8 @@
 
 pub mod listener;
 pub mod socket;
+pub mod tls;
+pub mod proxy_protocol;
 pub mod answer;
 pub mod body;
 pub mod io;
