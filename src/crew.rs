@@ -1,8 +1,20 @@
 //! The worker threads: started once, told about listeners and snapshots, drained at the end.
 
-use std::{collections::HashMap, io, net::TcpListener, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::TcpListener,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use tokio::{
+    net::TcpStream,
     sync::mpsc,
     task::{self, LocalSet},
     time::Instant,
@@ -10,9 +22,11 @@ use tokio::{
 
 use crate::{
     config::ListenerId,
+    descriptors,
     pipeline::{
         connection,
         downstream::listener::{self, Ending, Gate},
+        pressure::Pressure,
         snapshot::Snapshot,
         worker::{Shared, Worker},
     },
@@ -27,6 +41,8 @@ enum Command {
     Listen(ListenerId, Vec<TcpListener>),
     /// Stop accepting on them.
     Close(ListenerId, Ending),
+    /// Memory is short to this degree.
+    Press(Pressure),
     /// Finish what is under way, and end.
     Drain(Patience),
 }
@@ -48,6 +64,8 @@ pub struct Crew {
 
 #[derive(Debug)]
 struct Member {
+    /// Counts on for as long as the worker moves.
+    beats: Arc<AtomicU64>,
     commands: mpsc::UnboundedSender<Command>,
     thread: JoinHandle<()>,
 }
@@ -67,8 +85,10 @@ impl Crew {
             let (commands, orders) = mpsc::unbounded_channel();
             let (shared, snapshot) = (Arc::clone(shared), compile());
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            let thread = thread.spawn(move || work(shared, snapshot, orders))?;
-            Ok(Member { commands, thread })
+            let beats = Arc::<AtomicU64>::default();
+            let beat = Arc::clone(&beats);
+            let thread = thread.spawn(move || work(shared, snapshot, orders, beat))?;
+            Ok(Member { beats, commands, thread })
         };
         Ok(Self { workers: (0..shared.workers).map(start).collect::<io::Result<_>>()? })
     }
@@ -88,6 +108,16 @@ impl Crew {
     /// Stops accepting on a listener.
     pub fn close(&self, id: ListenerId, ending: Ending) {
         self.workers.iter().for_each(|worker| worker.tell(Command::Close(id, ending)));
+    }
+
+    /// Tells every worker how short memory is.
+    pub fn press(&self, pressure: Pressure) {
+        self.workers.iter().for_each(|worker| worker.tell(Command::Press(pressure)));
+    }
+
+    /// How far each worker has counted: about one a second.
+    pub fn beats(&self) -> Vec<u64> {
+        self.workers.iter().map(|worker| worker.beats.load(Ordering::Relaxed)).collect()
     }
 
     /// Puts a new snapshot into use, one for each worker.
@@ -114,7 +144,7 @@ impl Member {
 }
 
 /// One worker's thread.
-fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver<Command>) {
+fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver<Command>, beats: Arc<AtomicU64>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -123,13 +153,13 @@ fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver
         }
     };
     let local = LocalSet::new();
-    local.block_on(&runtime, serve(Worker::new(shared, snapshot), orders));
+    local.block_on(&runtime, serve(Worker::new(shared, snapshot), orders, beats));
 }
 
 /// Carries out orders until the drain is over.
-async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>) {
+async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, beats: Arc<AtomicU64>) {
     task::spawn_local(Rc::clone(&worker.deadlines).run());
-    task::spawn_local(sweep(Rc::clone(&worker)));
+    task::spawn_local(sweep(Rc::clone(&worker), beats));
     let mut open: HashMap<ListenerId, Vec<Rc<Gate>>> = HashMap::new();
     let mut accepting = task::JoinSet::new();
     while let Some(order) = orders.recv().await {
@@ -138,12 +168,17 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>)
             Command::Listen(id, sockets) => {
                 for socket in sockets {
                     let gate = Rc::<Gate>::default();
+                    gate.pause(worker.pressure() == Pressure::NoAccept);
                     open.entry(id).or_default().push(Rc::clone(&gate));
                     accepting.spawn_local(accept(Rc::clone(&worker), id, socket, gate));
                 }
             }
             Command::Close(id, ending) => {
                 open.remove(&id).iter().flatten().for_each(|gate| gate.end(ending));
+            }
+            Command::Press(pressure) => {
+                worker.press(pressure);
+                open.values().flatten().for_each(|gate| gate.pause(pressure == Pressure::NoAccept));
             }
             Command::Drain(patience) => return drain(&worker, accepting, patience).await,
         }
@@ -153,7 +188,10 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>)
 
 async fn accept(worker: Rc<Worker>, id: ListenerId, socket: TcpListener, gate: Rc<Gate>) {
     let mut listener = worker.listener(id);
-    let each = |stream, peer| {
+    let each = |stream: TcpStream, peer| {
+        if descriptors::is_reserved(&stream) {
+            return worker.shared.metrics.connections_refused().inc();
+        }
         // What waits in the queue of a listener that is gone is served as it was last configured.
         listener = worker.listener(id).or(listener.take());
         if let Some(listener) = &listener {
@@ -186,9 +224,10 @@ async fn drain(worker: &Worker, mut accepting: task::JoinSet<()>, patience: Pati
 }
 
 /// Closes upstream connections that were idle too long.
-async fn sweep(worker: Rc<Worker>) {
+async fn sweep(worker: Rc<Worker>, beats: Arc<AtomicU64>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         worker.sweep();
+        beats.fetch_add(1, Ordering::Relaxed);
     }
 }

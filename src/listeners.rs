@@ -1,69 +1,17 @@
-//! The listening sockets of the process, held by the control thread.
+//! The data listeners of the process, held by the control thread.
 //!
 //! Workers accept on copies of them. The control thread keeps its own so that a reload can tell its own addresses from
 //! those of strangers.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr, TcpListener},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use crate::{
     config::{Listener, ListenerId},
     crew::Crew,
+    listening::{BindError, Listening},
+    passed::{Passed, Purpose},
     pipeline::downstream::listener::{self, Ending},
 };
-
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; choose another address or stop what uses it")]
-pub struct BindError {
-    /// As configured.
-    pub address: SocketAddr,
-    /// Another process has the address, or it is not one of this machine's.
-    pub source: io::Error,
-}
-
-/// The sockets of one configured address.
-#[derive(Debug)]
-pub struct Listening {
-    /// The port is resolved.
-    pub bound: SocketAddr,
-    sockets: Vec<TcpListener>,
-}
-
-impl Listening {
-    /// Binds `count` sockets to `address`.
-    ///
-    /// - `ours`: what this process listens on already.
-    pub fn bind(
-        address: SocketAddr,
-        count: usize,
-        ours: impl IntoIterator<Item = SocketAddr>,
-    ) -> Result<Self, BindError> {
-        let ours = ours.into_iter().any(|have| covers(have, address) || covers(address, have));
-        let error = |source| BindError { address, source };
-        let sockets = listener::bind(address, count, ours).map_err(error)?;
-        let bound = sockets[0].local_addr().map_err(error)?;
-        Ok(Self { bound, sockets })
-    }
-
-    /// The only socket of an address bound once.
-    pub fn into_one(mut self) -> Option<TcpListener> {
-        self.sockets.pop()
-    }
-
-    /// Copies for `workers` workers, every socket accepted on by one of them at least.
-    fn share(&self, workers: usize) -> io::Result<Vec<Vec<TcpListener>>> {
-        let (workers, sockets) = (workers.max(1), self.sockets.len().max(1));
-        let mut shares: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-        for turn in 0..workers.max(sockets) {
-            shares[turn % workers].push(self.sockets[turn % sockets].try_clone()?);
-        }
-        Ok(shares)
-    }
-}
 
 /// The data listeners in use.
 #[derive(Debug, Default)]
@@ -80,15 +28,21 @@ impl Listeners {
     /// Binds what `wanted` has and this set has not: everything that can fail.
     ///
     /// - `others`: further addresses this process listens on.
+    /// - `passed`: taken from where it has what is wanted.
     pub fn open(
         &self,
         wanted: &[Arc<Listener>],
         workers: usize,
         others: &[SocketAddr],
+        passed: &mut Passed,
     ) -> Result<Vec<(ListenerId, Listening)>, BindError> {
         let open = |listener: &Arc<Listener>| {
+            let address = listener.id.address;
+            if let Some(passed) = passed.take(Purpose::Data(listener.id), address) {
+                return Ok((listener.id, passed));
+            }
             let ours = self.bound().into_iter().chain(others.iter().copied());
-            Ok((listener.id, Listening::bind(listener.id.address, workers, ours)?))
+            Ok((listener.id, Listening::bind(address, workers, ours)?))
         };
         let is_new = |wanted: &&Arc<Listener>| self.open.iter().all(|(id, _)| *id != wanted.id);
         wanted.iter().filter(is_new).map(open).collect()
@@ -108,61 +62,32 @@ impl Listeners {
         // Only now: what was asked of the old address may be answered at the new one.
         let is_gone = |(id, _): &mut (ListenerId, Listening)| wanted.iter().all(|listener| listener.id != *id);
         for (id, listening) in self.open.extract_if(.., is_gone) {
-            end(id, &listening, crew);
+            end(id, &listening, false, crew);
         }
         Ok(())
     }
 
+    /// The listeners in use.
+    pub fn iter(&self) -> impl Iterator<Item = &(ListenerId, Listening)> {
+        self.open.iter()
+    }
+
     /// Accepts on nothing any more.
-    pub fn end(&mut self, crew: &Crew) {
+    ///
+    /// - `handed_over`: what another process accepts on now.
+    pub fn end(&mut self, handed_over: &[Purpose], crew: &Crew) {
         for (id, listening) in self.open.drain(..) {
-            end(id, &listening, crew);
+            end(id, &listening, handed_over.contains(&Purpose::Data(id)), crew);
         }
     }
 }
 
-fn end(id: ListenerId, listening: &Listening, crew: &Crew) {
-    listening.sockets.iter().for_each(listener::retire);
-    crew.close(id, Ending::Retired);
-}
-
-/// Whether a socket on `a` takes connections for `b`, so that the two cannot be bound independently. Port 0 is free.
-fn covers(a: SocketAddr, b: SocketAddr) -> bool {
-    let any = |ip: IpAddr| ip.is_unspecified();
-    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || any(a.ip()) && a.is_ipv4() == b.is_ipv4())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wildcard_covers_the_addresses_of_its_family_at_its_port() {
-        for (a, b, covered) in [
-            ("127.0.0.1:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "127.0.0.1:81", false),
-            ("127.0.0.1:80", "127.0.0.2:80", false),
-            ("0.0.0.0:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "0.0.0.0:80", false),
-            ("[::]:80", "[::1]:80", true),
-            // Sockets of IPv6 are for IPv6 only.
-            ("[::]:80", "127.0.0.1:80", false),
-            ("0.0.0.0:0", "127.0.0.1:0", false),
-        ] {
-            let (a, b): (SocketAddr, SocketAddr) = (a.parse().expect("an address"), b.parse().expect("an address"));
-            assert_eq!(covers(a, b), covered, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn every_socket_is_accepted_on_and_every_worker_has_one() {
-        for (sockets, workers) in [(1, 1), (1, 3), (3, 1), (2, 3), (3, 2)] {
-            let any = "127.0.0.1:0".parse().expect("an address");
-            let listening = Listening::bind(any, sockets, []).expect("a free port");
-            let shares = listening.share(workers).expect("copies");
-            assert_eq!(shares.len(), workers);
-            assert!(shares.iter().all(|share| !share.is_empty()));
-            assert_eq!(shares.iter().map(Vec::len).sum::<usize>(), sockets.max(workers));
-        }
+/// A socket that lives on elsewhere must not be retired: it would stay so.
+fn end(id: ListenerId, listening: &Listening, handed_over: bool, crew: &Crew) {
+    if handed_over || listening.is_kept() {
+        crew.close(id, Ending::HandedOver);
+    } else {
+        listening.sockets().iter().for_each(listener::retire);
+        crew.close(id, Ending::Retired);
     }
 }

@@ -44,6 +44,8 @@ mod limits;
 mod metrics;
 /// Which version a request gets, and what is taken off before it is forwarded (section 3).
 mod negotiation;
+/// Descriptors, memory and turns when there are too many callers.
+mod overload;
 /// Time passes while the gateway runs.
 mod phases;
 /// Several requests on one connection (RFC 9112 section 9.3), and those that wait for a 100 (RFC 9110 section 10.1.1).
@@ -64,6 +66,10 @@ mod reload;
 mod routing;
 /// The table of standards names tests and files that exist.
 mod standards;
+/// A service manager that opens sockets, waits for readiness and watches.
+mod systemd;
+/// One gateway takes the place of another.
+mod takeover;
 /// Every timeout of section 2 and its problem.
 mod timeouts;
 /// TLS on listeners: names, reloads, client certificates, versions, time.

@@ -131,6 +131,7 @@ pub(super) fn config(token: Option<&str>) -> Config {
         certificate_ends: Default::default(),
         workers: 2,
         admin: Admin {
+            takeover: None,
             listen: "127.0.0.1:9901".parse().expect("an address"),
             token: token.map(|token| Secret::new(token.into())),
             hosts: Vec::new(),

@@ -124,6 +124,7 @@ mod tests {
 
     fn admin(listen: &str, token: Option<&str>) -> Admin {
         Admin {
+            takeover: None,
             listen: listen.parse().expect("an address"),
             token: token.map(|token| Secret::new(token.into())),
             hosts: vec!["ops.example.com".into(), "gate.example.com:8443".into()],

@@ -1,35 +1,38 @@
 //! The admin port in use.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener as StdListener},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::state::State;
 use crate::{
     admin,
-    listeners::{BindError, Listening},
+    listening::{BindError, Listening},
+    passed::{Passed, Purpose},
 };
 
-/// The admin port in use.
+/// Where operators connect, as configured and as bound.
 pub(super) struct AdminPort {
     pub(super) configured: SocketAddr,
     pub(super) bound: SocketAddr,
-    /// Bound, not served yet.
-    waiting: Option<StdListener>,
+    pub(super) listening: Listening,
     /// Dropped to end the server.
     serving: Option<oneshot::Sender<()>>,
 }
 
 impl AdminPort {
-    /// - `ours`: the data listeners.
-    pub(super) fn bind(configured: SocketAddr, ours: impl IntoIterator<Item = SocketAddr>) -> Result<Self, BindError> {
-        let listening = Listening::bind(configured, 1, ours)?;
-        let bound = listening.bound;
-        Ok(Self { configured, bound, waiting: listening.into_one(), serving: None })
+    /// - `ours`: what this process listens on already.
+    /// - `passed`: taken from where it has the address.
+    pub(super) fn bind(
+        configured: SocketAddr,
+        ours: impl IntoIterator<Item = SocketAddr>,
+        passed: &mut Passed,
+    ) -> Result<Self, BindError> {
+        let listening = match passed.take(Purpose::AdminAt(configured), configured) {
+            Some(passed) => passed,
+            None => Listening::bind(configured, 1, ours)?,
+        };
+        Ok(Self { configured, bound: listening.bound, listening, serving: None })
     }
 
     /// Ends the server once the answers under way are out.
@@ -38,15 +41,13 @@ impl AdminPort {
     }
 
     pub(super) fn serve(&mut self, state: &Arc<State>) -> io::Result<()> {
-        if let Some(listener) = self.waiting.take() {
-            let listener = TcpListener::from_std(listener)?;
-            let (end, ended) = oneshot::channel::<()>();
-            tokio::spawn(admin::serve(listener, Arc::clone(state), async {
-                // Resolves when the sender is dropped.
-                let _ = ended.await;
-            }));
-            self.serving = Some(end);
-        }
+        let listener = TcpListener::from_std(self.listening.sockets()[0].try_clone()?)?;
+        let (end, ended) = oneshot::channel::<()>();
+        tokio::spawn(admin::serve(listener, Arc::clone(state), async {
+            // Resolves when the sender is dropped.
+            let _ = ended.await;
+        }));
+        self.serving = Some(end);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! turns of phases are handled there, away from the workers that serve requests.
 
 mod admin_port;
-mod descriptors;
+mod change;
 mod signals;
 mod state;
 
@@ -12,8 +12,8 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,6 +22,7 @@ use arc_swap::ArcSwap;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
 };
 
 use self::{
@@ -30,22 +31,27 @@ use self::{
     state::{Answer, InUse, State},
 };
 use crate::{
-    admin::ReloadReport,
     clock,
     config::{
-        Config, Finding, Severity,
+        Config,
         checked::{LoadError, Loaded, LogFormat},
     },
     crew::{Crew, Patience},
+    descriptors,
     domain::time::UtcTime,
     drain::{self, Drained},
-    listeners::{BindError, Listeners},
+    listeners::Listeners,
+    listening::BindError,
+    memory,
+    passed::{Passed, Purpose},
     pipeline::{
         snapshot::Snapshot,
         upstream::{fleet::Fleet, gauges},
         worker::Shared,
     },
     reload::{SETTLE, Watch},
+    systemd::{self, Stage, Watchdog},
+    takeover::{Ask, Door, Guest, Offer, TakeoverError},
     telemetry::{self, AccessLog, Format, Metrics},
 };
 
@@ -57,6 +63,10 @@ pub type Ready = Box<dyn FnOnce(&Addresses)>;
 
 /// What a gateway starts with.
 pub struct Launch {
+    /// Listening sockets other processes opened for it.
+    pub passed: Passed,
+    /// The gateway whose place it takes.
+    pub takeover: Option<Guest>,
     /// The first configuration.
     pub loaded: Loaded,
     /// How it is read again.
@@ -82,6 +92,14 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Another gateway is in the way, or did not make way.
+    #[error(transparent)]
+    Takeover(#[from] TakeoverError),
+    /// A service manager holds a socket open that nobody would accept on.
+    #[error(
+        "the service manager passed a socket at {0}, which is no address of `listen` or `admin.listen`; add it there or remove it from the socket unit"
+    )]
+    Orphan(SocketAddr),
     /// No threads, no signals, no runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -102,25 +120,41 @@ struct Control {
     listeners: Listeners,
     admin: AdminPort,
     requests: mpsc::Receiver<Answer>,
+    trust: clock::Trust,
+    memory: memory::Guard,
+    takeover: Option<Guest>,
+    door: Option<Door>,
+    asks: (mpsc::Sender<Ask>, mpsc::Receiver<Ask>),
     stop: Option<oneshot::Receiver<()>>,
     ready: Option<Ready>,
 }
 
 /// Metrics windows slide this often.
 const MINUTE: Duration = Duration::from_secs(60);
+/// What an end may take beyond the drain: the log, the admin port.
+const STOPPING_GRACE: Duration = Duration::from_secs(10);
 /// The wall clock is looked at this often, so that a jump is noticed soon.
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Control {
-    fn start(launch: Launch) -> Result<Self, StartError> {
+    fn start(mut launch: Launch) -> Result<Self, StartError> {
         let config = Arc::new(launch.loaded.config);
         telemetry::init(format(&config), &std::env::var("VERGATE_LOG").unwrap_or_default());
         let now = clock::now();
         let metrics = Arc::new(Metrics::new(Instant::now()));
         let log = AccessLog::start(format(&config), metrics.log_dropped())?;
         let mut listeners = Listeners::default();
-        let opened = listeners.open(&config.listeners, config.workers, &[])?;
-        let admin = AdminPort::bind(config.admin.listen, [])?;
+        if let (Some(path), None) = (&config.admin.takeover, &launch.takeover)
+            && Door::is_occupied(path)
+        {
+            return Err(TakeoverError::Occupied(path.clone()).into());
+        }
+        let passed = &mut launch.passed;
+        let admin = AdminPort::bind(config.admin.listen, [], passed)?;
+        let opened = listeners.open(&config.listeners, config.workers, &[], passed)?;
+        if let Some(orphan) = passed.orphans().next() {
+            return Err(StartError::Orphan(orphan));
+        }
         let compile = || Snapshot::compile(Arc::clone(&config), now);
         let fleet = Arc::new(Fleet::default());
         fleet.keep(&config.upstreams);
@@ -140,11 +174,29 @@ impl Control {
             metrics,
             fleet,
             draining: AtomicBool::new(false),
+            clock_ahead: AtomicI64::new(0),
+            pressure: Mutex::default(),
             failure: Mutex::default(),
             reloads,
         });
-        let (load, stop, ready) = (launch.load, launch.stop, Some(launch.ready));
-        Ok(Self { state, load, crew, log, listeners, admin, requests, stop, ready })
+        let mut control = Self {
+            state,
+            load: launch.load,
+            crew,
+            log,
+            listeners,
+            admin,
+            requests,
+            trust: clock::Trust::new(clock::now_ms(), Instant::now()),
+            memory: memory::Guard::default(),
+            takeover: launch.takeover,
+            door: None,
+            asks: mpsc::channel(1),
+            stop: launch.stop,
+            ready: Some(launch.ready),
+        };
+        control.guard_memory(config.limits.memory);
+        Ok(control)
     }
 
     async fn serve(mut self) -> Result<(), StartError> {
@@ -154,15 +206,20 @@ impl Control {
         let (mut watch, mut moved) = Watch::new();
         watch.files(&self.config().files);
         watch.look();
+        self.arrive()?;
         if let Some(ready) = self.ready.take() {
             ready(&Addresses { data: self.state.data.load().to_vec(), admin: self.admin.bound });
         }
+        let mut watchdog = Watchdog::from_env();
+        let mut pat = tokio::time::interval(watchdog.as_ref().map_or(MINUTE, Watchdog::interval));
         let mut minute = tokio::time::interval(MINUTE);
         let mut second = tokio::time::interval(SECOND);
-        loop {
+        let mut look = tokio::time::interval(memory::LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let handed_over = loop {
             tokio::select! {
-                () = signals.end() => break,
-                () = stopped(&mut self.stop) => break,
+                () = signals.end() => break Vec::new(),
+                () = stopped(&mut self.stop) => break Vec::new(),
                 _ = hangup.recv() => { let _ = self.reload(&mut watch); }
                 Some(()) = moved.recv() => {
                     tokio::time::sleep(SETTLE).await;
@@ -175,21 +232,94 @@ impl Control {
                     // Nobody waits any more where the caller hung up.
                     let _ = answer.send(outcome);
                 }
-                () = until(self.state.in_use.load().turns_at) => self.turn(),
+                Some(ask) = self.asks.1.recv() => match ask {
+                    Ask::Offer(answer) => match self.offer() {
+                        Ok(offer) => drop(answer.send(offer)),
+                        Err(error) => tracing::warn!(%error, "sockets cannot be handed over"),
+                    },
+                    Ask::Leave(taken, answer) => {
+                        self.hand_over(&taken);
+                        let _ = answer.send(());
+                        break taken;
+                    }
+                },
+                () = until(self.state.in_use.load().turns_at, &self.state) => self.watch_clock(),
                 _ = second.tick() => self.watch_clock(),
+                _ = look.tick(), if self.memory.is_on() => self.watch_memory(),
+                _ = pat.tick(), if watchdog.is_some() => {
+                    if let Some(watchdog) = &mut watchdog {
+                        watchdog.look(&self.crew.beats(), Instant::now());
+                    }
+                }
                 _ = minute.tick() => self.state.metrics.tick(Instant::now()),
             }
-        }
-        self.end(signals).await;
+        };
+        self.end(signals, !handed_over.is_empty()).await;
         Ok(())
     }
 
-    async fn end(mut self, mut signals: Signals) {
+    /// Everything is in place: the one before may leave, and the next may come.
+    fn arrive(&mut self) -> Result<(), StartError> {
+        let config = self.config();
+        let status = format!("{} APIs at {}", config.apis.len(), commas(&self.state.data.load()));
+        let Some(guest) = self.takeover.take() else {
+            self.open_door(&config)?;
+            systemd::tell(Stage::Ready(&status));
+            return Ok(());
+        };
+        let uses = |purpose| match purpose {
+            Purpose::Data(id) => config.listener(id).is_some(),
+            Purpose::AdminAt(address) => address == config.admin.listen,
+            Purpose::Admin | Purpose::ItsAddress => true,
+        };
+        // Callers are served already: whatever the other one did, this one stays.
+        match guest.serves(uses) {
+            Ok(()) => tracing::info!("took over from the gateway before"),
+            Err(error) => tracing::error!(%error, "the gateway before did not say that it leaves"),
+        }
+        if let Err(error) = self.open_door(&config) {
+            tracing::error!(%error, "nobody can take over from this gateway");
+        }
+        systemd::tell(Stage::TookOver(&status));
+        Ok(())
+    }
+
+    fn open_door(&mut self, config: &Config) -> Result<(), TakeoverError> {
+        if let Some(path) = &config.admin.takeover {
+            self.door = Some(Door::open(path, self.asks.0.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Copies of all listening sockets.
+    fn offer(&self) -> io::Result<Offer> {
+        let mut offer = Offer::default();
+        self.listeners.iter().try_for_each(|(id, listening)| offer.data(*id, listening))?;
+        offer.admin(self.admin.configured, &self.admin.listening)?;
+        Ok(offer)
+    }
+
+    /// Stops accepting on what another gateway has taken.
+    fn hand_over(&mut self, taken: &[Purpose]) {
+        tracing::info!("another gateway has taken over");
+        self.listeners.end(taken, &self.crew);
+        if taken.contains(&Purpose::AdminAt(self.admin.configured)) {
+            self.admin.end();
+        }
+    }
+
+    /// - `succeeded`: another gateway serves from here on.
+    async fn end(mut self, mut signals: Signals, succeeded: bool) {
         self.state.draining.store(true, Ordering::Release);
         tracing::info!("draining");
         let timeouts = self.config().timeouts;
         let patience = Patience { idle: timeouts.drain_idle.min(timeouts.drain), total: timeouts.drain };
-        self.listeners.end(&self.crew);
+        // A successor has its own door, and is still being answered at this one.
+        if !succeeded {
+            systemd::tell(Stage::Stopping(patience.total + STOPPING_GRACE));
+            drop(self.door.take());
+        }
+        self.listeners.end(&[], &self.crew);
         let drained = drain::drain(&self.crew, patience, signals.end()).await;
         self.log.flush(SECOND);
         // The admin port answers until the last request has been served.
@@ -203,95 +333,6 @@ impl Control {
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.state.in_use.load().config)
     }
-
-    /// Reads the configuration again and puts it into use, whole or not at all.
-    fn reload(&mut self, watch: &mut Watch) -> Result<ReloadReport, Vec<Finding>> {
-        watch.look();
-        let outcome = self.try_reload(watch);
-        let failure = match &outcome {
-            Ok(report) => {
-                tracing::info!(warnings = report.warnings.len(), "configuration reloaded");
-                None
-            }
-            Err(findings) => {
-                self.state.metrics.reload(None);
-                let worst = findings.iter().find(|finding| finding.severity == Severity::Error);
-                let first = worst.map(ToString::to_string).unwrap_or_default();
-                tracing::error!(
-                    findings = findings.len(),
-                    first,
-                    "configuration not reloaded, the old one stays in use"
-                );
-                Some(first)
-            }
-        };
-        *self.state.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
-        outcome
-    }
-
-    fn try_reload(&mut self, watch: &mut Watch) -> Result<ReloadReport, Vec<Finding>> {
-        let now = clock::now();
-        let Loaded { mut config, warnings } = (self.load)(now).map_err(LoadError::into_findings)?;
-        let before = self.config();
-        config.keep_sessions(&before);
-        let config = Arc::new(config);
-        // Everything that can fail comes first: new addresses are open before anything changes.
-        let opened = self.listeners.open(&config.listeners, before.workers, &[self.admin.bound]);
-        let opened = opened.map_err(|error| vec![unbindable(&config, &error)])?;
-        let admin = match config.admin.listen == self.admin.configured {
-            true => None,
-            false => {
-                let ours = self.listeners.bound().into_iter().chain([self.admin.bound]);
-                Some(AdminPort::bind(config.admin.listen, ours).map_err(|error| vec![unbindable(&config, &error)])?)
-            }
-        };
-        if config.workers != before.workers {
-            tracing::warn!(running = before.workers, "a new number of workers takes effect at the next start");
-        }
-        self.put_into_use(&config, now, now);
-        if let Err(error) = self.listeners.put_into_use(opened, &config.listeners, &self.crew) {
-            tracing::error!(%error, "a new listener cannot be used");
-        }
-        self.state.data.store(Arc::new(self.listeners.bound()));
-        if let Some(mut port) = admin {
-            if let Err(error) = port.serve(&self.state) {
-                tracing::error!(%error, "admin port cannot be served");
-            }
-            self.admin = port;
-        }
-        self.log.set_format(format(&config));
-        let metrics = &self.state.metrics;
-        metrics.reload(Some(now));
-        metrics.sunsets(&config.apis);
-        metrics.certificates(&config.certificate_ends);
-        watch.files(&config.files);
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
-        Ok(ReloadReport { at: now, warnings })
-    }
-
-    fn put_into_use(&self, config: &Arc<Config>, loaded_at: UtcTime, now: UtcTime) {
-        self.state.fleet.keep(&config.upstreams);
-        self.crew.replace(|| Snapshot::compile(Arc::clone(config), now));
-        self.state.in_use.store(Arc::new(InUse::new(Arc::clone(config), loaded_at, now)));
-    }
-
-    /// A phase of some version begins: the same configuration, compiled for now.
-    fn turn(&self) {
-        let in_use = self.state.in_use.load();
-        let now = clock::now();
-        tracing::info!(at = %now, "a version enters its next phase");
-        self.put_into_use(&in_use.config, in_use.loaded_at, now);
-    }
-
-    /// After the clock was set back, phases that have not come yet are taken back.
-    fn watch_clock(&self) {
-        if clock::now() < self.state.in_use.load().compiled_for {
-            tracing::warn!("the clock was set back, phases are decided anew");
-            self.turn();
-        }
-    }
 }
 
 async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
@@ -301,11 +342,11 @@ async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
     }
 }
 
-/// Resolves at the wall-clock instant `at`, looking again every second in case the clock jumps.
-async fn until(at: Option<UtcTime>) {
+/// Resolves at the instant `at`, looking again every second in case the clock jumps.
+async fn until(at: Option<UtcTime>, state: &State) {
     let Some(at) = at else { return std::future::pending().await };
     loop {
-        let left = at.unix().saturating_mul(1000).saturating_sub(clock::now_ms());
+        let left = at.unix().saturating_mul(1000).saturating_sub(state.now_ms());
         match u64::try_from(left) {
             Ok(left @ 1..) => tokio::time::sleep(Duration::from_millis(left).min(SECOND)).await,
             _ => return,
@@ -313,13 +354,8 @@ async fn until(at: Option<UtcTime>) {
     }
 }
 
-/// An address of a new configuration that cannot be bound makes the file bad.
-fn unbindable(config: &Config, error: &BindError) -> Finding {
-    Finding::of_file(
-        config.files.first().map_or_else(Default::default, Clone::clone),
-        "cannot-listen",
-        error.to_string(),
-    )
+fn commas(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn format(config: &Config) -> Format {

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -16,7 +16,7 @@ use crate::{
     clock,
     config::{Config, Finding},
     domain::time::UtcTime,
-    pipeline::upstream::fleet::Fleet,
+    pipeline::{pressure::Pressure, upstream::fleet::Fleet},
     telemetry::Metrics,
 };
 
@@ -28,6 +28,9 @@ pub(super) struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) fleet: Arc<Fleet>,
     pub(super) draining: AtomicBool,
+    /// Milliseconds the wall clock is ahead of the time that is believed.
+    pub(super) clock_ahead: AtomicI64,
+    pub(super) pressure: Mutex<Pressure>,
     /// Why the last reload failed, if it did.
     pub(super) failure: Mutex<Option<String>>,
     pub(super) reloads: mpsc::Sender<Answer>,
@@ -51,12 +54,19 @@ impl InUse {
     }
 }
 
+impl State {
+    /// The time that is believed, in milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> i64 {
+        clock::now_ms().saturating_sub(self.clock_ahead.load(Ordering::Relaxed))
+    }
+}
+
 /// Where the outcome of a reload goes.
 pub(super) type Answer = oneshot::Sender<Result<ReloadReport, Vec<Finding>>>;
 
 impl Gateway for State {
     fn now(&self) -> UtcTime {
-        clock::now()
+        UtcTime::from_unix(self.now_ms().div_euclid(1000))
     }
 
     fn view(&self) -> View {
@@ -71,13 +81,19 @@ impl Gateway for State {
 
     fn readiness(&self) -> Readiness {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let degraded =
+        let config =
             failure.map(|why| Degraded { what: "config".into(), why: format!("the last reload failed: {why}") });
+        let pressure = *self.pressure.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = Degraded { what: "memory".into(), why: pressure.as_str().into() };
+        let memory = (pressure != Pressure::None).then_some(memory);
+        let ahead = self.clock_ahead.load(Ordering::Relaxed) / 1000;
+        let clock = Degraded { what: "clock".into(), why: format!("it jumped by {ahead} s and is not believed yet") };
+        let clock = (ahead != 0).then_some(clock);
         Readiness {
             config_loaded: true,
             listeners_open: true,
             draining: self.draining.load(Ordering::Acquire),
-            degraded: degraded.into_iter().collect(),
+            degraded: [config, memory, clock].into_iter().flatten().collect(),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     clock,
     config::checked::{self, LoadError, Loaded, LogRequests, Outcome},
     domain::time::UtcTime,
+    passed::Passed,
 };
 
 /// The shipped `gateway.yaml`, so that the demo needs no file.
@@ -64,7 +65,7 @@ fn serve(loaded: Loaded, load: app::Load) -> Result<ExitCode, app::StartError> {
         }
         println!("\nStop with Ctrl-C. The log of requests follows.\n");
     };
-    app::run(Launch { loaded, load, ready: Box::new(ready), stop: None })?;
+    app::run(Launch { passed: Passed::default(), takeover: None, loaded, load, ready: Box::new(ready), stop: None })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,7 +81,14 @@ fn once(loaded: Loaded, load: app::Load, json: bool) -> Result<ExitCode, app::St
         right
     })?;
     let ready = move |addresses: &Addresses| drop(ready.send(addresses.clone()));
-    app::run(Launch { loaded, load, ready: Box::new(ready), stop: Some(stopped) })?;
+    app::run(Launch {
+        passed: Passed::default(),
+        takeover: None,
+        loaded,
+        load,
+        ready: Box::new(ready),
+        stop: Some(stopped),
+    })?;
     Ok(if caller.join().unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "gateway.yaml")]
     pub config: PathBuf,
+    /// Take the place of the gateway at `admin.takeover`, without a connection lost; start as usual if there is none.
+    #[arg(long)]
+    pub takeover: bool,
 }
 
 /// `vergate check`.

@@ -1,11 +1,13 @@
 //! `vergate run`.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use super::RunArgs;
 use crate::{
-    app::{self, Launch},
+    app::{self, Launch, StartError},
     clock, config,
+    passed::Passed,
+    takeover::{Guest, TakeoverError},
 };
 
 /// Serves until it has drained: 0 then, 1 for a bad file or an address that cannot be used.
@@ -33,11 +35,25 @@ pub fn run(args: &RunArgs) -> ExitCode {
             addresses.admin
         );
     };
-    match app::run(Launch { loaded, load: Box::new(load), ready: Box::new(ready), stop: None }) {
+    let started = meet(args.takeover, loaded.config.admin.takeover.as_deref()).and_then(|(takeover, passed)| {
+        app::run(Launch { passed, takeover, loaded, load: Box::new(load), ready: Box::new(ready), stop: None })
+    });
+    match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vergate: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Listening sockets of the gateway whose place is taken, or of the service manager.
+fn meet(takeover: bool, place: Option<&Path>) -> Result<(Option<Guest>, Passed), StartError> {
+    if takeover {
+        if let Some((guest, passed)) = Guest::fetch(place.ok_or(TakeoverError::NoPlace)?)? {
+            return Ok((Some(guest), passed));
+        }
+        eprintln!("no gateway to take over from, starting as usual");
+    }
+    Ok((None, Passed::from_service_manager()?))
 }

@@ -68,6 +68,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Required off loopback.
     pub token: Option<Secret>,
+    /// The Unix socket where another gateway asks for the listening sockets.
+    pub takeover: Option<PathBuf>,
     /// Further accepted `Host` values, lower case.
     pub hosts: Vec<String>,
 }
@@ -171,6 +173,8 @@ pub struct Limits {
     pub http2_resets_unanswered: usize,
     /// Frames without content in 10 s. Default 1,000.
     pub http2_control_frames: usize,
+    /// Memory of the process, guarded in degrees.
+    pub memory: MemoryLimit,
 }
 
 impl Default for Limits {
@@ -197,6 +201,7 @@ impl Default for Limits {
             http2_resets: 200,
             http2_resets_unanswered: 100,
             http2_control_frames: 1_000,
+            memory: MemoryLimit::Auto,
         }
     }
 }
@@ -216,6 +221,17 @@ impl Default for ChunkLimits {
     fn default() -> Self {
         Self { extension_bytes: 16 << 10, trailer_bytes: 8 << 10, trailer_fields: 16 }
     }
+}
+
+/// How much memory the process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// What its control group allows.
+    Auto,
+    /// Nothing is guarded.
+    Unlimited,
+    /// So many bytes.
+    Bytes(u64),
 }
 
 /// `timeouts:` of the data path (CONTRACT section 2).

@@ -152,7 +152,7 @@ fn assemble(
         listeners,
         certificate_ends,
         workers: settings::workers(raw, findings),
-        admin: settings::admin(raw, findings),
+        admin: settings::admin(raw, folder, findings),
         log: settings::log(raw),
         trusted_proxies: raw.trusted_proxies.value().iter().flat_map(|list| &list.0).map(|at| at.value.0).collect(),
         limits: settings::limits(raw),

@@ -14,7 +14,8 @@ use super::source::Source;
 use super::tls::{ClientCertificates, MinVersion};
 use super::tree::Node;
 use super::units::{
-    Attempts, AutoCount, Count, Date, Flag, LeadTime, Percent, Size, SizeOrZero, Span, SpanOrZero, UnlimitedCount,
+    Attempts, AutoCount, Count, Date, Flag, LeadTime, MemorySize, Percent, Size, SizeOrZero, Span, SpanOrZero,
+    UnlimitedCount,
 };
 use super::url::ServerUrl;
 use super::{LogFormat, LogRequests};
@@ -114,6 +115,8 @@ shape! {
         optional listen: Address = "127.0.0.1:9901",
         /// Bearer token for /api/* and /metrics. Take it from the environment or a file: `${VERGATE_ADMIN_TOKEN:-}`, `${file:token}`.
         optional token: Text,
+        /// Path of a Unix socket, relative to this file, where `vergate run --takeover` asks for the listening sockets. Who may write to it may take this gateway's place.
+        optional takeover: Text,
         /// Further Host values that /api/* accepts, beside the listen address and loopback names.
         optional hosts: List<Text>,
     }
@@ -250,6 +253,8 @@ shape! {
         optional http2_resets_unanswered: Count = 100,
         /// SETTINGS, PING, PRIORITY, empty DATA and unknown frames within 10 s together; the connection ends beyond.
         optional http2_control_frames: Count = 1000,
+        /// Memory of the process: at 85 % connections end with their next answer, at 92 % requests are answered 503, at 95 % no connections are accepted. `auto` is the limit of the control group, if it has one.
+        optional memory: MemorySize = "auto",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The parts of a configuration that are not APIs: the admin port, log, limits, timeouts.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use http::HeaderName;
 
@@ -14,6 +15,8 @@ use super::units::{AutoCount, SizeOrZero, Span};
 /// Where the operator's port is if nothing is written.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 const WORKERS_MAX: usize = 1024;
+/// The kernel's limit is 107; the name it is bound with before it is moved in place is longer than its own.
+const SOCKET_PATH_BYTES_MAX: usize = 90;
 
 /// The number of worker threads.
 pub fn workers(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> usize {
@@ -31,7 +34,9 @@ pub fn workers(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> usize {
 }
 
 /// The operator's port. Off loopback it needs a token; it shares no address with a listener.
-pub fn admin(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Admin {
+///
+/// - `folder`: what relative paths start from.
+pub fn admin(raw: &raw::Gateway, folder: &Path, findings: &mut Vec<Finding>) -> Admin {
     let nothing = raw::Admin::default();
     let admin = raw.admin.value().unwrap_or(&nothing);
     let listen = admin.listen.value().map_or(ADMIN, |address| address.0);
@@ -63,10 +68,18 @@ pub fn admin(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> Admin {
         let help = "use letters, digits and punctuation, without spaces and line breaks";
         findings.push(Finding::error(&at.place, "admin-token", message, help));
     }
+    let takeover = admin.takeover.set().map(|at| (&at.place, folder.join(&at.value.0)));
+    if let Some((place, path)) = &takeover
+        && path.as_os_str().len() > SOCKET_PATH_BYTES_MAX
+    {
+        let message = format!("the path of the socket is longer than {SOCKET_PATH_BYTES_MAX} bytes");
+        findings.push(Finding::error(place, "takeover", message, "give a shorter one, such as /run/vergate/takeover"));
+    }
     let hosts = admin.hosts.value().map_or(&[][..], |list| &list.0);
     Admin {
         listen,
         token: admin.token.value().map(|token| Secret::new(token.0.clone())),
+        takeover: takeover.map(|(_, path)| path),
         hosts: hosts.iter().map(|host| host.value.0.to_ascii_lowercase()).collect(),
     }
 }
@@ -112,6 +125,7 @@ pub fn limits(raw: &raw::Gateway) -> Limits {
     set(&mut limits.http2_resets, &raw.http2_resets, |count| count.0);
     set(&mut limits.http2_resets_unanswered, &raw.http2_resets_unanswered, |count| count.0);
     set(&mut limits.http2_control_frames, &raw.http2_control_frames, |count| count.0);
+    set(&mut limits.memory, &raw.memory, |memory| memory.0);
     limits
 }
 
@@ -156,6 +170,7 @@ fn set<T, R: Copy>(target: &mut T, field: &Field<R>, value: impl FnOnce(R) -> T)
 #[cfg(test)]
 mod tests {
     use crate::config::checked::ChunkLimits;
+    use crate::config::checked::MemoryLimit;
     use crate::config::testing::{expect, outcome};
     use crate::config::{LogFormat, LogRequests};
 
@@ -181,6 +196,18 @@ mod tests {
         let config = outcome(&with("admin: {token: hush}")).config.expect("sound");
         assert!(!format!("{config:?}").contains("hush"));
         assert_eq!(config.admin.token.expect("a token").expose(), b"hush");
+    }
+
+    #[test]
+    fn the_place_of_a_takeover_is_beside_the_file_and_fits_a_socket() {
+        let config = outcome(&with("admin: {takeover: gate.sock}")).config.expect("sound");
+        assert_eq!(config.admin.takeover.as_deref(), Some(std::path::Path::new("gate.sock")));
+        assert_eq!(outcome(&with("")).config.expect("sound").admin.takeover, None);
+        let long = "x".repeat(91);
+        expect(
+            &with(&format!("admin: {{takeover: /{long}}}")),
+            &["g.yaml:1:19: error: the path of the socket is longer than 90 bytes"],
+        );
     }
 
     #[test]
@@ -248,6 +275,7 @@ mod tests {
             "http2_resets",
             "http2_resets_unanswered",
             "http2_control_frames",
+            "memory",
         ] {
             let column = 10 + key.len() + 2;
             expect(&with(&format!("limits: {{{key}: 0}}")), &[&format!("g.yaml:1:{column}: error: the ")]);
@@ -303,7 +331,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_holds() {
         let text = with(
-            "listen: [127.0.0.1:1, {address: 127.0.0.1:2}]\nworkers: '3'\nlog: {format: text, requests: errors}\ntrusted_proxies: [10.1.2.3/8]\nlimits: {request_target: 1KiB, connections: 7, connections_per_client: 8, requests_in_flight: 9}\ntimeouts: {drain: 250ms, drain_idle: 2s, connect: 1m}\nadmin: {hosts: [Ops.Example.com]}",
+            "listen: [127.0.0.1:1, {address: 127.0.0.1:2}]\nworkers: '3'\nlog: {format: text, requests: errors}\ntrusted_proxies: [10.1.2.3/8]\nlimits: {request_target: 1KiB, connections: 7, connections_per_client: 8, requests_in_flight: 9, memory: 1GiB}\ntimeouts: {drain: 250ms, drain_idle: 2s, connect: 1m}\nadmin: {hosts: [Ops.Example.com]}",
         );
         let config = outcome(&text).config.expect("sound");
         assert_eq!(config.listeners.len(), 2);
@@ -314,6 +342,7 @@ mod tests {
         let counts =
             (config.limits.connections, config.limits.connections_per_client, config.limits.requests_in_flight);
         assert_eq!(counts, (Some(7), Some(8), Some(9)));
+        assert_eq!(config.limits.memory, MemoryLimit::Bytes(1 << 30));
         assert_eq!(config.timeouts.drain.as_millis(), 250);
         assert_eq!(config.timeouts.drain_idle.as_secs(), 2);
         assert_eq!(config.upstreams[0].timeouts.connect.as_secs(), 60);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::checked::MemoryLimit;
 use super::forms::{Refusal, form, number_schema, or_expanded, text_schema};
 use super::shape::quoted;
 use crate::domain::{lifecycle::Lead, time::UtcTime};
@@ -40,6 +41,10 @@ pub struct AutoCount(pub Option<usize>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnlimitedCount(pub Option<usize>);
 
+/// `auto`, `unlimited` or a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySize(pub MemoryLimit);
+
 /// Tries after the first, 0 to 10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempts(pub u32);
@@ -67,6 +72,11 @@ form!(
     UnlimitedCount,
     "unlimited or a whole number",
     number_schema(1, "^(unlimited|[0-9]+)$", "unlimited or a whole number from 1 on.")
+);
+form!(
+    MemorySize,
+    "auto, unlimited or a size such as 512MiB",
+    number_schema(1, "^(auto|unlimited|[0-9]+ ?([KMGT]iB|B)?)$", "auto, unlimited or a size such as 512MiB.")
 );
 form!(Attempts, "a whole number from 0 to 10", number_schema(0, "^[0-9]+$", "A whole number from 0 to 10."));
 form!(Percent, "a percentage such as 20%", text_schema("^[0-9]+%$", "A percentage such as 20%."));
@@ -195,6 +205,17 @@ impl UnlimitedCount {
     /// Reads `unlimited` or a whole number from 1 on.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         if text == "unlimited" { Ok(Self(None)) } else { Count::parse(text).map(|count| Self(Some(count.0))) }
+    }
+}
+
+impl MemorySize {
+    /// Reads `auto`, `unlimited` or a size of at least one byte.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "auto" => Ok(Self(MemoryLimit::Auto)),
+            "unlimited" => Ok(Self(MemoryLimit::Unlimited)),
+            size => Size::parse(size).map(|size| Self(MemoryLimit::Bytes(size.0))),
+        }
     }
 }
 
@@ -330,6 +351,11 @@ mod tests {
         assert_eq!(AutoCount::parse("auto"), Ok(AutoCount(None)));
         assert!(AutoCount::parse("unlimited").is_err());
         assert_eq!(UnlimitedCount::parse("unlimited"), Ok(UnlimitedCount(None)));
+        assert_eq!(MemorySize::parse("auto"), Ok(MemorySize(MemoryLimit::Auto)));
+        assert_eq!(MemorySize::parse("unlimited"), Ok(MemorySize(MemoryLimit::Unlimited)));
+        assert_eq!(MemorySize::parse("1GiB"), Ok(MemorySize(MemoryLimit::Bytes(1 << 30))));
+        assert!(MemorySize::parse("0").is_err());
+        assert!(MemorySize::parse("80%").is_err());
         assert_eq!(Attempts::parse("0"), Ok(Attempts(0)));
         assert!(Attempts::parse("11").is_err());
         assert_eq!(Percent::parse("100%"), Ok(Percent(100)));

@@ -16,6 +16,7 @@ pub(crate) mod flat_write;
 pub mod handles;
 mod incoming;
 mod outgoing;
+pub mod pressure;
 mod refused;
 pub mod reply;
 pub mod snapshot;
@@ -40,6 +41,7 @@ use self::{
 use crate::{
     headers::{self, Fields, lines::Lines},
     problem::Code,
+    telemetry::Counter,
 };
 
 /// Answers one request.
@@ -103,11 +105,8 @@ fn admit(exchange: &mut Exchange, fields: &HeaderMap) -> Result<(), Refused> {
         exchange.target = admission::target(&refused);
         return Err(refused.error.into());
     }
-    let loaded = &exchange.loaded;
-    let in_flight = exchange.worker.in_flight.value();
-    let crowded =
-        in_flight > loaded.own_requests_max && exchange.worker.shared.metrics.in_flight_total() > loaded.requests_max;
-    if crowded || exchange.link.over_limit {
+    if let Some(limit) = overload(exchange) {
+        limit.inc();
         return Err(Refused::because(
             Code::Overloaded,
             "The gateway is serving as many callers as it may. Try again later.",
@@ -121,6 +120,21 @@ fn admit(exchange: &mut Exchange, fields: &HeaderMap) -> Result<(), Refused> {
         return Err(Refused::because(Code::MethodUnsupported, "The gateway does not serve TRACE and CONNECT."));
     }
     Ok(())
+}
+
+/// Counts for the limit of the gateway's own that this request meets, if it does.
+fn overload(exchange: &Exchange) -> Option<&Counter> {
+    let (worker, loaded) = (&exchange.worker, &exchange.loaded);
+    let crowded = || worker.shared.metrics.in_flight_total() > loaded.requests_max;
+    if exchange.link.over_limit {
+        Some(&worker.shed.connections)
+    } else if worker.shedding.get() {
+        Some(&worker.shed.memory)
+    } else if worker.in_flight.value() > loaded.own_requests_max && crowded() {
+        Some(&worker.shed.requests_in_flight)
+    } else {
+        None
+    }
 }
 
 fn measure(exchange: &Exchange, fields: &HeaderMap) -> Result<(), Refused> {

@@ -18,6 +18,7 @@ use http::HeaderName;
 use super::{
     deadline::Deadlines,
     handles::Handles,
+    pressure::Pressure,
     snapshot::Snapshot,
     upstream::{
         client::{Group, Member},
@@ -27,8 +28,9 @@ use super::{
 };
 use crate::{
     config::{Config, Listener, ListenerId},
+    descriptors::RESERVE,
     domain::upstream::{Server, Upstream},
-    telemetry::{AccessLog, Gauge, Metrics},
+    telemetry::{AccessLog, Counter, Gauge, Metrics},
 };
 
 type Pools = HashMap<(String, Server), Rc<ServerPool>>;
@@ -52,8 +54,8 @@ pub struct Shared {
     by_client: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// Descriptors kept free for the admin port, files and probes (RELIABILITY risk 21).
-const RESERVE: usize = 64;
+/// Of the reserved descriptors, what clients beyond the limit may use while they are told so.
+const TOLD_MAX: usize = RESERVE / 4;
 
 impl Shared {
     /// - `descriptors`: the process's limit.
@@ -95,7 +97,11 @@ impl Slot {
         let max = shared.connections_max(config);
         let open = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let slot = Self { shared: Arc::clone(shared), client: None, over_limit: open > max };
-        (open <= max + RESERVE).then_some(slot)
+        if open > max + TOLD_MAX {
+            shared.metrics.connections_refused().inc();
+            return None;
+        }
+        Some(slot)
     }
 
     /// Counts the connection as one of `client`, who may have `per_client` of them.
@@ -132,6 +138,13 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Whether clients may send another request on their connection; if not, the answer tells them so.
     pub keep_alive: Cell<bool>,
+    /// Whether requests are refused because memory is short.
+    pub shedding: Cell<bool>,
+    /// Requests that were refused because of the gateway's own limits.
+    pub shed: Shed,
+    pressure: Cell<Pressure>,
+    /// Set once when the gateway begins to drain.
+    leaving: Cell<bool>,
     /// Set when idle connections close at once: late in a drain.
     pub draining: Rc<Cell<bool>>,
     /// Requests being served by this worker.
@@ -143,6 +156,17 @@ pub struct Worker {
     pub open: Cell<usize>,
     /// Bounds what is told about failed exchanges.
     pub notes: Notes,
+}
+
+/// Counts refused requests by the limit they met.
+#[derive(Debug)]
+pub struct Shed {
+    /// `limits.memory`.
+    pub memory: Counter,
+    /// `limits.requests_in_flight`.
+    pub requests_in_flight: Counter,
+    /// `limits.connections` and `limits.connections_per_client`.
+    pub connections: Counter,
 }
 
 /// Lets some notes through in each second and counts the others.
@@ -190,12 +214,21 @@ impl Worker {
     /// A worker that begins with `snapshot`.
     pub fn new(shared: Arc<Shared>, snapshot: Snapshot) -> Rc<Self> {
         let in_flight = shared.metrics.in_flight();
+        let shed = Shed {
+            memory: shared.metrics.shed("memory"),
+            requests_in_flight: shared.metrics.shed("requests_in_flight"),
+            connections: shared.metrics.shed("connections"),
+        };
         let pools = RefCell::default();
         let loaded = RefCell::new(Rc::new(load(&shared, snapshot, &pools)));
         Rc::new(Self {
             shared,
             deadlines: Deadlines::new(),
             keep_alive: Cell::new(true),
+            shedding: Cell::new(false),
+            shed,
+            pressure: Cell::default(),
+            leaving: Cell::new(false),
             draining: Rc::default(),
             in_flight,
             loaded,
@@ -230,9 +263,22 @@ impl Worker {
 
     /// From now on every answer asks its client to leave: `Connection: close`, GOAWAY.
     pub fn say_close(&self) {
+        self.leaving.set(true);
         self.keep_alive.set(false);
         // HTTP/2 can say so without an answer.
         self.deadlines.wake_all();
+    }
+
+    /// How short memory is.
+    pub fn pressure(&self) -> Pressure {
+        self.pressure.get()
+    }
+
+    /// Memory is short to this degree from now on.
+    pub fn press(&self, pressure: Pressure) {
+        self.pressure.set(pressure);
+        self.shedding.set(pressure >= Pressure::Shed);
+        self.keep_alive.set(pressure < Pressure::NoKeepAlive && !self.leaving.get());
     }
 
     /// Connections finish what they serve and close; idle ones close now.

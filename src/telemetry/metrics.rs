@@ -48,6 +48,10 @@ pub struct Metrics {
     certificate_ends: Arc<Series<Gauge, 1>>,
     tls_handshakes: Arc<Series<Counter, 2>>,
     proxy_headers: Arc<Series<Counter, 1>>,
+    shed: Arc<Series<Counter, 1>>,
+    connections_refused: Arc<Series<Counter, 0>>,
+    memory_limit: Arc<Series<Gauge, 0>>,
+    memory_pressure: Arc<Series<Gauge, 0>>,
     adoption: Mutex<Adoption>,
     adoption_overflow: Counter,
     /// Counts what is beyond the bound, by family.
@@ -135,6 +139,26 @@ impl Metrics {
                 "PROXY protocol headers of load balancers, by what became of them.",
                 ["outcome"],
             ),
+            shed: families.add(
+                "vergate_requests_shed_total",
+                "Requests answered 503 because of the gateway's own limits.",
+                ["reason"],
+            ),
+            connections_refused: families.add(
+                "vergate_connections_refused_total",
+                "Connections beyond the limit that were closed without an answer.",
+                [],
+            ),
+            memory_limit: families.add(
+                "vergate_memory_limit_bytes",
+                "Memory the process may use, 0 if nothing limits it.",
+                [],
+            ),
+            memory_pressure: families.add(
+                "vergate_memory_pressure",
+                "0 memory suffices, 1 no keep-alive, 2 requests are shed, 3 nothing is accepted.",
+                [],
+            ),
             adoption: Mutex::new(Adoption::new(started)),
             adoption_overflow: families.overflow.shared([ADOPTION]),
             overflow: families.overflow,
@@ -142,6 +166,9 @@ impl Metrics {
         };
         metrics.in_flight.shared([]);
         metrics.log_dropped.shared([]);
+        metrics.connections_refused.shared([]);
+        metrics.memory_limit.shared([]);
+        metrics.memory_pressure.shared([]);
         metrics
     }
 
@@ -265,6 +292,30 @@ impl Metrics {
     /// - `outcome`: `address`, `local` (none was given), `malformed`, `timeout` or `client_left`.
     pub fn proxy_headers(&self, outcome: &str) -> Counter {
         self.proxy_headers.handle([outcome])
+    }
+
+    /// `vergate_requests_shed_total`.
+    ///
+    /// - `reason`: the key below `limits` that was met.
+    pub fn shed(&self, reason: &str) -> Counter {
+        self.shed.handle([reason])
+    }
+
+    /// `vergate_connections_refused_total`.
+    pub fn connections_refused(&self) -> Counter {
+        self.connections_refused.shared([])
+    }
+
+    /// `vergate_memory_limit_bytes`.
+    pub fn memory_limit(&self, bytes: Option<u64>) {
+        self.memory_limit.shared([]).set(bytes.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)));
+    }
+
+    /// `vergate_memory_pressure`.
+    ///
+    /// - `degree`: 0 to 3.
+    pub fn memory_pressure(&self, degree: i64) {
+        self.memory_pressure.shared([]).set(degree);
     }
 
     /// Lets the windows of `version_adoption_percentage` slide; call about once a minute.
@@ -404,6 +455,7 @@ mod tests {
         metrics.conflicts("a");
         metrics.adaptations("a", "1", "2", "request", "adapted");
         metrics.upstream_retries("u");
+        metrics.shed("memory").inc();
         metrics.reload(Some(UtcTime::from_unix(1)));
         metrics.sunset.shared(["a", "1"]).set(2);
         let text = metrics.render(now + Duration::from_secs(1));
@@ -423,6 +475,10 @@ mod tests {
             "vergate_version_sunset_timestamp_seconds",
             "vergate_label_overflow_total",
             "vergate_access_log_dropped_total",
+            "vergate_requests_shed_total",
+            "vergate_connections_refused_total",
+            "vergate_memory_limit_bytes",
+            "vergate_memory_pressure",
             "vergate_build_info",
             "process_cpu_seconds_total",
             "process_resident_memory_bytes",

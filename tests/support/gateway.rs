@@ -41,14 +41,14 @@ impl Gateway {
     #[track_caller]
     pub(crate) fn start_on(dir: TempDir, file: &Path, with: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vergate"));
-        command.arg("run").arg("-c").arg(file);
+        command.arg("run").arg("-c").arg(file).stdin(Stdio::null());
         with(&mut command);
         Self::spawn(dir, command)
     }
 
     #[track_caller]
     pub(crate) fn spawn(dir: TempDir, mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("VERGATE_ADMIN_TOKEN");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("VERGATE_ADMIN_TOKEN");
         let mut child = command.spawn().unwrap();
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());

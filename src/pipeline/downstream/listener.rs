@@ -102,6 +102,8 @@ impl Gate {
     /// Accepts nothing while `paused`; the kernel's queue holds what comes.
     pub fn pause(&self, paused: bool) {
         self.paused.set(paused);
+        // A loop that waits for the next connection would take it all the same.
+        self.changed.notify_one();
     }
 
     /// Ends the loop.
@@ -235,9 +237,20 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
+    async fn without_descriptors_the_next_try_is_50_ms_later() {
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM; ECONNABORTED is the client's doing.
+        for (number, waits) in [(24, true), (23, true), (105, true), (12, true), (103, false)] {
+            let began = std::time::Instant::now();
+            rest(Err(io::Error::from_raw_os_error(number))).await;
+            assert_eq!(began.elapsed() >= Duration::from_millis(50), waits, "{number}");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
     async fn a_paused_listener_leaves_connections_to_the_kernel_until_it_goes_on() {
         let listener = bind(any(), 1, false).expect("a free port").remove(0);
-        let _client = StdStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let bound = listener.local_addr().expect("bound");
+        let _client = StdStream::connect(bound).expect("connected");
         let (gate, count) = (Gate::default(), Cell::new(0));
         gate.pause(true);
         let operator = async {
@@ -247,9 +260,19 @@ mod tests {
             while count.get() == 0 {
                 tokio::task::yield_now().await;
             }
+            // Also while it waits for the next one.
+            gate.pause(true);
+            tokio::task::yield_now().await;
+            let _late = StdStream::connect(bound).expect("connected");
+            tokio::time::sleep(PAUSE * 3).await;
+            assert_eq!(count.get(), 1);
+            gate.pause(false);
+            while count.get() == 1 {
+                tokio::task::yield_now().await;
+            }
             gate.end(Ending::HandedOver);
         };
         tokio::join!(accept(listener, &gate, |_, _| count.set(count.get() + 1)), operator);
-        assert_eq!(count.get(), 1);
+        assert_eq!(count.get(), 2);
     }
 }

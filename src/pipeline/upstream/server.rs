@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{condition::Condition, io::UpstreamIo, tally::Tally};
-use crate::{domain::upstream::Server, pipeline::deadline::Deadlines};
+use crate::{descriptors, domain::upstream::Server, pipeline::deadline::Deadlines};
 
 /// Room for an ordinary request head.
 const LEAD_BYTES: usize = 1024;
@@ -171,6 +171,9 @@ impl ServerPool {
             Ok(connected) => connected.map_err(ConnectError::Failed)?,
             Err(_) => return Err(ConnectError::TimedOut(options.connect)),
         };
+        if descriptors::is_reserved(&stream) {
+            return Err(ConnectError::Failed(io::Error::other("descriptors are short")));
+        }
         stream.set_nodelay(true).map_err(ConnectError::Failed)?;
         let io = UpstreamIo::new(stream, Rc::clone(deadlines), options.write);
         let open = Open::new(&self.tally);
