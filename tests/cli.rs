@@ -229,8 +229,6 @@ fn what_is_not_supported_yet_is_refused_not_ignored() {
         ("new: {servers", "new: {health: {path: /h}, servers", "health"),
         ("new: {servers", "new: {max_connections: 5, servers", "max_connections"),
         ("new: {servers", "new: {balance: {hash: {header: X}}, servers", "hash"),
-        ("new: {servers", "new: {tls: {ca: x}, servers", "tls"),
-        ("http://127.0.0.1:1", "https://127.0.0.1:1", "https"),
         ("versioning:", "deprecation: {rate_limit: 5/m}\nversioning:", "rate_limit"),
         ("versioning:", "deprecation: {new_consumers: reject}\nversioning:", "new_consumers"),
         ("versioning:", "deprecation: {brownouts: []}\nversioning:", "brownouts"),

@@ -76,5 +76,11 @@ mod timeouts;
 mod tls;
 /// The README's tour, step by step.
 mod tour;
+/// Servers behind TLS: who they are, who the gateway is.
+mod upstream_tls;
+/// Where servers are: names, addresses, and those that are not connected to.
+mod upstream_addresses;
+/// Servers that speak HTTP/2, gRPC among them.
+mod upstream_http2;
 /// Several servers, dead ones, slow ones, retries.
 mod upstreams;

@@ -398,9 +398,17 @@ fn interim_answers_are_never_taken_for_the_answer() {
         a.raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
         a.reply(200, &[], "final")
     });
-    let answer = gateway.get("/items", &[]);
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = client.read();
     assert_eq!((answer.status, answer.text().as_str()), (200, "final"));
     assert_eq!(answer.header("Link"), None);
+    // The client has not asked to be invited; the others are its business.
+    assert_eq!(client.interim, [102, 103]);
+    // HTTP/1.0 knows none of them.
+    client.write("GET /items HTTP/1.0\r\nHost: x\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    assert_eq!(client.interim, Vec::<u16>::new());
 }
 
 // ---- upgrades -----------------------------------------------------------------------------------------------------

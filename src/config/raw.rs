@@ -22,7 +22,7 @@ use super::{LogFormat, LogRequests};
 use crate::domain::{
     api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
     lifecycle::{Phase, Status},
-    upstream::Balance,
+    upstream::{Balance, Protocol},
 };
 
 shape! {
@@ -305,8 +305,28 @@ shape! {
         later health: Anything,
         /// Connections to all its servers.
         later max_connections: Anything,
-        /// For https:// servers: {ca, server_name}.
-        later tls: Anything,
+        /// What its servers speak: `http/1.1`, `h2` (HTTP/2, https:// only) or `h2c` (HTTP/2 with prior knowledge, http:// only).
+        optional protocol: Word<Protocol> = "http/1.1",
+        /// Whether servers may be at link-local addresses, where clouds serve the machine's credentials.
+        optional allow_link_local: Flag = false,
+        /// How https:// servers are known and what the gateway shows them.
+        optional tls: UpstreamTls,
+    }
+}
+
+shape! {
+    /// TLS to an upstream's https:// servers. Files are PEM, relative to the folder of the configuration, and watched.
+    pub struct UpstreamTls {
+        /// File with the authorities that may vouch for a server. Default: the system's trust store.
+        optional ca: Text,
+        /// File with the certificate the gateway shows, its chain behind it.
+        optional client_certificate: Text,
+        /// File with the private key of that certificate.
+        optional client_key: Text,
+        /// The name a server's certificate has to carry. Default: the host of its URL.
+        optional server_name: Text,
+        /// Whether a server has to prove who it is. `false` trusts whoever answers: for experiments only.
+        optional verify: Flag = true,
     }
 }
 

@@ -279,6 +279,7 @@ mod tests {
             Retries,
             Breaker,
             UpstreamTimeouts,
+            UpstreamTls,
             Api,
             Version
         )

@@ -1,15 +1,20 @@
 //! `upstreams:`, and which names an API may use.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use super::checked::Timeouts;
 use super::containers::ShortOrLong;
-use super::finding::Finding;
+use super::finding::{Finding, Place};
+use super::pem::Files;
 use super::raw;
-use super::shape::At;
+use super::shape::{At, Field};
 use super::suggest;
+use super::upstream_tls::Terms;
 use super::url::ServerUrl;
-use crate::domain::upstream::{Breaker, Server, Upstream, UpstreamTimeouts};
+use crate::domain::upstream::{Breaker, Protocol, Server, Upstream, UpstreamTimeouts, is_link_local, is_own};
 
 const WEIGHT_MAX: usize = 65_535;
 
@@ -35,7 +40,7 @@ pub enum Named {
 
 impl Upstreams {
     /// Checks every upstream.
-    pub fn build(raw: &raw::Gateway, timeouts: &Timeouts, findings: &mut Vec<Finding>) -> Self {
+    pub fn build(raw: &raw::Gateway, timeouts: &Timeouts, files: &mut Files<'_>, findings: &mut Vec<Finding>) -> Self {
         let mut upstreams = Self { list: Vec::new(), names: Vec::new(), incomplete: raw.upstreams.is_broken() };
         let Some(entries) = raw.upstreams.value() else { return upstreams };
         upstreams.incomplete = entries.incomplete;
@@ -43,8 +48,12 @@ impl Upstreams {
             let name = &entry.key.value.0;
             upstreams.names.push(name.clone());
             let built = match entry.value.set() {
-                Some(At { value: ShortOrLong::Short(url), .. }) => Some(short(name, url, timeouts)),
-                Some(At { value: ShortOrLong::Long(raw), .. }) => long(name, raw, timeouts, findings),
+                Some(At { value: ShortOrLong::Short(url), place }) => {
+                    short(name, &At { place: place.clone(), value: url }, timeouts, files, findings)
+                }
+                Some(At { value: ShortOrLong::Long(raw), .. }) => {
+                    long(name, (raw, &entry.key.place), timeouts, files, findings)
+                }
                 None => None,
             };
             upstreams.list.extend(built);
@@ -104,27 +113,38 @@ fn used_names(raw: &raw::Gateway) -> Option<HashSet<&str>> {
     complete.then_some(used)
 }
 
-fn short(name: &str, url: &ServerUrl, timeouts: &Timeouts) -> Upstream {
+fn short(
+    name: &str,
+    url: &At<&ServerUrl>,
+    timeouts: &Timeouts,
+    files: &mut Files<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<Upstream> {
     let nothing = raw::Upstream::default();
-    assemble(name, vec![server(url, 1)], &nothing, timeouts)
+    let mut schemes = Schemes { raw: &nothing, place: &url.place, terms: None };
+    let server = schemes.server(url.value, &url.place, 1, files, findings)?;
+    Some(assemble(name, vec![server], &nothing, timeouts))
 }
 
-fn long(name: &str, raw: &raw::Upstream, timeouts: &Timeouts, findings: &mut Vec<Finding>) -> Option<Upstream> {
+fn long(
+    name: &str,
+    (raw, place): (&raw::Upstream, &Place),
+    timeouts: &Timeouts,
+    files: &mut Files<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<Upstream> {
     let servers = raw.servers.value()?;
+    let mut schemes = Schemes { raw, place, terms: None };
     let mut built: Vec<Server> = Vec::new();
     for at in &servers.0 {
-        let next = match &at.value {
-            ShortOrLong::Short(url) => server(url, 1),
+        let (url, place, weight) = match &at.value {
+            ShortOrLong::Short(url) => (url, &at.place, 1),
             ShortOrLong::Long(raw) => {
-                let weight = raw.weight.set();
-                if let Some(heavy) = weight.filter(|weight| weight.value.0 > WEIGHT_MAX) {
-                    let message = format!("the weight {} is more than {WEIGHT_MAX}", heavy.value.0);
-                    findings.push(Finding::error(&heavy.place, "weight", message, "weights are relative: give less"));
-                }
-                let weight = weight.map_or(1, |weight| weight.value.0.min(WEIGHT_MAX));
-                server(raw.url.value()?, u32::try_from(weight).unwrap_or(u32::MAX))
+                let url = raw.url.set()?;
+                (&url.value, &url.place, weight(raw, findings))
             }
         };
+        let next = schemes.server(url, place, weight, files, findings)?;
         let same =
             |known: &&Server| (&known.host, known.port, &known.base_path) == (&next.host, next.port, &next.base_path);
         if built.iter().find(same).is_some() {
@@ -133,11 +153,107 @@ fn long(name: &str, raw: &raw::Upstream, timeouts: &Timeouts, findings: &mut Vec
         }
         built.push(next);
     }
+    if let Some(tls) = raw.tls.set().filter(|_| schemes.terms.is_none()) {
+        let help = "write https:// in the URLs, or take `tls` out";
+        findings.push(Finding::error(
+            &tls.place,
+            "no-effect",
+            "`tls` is for https:// servers, and there is none",
+            help,
+        ));
+    }
     Some(assemble(name, built, raw, timeouts))
 }
 
-fn server(url: &ServerUrl, weight: u32) -> Server {
-    Server { host: url.host.clone(), port: url.port, base_path: url.base_path.clone(), weight }
+fn weight(raw: &raw::Server, findings: &mut Vec<Finding>) -> u32 {
+    let weight = raw.weight.set();
+    if let Some(heavy) = weight.filter(|weight| weight.value.0 > WEIGHT_MAX) {
+        let message = format!("the weight {} is more than {WEIGHT_MAX}", heavy.value.0);
+        findings.push(Finding::error(&heavy.place, "weight", message, "weights are relative: give less"));
+    }
+    let weight = weight.map_or(1, |weight| weight.value.0.min(WEIGHT_MAX));
+    u32::try_from(weight).unwrap_or(u32::MAX)
+}
+
+/// An upstream that is the gateway itself would be asked for ever. `raw`: the whole file.
+pub fn refuse_own(raw: &raw::Gateway, own: &[SocketAddr], findings: &mut Vec<Finding>) {
+    for entry in raw.upstreams.value().iter().flat_map(|entries| &entries.entries) {
+        let mut urls: Vec<(&ServerUrl, &Place)> = Vec::new();
+        match entry.value.set() {
+            Some(At { value: ShortOrLong::Short(url), place }) => urls.push((url, place)),
+            Some(At { value: ShortOrLong::Long(upstream), .. }) => {
+                let servers = upstream.servers.value().into_iter().flat_map(|servers| &servers.0);
+                urls.extend(servers.filter_map(|at| match &at.value {
+                    ShortOrLong::Short(url) => Some((url, &at.place)),
+                    ShortOrLong::Long(server) => server.url.set().map(|url| (&url.value, &url.place)),
+                }));
+            }
+            None => {}
+        }
+        for (url, place) in urls {
+            let ip = if url.host == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { url.host.parse() };
+            let Ok(ip) = ip else { continue };
+            if own.iter().any(|own| is_own(*own, SocketAddr::new(ip, url.port))) {
+                let message = format!("{} is one of the gateway's own addresses", url.text());
+                let help = "name the backend; a request to the gateway itself would come back for ever";
+                findings.push(Finding::error(place, "own-address", message, help));
+            }
+        }
+    }
+}
+
+/// How the servers of one upstream are spoken to.
+struct Schemes<'u> {
+    raw: &'u raw::Upstream,
+    /// Of the upstream.
+    place: &'u Place,
+    /// Read at the first https:// server; none inside after a finding.
+    terms: Option<Option<Terms>>,
+}
+
+impl Schemes<'_> {
+    fn server(
+        &mut self,
+        url: &ServerUrl,
+        place: &Place,
+        weight: u32,
+        files: &mut Files<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Server> {
+        let protocol = self.raw.protocol.value().map_or_else(Default::default, |word| word.0);
+        let misfit = match (protocol, url.secure) {
+            (Protocol::Http2, false) => Some(("`protocol: h2` is for https:// servers", "write `h2c`, or https://")),
+            (Protocol::Http2Cleartext, true) => Some(("`protocol: h2c` is for http:// servers", "write `h2`")),
+            _ => None,
+        };
+        if let Some((message, help)) = misfit {
+            findings.push(Finding::error(place, "protocol", message, help));
+            return None;
+        }
+        let tls = match url.secure {
+            false => None,
+            true => Some(self.terms(files, findings)?.server(&url.host, place, findings)?),
+        };
+        let link_local = self.raw.allow_link_local.value().is_some_and(|flag| flag.0);
+        let address: Option<IpAddr> = url.host.parse().ok();
+        if !link_local && address.is_some_and(is_link_local) {
+            let message = format!("{} is a link-local or metadata address", url.host);
+            let help = "name the server itself; `allow_link_local: true` if this is what you want";
+            findings.push(Finding::error(place, "link-local", message, help));
+        }
+        let base_path = url.base_path.clone();
+        Some(Server { host: url.host.clone(), port: url.port, base_path, weight, tls, link_local })
+    }
+
+    fn terms(&mut self, files: &mut Files<'_>, findings: &mut Vec<Finding>) -> Option<&Terms> {
+        let raw = &self.raw.tls;
+        let protocol = self.raw.protocol.value().map_or_else(Default::default, |word| word.0);
+        let read = || match raw {
+            Field::Broken => None,
+            raw => Terms::build((raw.value(), protocol), self.place, files, findings),
+        };
+        self.terms.get_or_insert_with(read).as_ref()
+    }
 }
 
 fn assemble(name: &str, servers: Vec<Server>, raw: &raw::Upstream, timeouts: &Timeouts) -> Upstream {
@@ -150,6 +266,7 @@ fn assemble(name: &str, servers: Vec<Server>, raw: &raw::Upstream, timeouts: &Ti
         balance: raw.balance.value().map_or_else(Default::default, |rule| rule.0),
         retry_attempts: retries.attempts.value().map_or(1, |attempts| attempts.0),
         retry_budget_percent: retries.budget.value().map_or(20, |percent| percent.0),
+        protocol: raw.protocol.value().map_or_else(Default::default, |word| word.0),
         timeouts: UpstreamTimeouts {
             connect: own.connect.value().map_or(timeouts.connect, |span| span.0),
             response: own.response.value().map_or(timeouts.response, |span| span.0),
@@ -183,9 +300,8 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_plain_http_without_user_query_and_fragment() {
+    fn a_url_has_no_user_query_and_fragment() {
         expect(&with("http://svc:8000/v1"), &[]);
-        expect(&with("https://svc"), &["g.yaml:2:6: error: an https:// server is not supported yet"]);
         expect(&with("http://me:secret@svc"), &["g.yaml:2:6: error: the URL holds a user name"]);
         expect(&with("http://svc?x=1"), &["g.yaml:2:6: error: \"http://svc?x=1\" has a query or fragment"]);
         expect(&with("'http://svc#x'"), &["g.yaml:2:6: error: \"http://svc#x\" has a query or fragment"]);
@@ -200,13 +316,49 @@ mod tests {
     #[test]
     fn an_upstream_has_servers_and_none_of_them_twice() {
         expect(&with("{servers: []}"), &["g.yaml:2:16: error: the list is empty"]);
-        expect(&with("{servers: [https://a]}"), &["g.yaml:2:17: error: an https:// server is not supported yet"]);
         expect(&with("{balance: round_robin}"), &["g.yaml:2:6: error: `servers` is missing"]);
         expect(
             &with("{servers: [http://a, {url: http://a:80, weight: 2}]}"),
             &["g.yaml:2:27: error: the server a:80 is listed twice"],
         );
         expect(&with("{servers: [{url: http://a, weight: 0}]}"), &["g.yaml:2:41: error: the number is 0"]);
+    }
+
+    #[test]
+    fn where_clouds_serve_credentials_is_no_upstream_unless_it_is_asked_for() {
+        for url in ["http://169.254.169.254", "'http://[fe80::1]'", "'http://[::ffff:169.254.169.254]:80'"] {
+            expect(&with(&format!("{{servers: [{url}]}}")), &["g.yaml:2:17: error: "]);
+            expect(&with(url), &["g.yaml:2:6: error: "]);
+            expect(&with(&format!("{{servers: [{url}], allow_link_local: true}}")), &[]);
+        }
+    }
+
+    #[test]
+    fn the_gateways_own_listeners_are_no_upstreams() {
+        let text =
+            format!("{}listen: 127.0.0.1:8080\nadmin: {{listen: 127.0.0.1:9901}}\n", with("http://127.0.0.1:8080"));
+        expect(&text, &["g.yaml:2:6: error: http://127.0.0.1:8080 is one of the gateway's own addresses"]);
+        expect(&with("http://127.0.0.1:9901"), &["g.yaml:2:6: error: http://127.0.0.1:9901 is one of"]);
+        // Nothing is written: 0.0.0.0:8080.
+        expect(&with("http://localhost:8080"), &["g.yaml:2:6: error: http://localhost:8080 is one of"]);
+        expect(&with("http://127.0.0.1:8081"), &[]);
+    }
+
+    #[test]
+    fn a_protocol_fits_the_scheme() {
+        use crate::domain::upstream::Protocol;
+        expect(
+            &with("{servers: [http://a], protocol: h2}"),
+            &["g.yaml:2:17: error: `protocol: h2` is for https:// servers"],
+        );
+        expect(
+            &with("{servers: [http://a, https://b], protocol: h2c}"),
+            &["g.yaml:2:27: error: `protocol: h2c` is for http:// servers"],
+        );
+        expect(&with("{servers: [http://a], protocol: http2}"), &["g.yaml:2:38: error: expected http/1.1, h2 or h2c"]);
+        let protocol = |text: &str| outcome(&with(text)).config.expect("sound").upstreams[0].protocol;
+        assert_eq!(protocol("{servers: [http://a], protocol: h2c}"), Protocol::Http2Cleartext);
+        assert_eq!(protocol("{servers: [http://a]}"), Protocol::Http1);
     }
 
     #[test]
@@ -252,8 +404,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_days_are_known_and_refused() {
-        for (key, column) in [("health: {path: /healthz}", 28), ("max_connections: 512", 28), ("tls: {ca: ca.pem}", 28)]
-        {
+        for (key, column) in [("health: {path: /healthz}", 28), ("max_connections: 512", 28)] {
             let name = key.split(':').next().unwrap_or_default();
             expect(
                 &with(&format!("{{servers: [http://a], {key}}}")),

@@ -5,15 +5,17 @@ use std::net::Ipv6Addr;
 use super::finding::Finding;
 use super::forms::{Refusal, read_scalar, text_schema};
 use super::places::is_host_name;
-use super::shape::{Read, not_yet, quoted};
+use super::shape::{Read, quoted};
 use super::tree::Node;
 
-/// `http://host[:port][/base]`: where a server is, and the path put before every forwarded path.
+/// `http://host[:port][/base]` or `https://…`: where a server is, and the path put before every forwarded path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
+    /// Whether it is an `https://` URL.
+    pub secure: bool,
     /// Lower-case host name or address literal, without brackets.
     pub host: String,
-    /// 80 unless the URL names one.
+    /// 80, or 443 for `https://`, unless the URL names one.
     pub port: u16,
     /// Without a trailing slash; empty for none.
     pub base_path: String,
@@ -27,10 +29,6 @@ impl Read for ServerUrl {
     }
 
     fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
-        if node.text().is_some_and(|text| text.trim_start().starts_with("https://")) {
-            findings.push(not_yet(&node.place, "an https:// server"));
-            return None;
-        }
         read_scalar(node, EXPECTED, Self::parse, findings)
     }
 }
@@ -43,16 +41,29 @@ impl schemars::JsonSchema for ServerUrl {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         text_schema(
             "^https?://[^/?#@]+(/[^?#]*)?$",
-            "http://host[:port][/base]; a path is put before every forwarded path.",
+            "http://host[:port][/base], or https://; a path is put before every forwarded path.",
         )
     }
 }
 
 impl ServerUrl {
-    /// Reads `http://host[:port][/base]`.
+    /// As it is written, without the path.
+    pub fn text(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        match self.host.contains(':') {
+            true => format!("{scheme}://[{}]:{}", self.host, self.port),
+            false => format!("{scheme}://{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Reads `http://host[:port][/base]`, or the same with `https://`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let url = |message: String, help: &str| Refusal::value("url", message, help);
-        let rest = text.strip_prefix("http://").ok_or_else(|| Refusal::form("write http://, the host and the port"))?;
+        let (secure, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (_, Some(rest)) => (true, rest),
+            (None, None) => return Err(Refusal::form("write http:// or https://, the host and the port")),
+        };
         if rest.contains(['?', '#']) {
             return Err(url(
                 format!("{} has a query or fragment", quoted(text)),
@@ -67,7 +78,7 @@ impl ServerUrl {
             // Not shown: it may be a password.
             return Err(url("the URL holds a user name".to_owned(), "take it off; credentials are not supported here"));
         }
-        let (host, port) = split_port(authority)
+        let (host, port) = split_port(authority, if secure { 443 } else { 80 })
             .ok_or_else(|| url(format!("{} has no valid port", quoted(text)), "ports go from 1 to 65535"))?;
         let host = host.to_ascii_lowercase();
         let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -86,15 +97,15 @@ impl ServerUrl {
             let help = "use plain segments without `..`; percent-encode what is not ASCII";
             return Err(url(format!("{} has no valid path", quoted(text)), help));
         }
-        Ok(Self { host: inner.map_or_else(|| host.clone(), str::to_owned), port, base_path })
+        Ok(Self { secure, host: inner.map_or_else(|| host.clone(), str::to_owned), port, base_path })
     }
 }
 
 /// Host and port; none if the port is not one.
-fn split_port(authority: &str) -> Option<(&str, u16)> {
+fn split_port(authority: &str, default: u16) -> Option<(&str, u16)> {
     let after_literal = authority.rfind(']').map_or(0, |end| end + 1);
     match authority[after_literal..].find(':') {
-        None => Some((authority, 80)),
+        None => Some((authority, default)),
         Some(colon) => {
             let (host, port) = authority.split_at(after_literal + colon);
             let port = port.strip_prefix(':').filter(|port| port.bytes().all(|b| b.is_ascii_digit()))?;
@@ -120,21 +131,23 @@ mod tests {
 
     #[test]
     fn a_url_gives_host_port_and_base_path() {
-        for (text, host, port, base) in [
-            ("http://127.0.0.1:9015", "127.0.0.1", 9015, ""),
-            ("http://SVC", "svc", 80, ""),
-            ("http://svc/", "svc", 80, ""),
-            ("http://svc:8000/v1/", "svc", 8000, "/v1"),
-            ("http://[::1]:8000/a/b", "::1", 8000, "/a/b"),
-            ("http://[::1]", "::1", 80, ""),
+        for (text, secure, host, port, base) in [
+            ("http://127.0.0.1:9015", false, "127.0.0.1", 9015, ""),
+            ("http://SVC", false, "svc", 80, ""),
+            ("http://svc/", false, "svc", 80, ""),
+            ("http://svc:8000/v1/", false, "svc", 8000, "/v1"),
+            ("http://[::1]:8000/a/b", false, "::1", 8000, "/a/b"),
+            ("http://[::1]", false, "::1", 80, ""),
+            ("https://svc/v1", true, "svc", 443, "/v1"),
+            ("https://[::1]:8443", true, "::1", 8443, ""),
         ] {
-            let expected = ServerUrl { host: host.into(), port, base_path: base.into() };
+            let expected = ServerUrl { secure, host: host.into(), port, base_path: base.into() };
             assert_eq!(ServerUrl::parse(text), Ok(expected), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_plain_http_url_is_refused() {
+    fn what_is_no_http_url_is_refused() {
         for text in [
             "",
             "svc",
@@ -142,6 +155,10 @@ mod tests {
             "ftp://svc",
             "http://",
             "http://:80",
+            "https://",
+            "HTTPS://svc",
+            "https://u:p@svc",
+            "httpss://svc",
             "http://svc:0",
             "http://svc:65536",
             "http://svc:x",

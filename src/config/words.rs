@@ -7,7 +7,7 @@ use super::{LogFormat, LogRequests};
 use crate::domain::{
     api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
     lifecycle::{Phase, Status},
-    upstream::Balance,
+    upstream::{Balance, Protocol},
 };
 
 macro_rules! words {
@@ -28,6 +28,7 @@ words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => Fa
 words!(ClientCertificates: "required" => Required, "optional" => Optional);
 words!(MinVersion: "1.2" => Tls12, "1.3" => Tls13);
 words!(Balance: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
+words!(Protocol: "http/1.1" => Http1, "h2" => Http2, "h2c" => Http2Cleartext);
 words!(LinkRelation: "deprecation" => Deprecation, "sunset" => Sunset, "successor-version" => SuccessorVersion);
 words!(Phase: "announcement" => Announcement, "warning" => Warning, "enforcement" => Enforcement, "sunset" => Sunset);
 words!(Status:

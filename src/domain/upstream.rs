@@ -1,6 +1,14 @@
 //! A named set of servers that speak one API.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::{ClientConfig, pki_types::ServerName};
 
 /// A named set of interchangeable servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +27,20 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// When nothing more is sent to a server that cannot be connected to.
     pub breaker: Breaker,
+    /// What its servers speak.
+    pub protocol: Protocol,
+}
+
+/// What the servers of an upstream speak, under its name for ALPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// `http/1.1`.
+    #[default]
+    Http1,
+    /// `h2`: HTTP/2 over TLS.
+    Http2,
+    /// `h2c`: HTTP/2 over cleartext, with prior knowledge.
+    Http2Cleartext,
 }
 
 /// One address of an upstream.
@@ -26,12 +48,68 @@ pub struct Upstream {
 pub struct Server {
     /// Host name or address literal, without brackets.
     pub host: String,
-    /// TCP port, 80 unless the URL names one.
+    /// TCP port, 80 or 443 unless the URL names one.
     pub port: u16,
     /// Path put before every forwarded path, without a trailing slash; empty for none.
     pub base_path: String,
     /// Share of the requests relative to its neighbours, at least 1.
     pub weight: u32,
+    /// How its TLS is spoken; none for cleartext.
+    pub tls: Option<Tls>,
+    /// Whether it may be at a [link-local address](is_link_local).
+    pub link_local: bool,
+}
+
+/// Whether a listener on `own` answers at `address`, as far as can be told without asking for the machine's addresses.
+pub fn is_own(own: SocketAddr, address: SocketAddr) -> bool {
+    let (listens, ip) = (own.ip().to_canonical(), address.ip().to_canonical());
+    own.port() != 0
+        && own.port() == address.port()
+        && (listens == ip || ip.is_unspecified() || (listens.is_unspecified() && ip.is_loopback()))
+}
+
+/// Whether credentials of the machine may be served at `ip`: link-local networks (RFC 3927, RFC 4291), and the
+/// addresses outside of them that clouds use for metadata.
+pub fn is_link_local(ip: IpAddr) -> bool {
+    const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+    const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local() || ip == METADATA_V4,
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip == METADATA_V6,
+    }
+}
+
+/// How TLS to a server is spoken: whom it has to be, and who says so.
+#[derive(Clone)]
+pub struct Tls {
+    /// Trusted authorities, the gateway's own certificate, protocols offered.
+    pub client: Arc<ClientConfig>,
+    /// The name the server's certificate has to carry.
+    pub server_name: ServerName<'static>,
+    /// Of everything `client` was made from: connections live on over a reload that changes nothing of it.
+    pub fingerprint: u64,
+}
+
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        (self.fingerprint, &self.server_name) == (other.fingerprint, &other.server_name)
+    }
+}
+
+impl Eq for Tls {}
+
+impl Hash for Tls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.fingerprint.hash(state);
+        self.server_name.hash(state);
+    }
+}
+
+/// Without the configuration, which holds a private key.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("server_name", &self.server_name).finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -70,7 +148,7 @@ impl Default for Breaker {
 /// How long an upstream may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
-    /// Until the TCP connection stands.
+    /// Until the connection stands, its TLS handshake included.
     pub connect: Duration,
     /// From the last request byte written to the first response byte; interim responses do not reset it.
     pub response: Duration,
@@ -86,7 +164,14 @@ pub(crate) mod testing {
 
     /// Servers `10.0.0.1` on these ports; everything else as the defaults have it.
     pub(crate) fn upstream(name: &str, ports: &[u16]) -> Upstream {
-        let server = |port: &u16| Server { host: "10.0.0.1".into(), port: *port, base_path: String::new(), weight: 1 };
+        let server = |port: &u16| Server {
+            host: "10.0.0.1".into(),
+            port: *port,
+            base_path: String::new(),
+            weight: 1,
+            tls: None,
+            link_local: false,
+        };
         let seconds = Duration::from_secs;
         Upstream {
             name: name.into(),
@@ -94,6 +179,7 @@ pub(crate) mod testing {
             balance: Balance::LeastRequests,
             retry_attempts: 1,
             retry_budget_percent: 20,
+            protocol: Protocol::Http1,
             timeouts: UpstreamTimeouts { connect: seconds(2), response: seconds(30), pool_idle: seconds(30) },
             breaker: Breaker::default(),
         }

@@ -13,7 +13,7 @@ use super::{
     transform::{self, TransformError, response::Treatment},
     tunnel,
     upstream::{
-        client::{Answer, Lease, UpstreamError},
+        client::{Answer, Arrival, Lease, UpstreamError},
         download::{Download, DownloadError},
         hop_by_hop,
         wire::{body::Decoder, response::Head},
@@ -31,7 +31,7 @@ pub(super) async fn respond(
     passage: &Passage,
     answer: Answer,
 ) -> Result<Response<Source>, Refused> {
-    let Answer { head, lease, pump } = answer;
+    let Answer { head, arrival } = answer;
     let (mut head, decoder) = parts(head);
     let present = Present::of(&head.headers);
     hop_by_hop::remove_from_response(&mut head.headers, present);
@@ -41,11 +41,14 @@ pub(super) async fn respond(
     if present.has(Present::CONTENT_TYPE) {
         content_type(exchange, passage, &mut head.headers);
     }
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(switch(exchange, passage, head, lease));
-    }
+    let arrival = match arrival {
+        Arrival::Http1(lease, _) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+            return Ok(switch(exchange, passage, head, lease));
+        }
+        arrival => arrival,
+    };
     let (deadlines, patience) = (Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
-    let body = Download::new(decoder, lease, pump, deadlines, patience);
+    let body = Download::new(decoder, arrival, deadlines, patience);
     let Some(operation) = passage.operation() else {
         return Ok(stream(head, body));
     };

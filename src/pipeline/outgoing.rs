@@ -22,7 +22,7 @@ use super::{
     upstream::{
         body::{Upload, UploadFailure, UpstreamBody},
         client::{Answer, Group, Terms, UpstreamError},
-        hop_by_hop,
+        grpc, hop_by_hop,
         pace::Pace,
         patience::Patience,
     },
@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     adaptation::plan::{Lookup, OperationPlan},
+    domain::upstream::Protocol,
     headers::{self, Present},
     problem::Code,
 };
@@ -47,7 +48,12 @@ pub(super) struct Passage {
     pub(super) patience: Rc<Patience>,
     /// What the client asks to switch to, for upgrades.
     pub(super) upgrade: Option<HeaderValue>,
+    /// Whether it is a gRPC call.
+    is_call: bool,
 }
+
+/// Longer than any exchange.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A request ready to be sent.
 pub(super) struct Prepared {
@@ -74,8 +80,17 @@ impl Passage {
         let entry = snapshot.version(chosen.api, served);
         let group = Rc::clone(&loaded.groups[entry.upstream]);
         let timeouts = &snapshot.config.timeouts;
-        let patience =
-            Patience::new(&exchange.worker.deadlines, timeouts.request, group.response, timeouts.response_idle);
+        // Over HTTP/1.1 a call could not work, and its media type must not lift limits.
+        let speaks_http2 = exchange.is_http2() && group.protocol != Protocol::Http1;
+        let call = if speaks_http2 { grpc::Call::read(&parts.headers) } else { None };
+        let (total, response, idle) = match call {
+            None => (timeouts.request, group.response, timeouts.response_idle),
+            // A call lasts as long as its caller says, a stream may be silent like a tunnel.
+            Some(grpc::Call { timeout }) => {
+                (timeout.unwrap_or(FOREVER), timeout.unwrap_or(group.response), timeouts.tunnel_idle)
+            }
+        };
+        let patience = Patience::new(&exchange.worker.deadlines, total, response, idle);
         let plan = entry.plan.as_ref();
         let operation = match plan.map(|plan| plan.operation(exchange.method.as_str(), &chosen.unversioned_path)) {
             Some(Lookup::Unknown) => {
@@ -93,6 +108,7 @@ impl Passage {
             group,
             patience,
             upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts) } else { None },
+            is_call: call.is_some(),
             loaded: Rc::clone(&loaded),
         })
     }
@@ -141,25 +157,28 @@ pub(super) fn prepare(
     if let Some(outcome) = adapted {
         exchange.adapted("request", outcome);
     }
-    Ok(stream(exchange, parts, body, lines))
+    Ok(stream(exchange, passage, parts, body, lines))
 }
 
 /// Forwards the body as it comes.
-fn stream(exchange: &Exchange, parts: Parts, body: RequestBody, lines: Lines) -> Prepared {
+fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, body: RequestBody, lines: Lines) -> Prepared {
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
         return Prepared { request: assemble(parts, UpstreamBody::Empty), adapt: false, lines };
     }
     let expects = expects_continue(&parts.headers, parts.version);
-    let upload = Upload::new(body, limits.request_body_bytes, speed(exchange), deadlines, expects);
+    let upload = Upload::new(body, limits.request_body_bytes, speed(exchange, passage.is_call), deadlines, expects);
     let request = assemble(parts, UpstreamBody::Stream(upload));
     Prepared { request, adapt: false, lines }
 }
 
-/// Longest pause and least speed of a request body.
-fn speed(exchange: &Exchange) -> (Duration, Pace) {
+/// Longest pause and least speed of a request body; the messages of a gRPC call come when they come.
+fn speed(exchange: &Exchange, is_call: bool) -> (Duration, Pace) {
     let config = &exchange.loaded.snapshot.config;
+    if is_call {
+        return (config.timeouts.tunnel_idle, Pace::new(0, Duration::ZERO));
+    }
     let pace = Pace::new(config.limits.request_body_rate, config.timeouts.request_body_grace);
     (config.timeouts.request_body, pace)
 }
@@ -172,7 +191,7 @@ fn hold(exchange: &Exchange, parts: Parts, body: RequestBody, lines: Lines) -> R
         return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
     }
     let deadlines = &exchange.worker.deadlines;
-    let upload = Upload::new(body, cap, speed(exchange), deadlines, false);
+    let upload = Upload::new(body, cap, speed(exchange, false), deadlines, false);
     let request = assemble(parts, UpstreamBody::Stream(upload));
     Ok(Prepared { request, adapt: true, lines })
 }
@@ -227,6 +246,12 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
         deadlines: &exchange.worker.deadlines,
         patience: &passage.patience,
         upgrade: passage.upgrade.is_some(),
+        interim: &|status, mut fields| {
+            let present = Present::of(&fields);
+            hop_by_hop::remove_from_response(&mut fields, present);
+            headers::remove_gateway_only(&mut fields);
+            exchange.link.interim(status, &fields);
+        },
     };
     match passage.group.send(prepared.request, terms).await {
         Ok(answer) => {
@@ -297,7 +322,11 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     let present = exchange.present;
     let fields = &mut parts.headers;
     let is_version = |name: &HeaderName| snapshot.negotiator.is_version_field(passage.api, name);
+    let takes_trailers = passage.group.protocol != Protocol::Http1 && takes_trailers(fields);
     hop_by_hop::remove(fields, present, is_version, &snapshot.config.request_trailers)?;
+    if takes_trailers {
+        fields.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
     if let Some(protocol) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         fields.insert(header::UPGRADE, protocol.clone());
@@ -329,6 +358,13 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
         fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
     }
     Ok(Lines { forwarded, via, request_id })
+}
+
+/// Whether the client reads trailers; gRPC servers ask for this word (RFC 9110 section 10.1.4).
+fn takes_trailers(fields: &HeaderMap) -> bool {
+    let lines = fields.get_all(header::TE);
+    let mut options = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Takes one hop off `Max-Forwards` (RFC 9110 section 7.6.2).

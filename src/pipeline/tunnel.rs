@@ -10,22 +10,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::{
     deadline::{Deadlines, Timer},
-    downstream::socket::Socket,
+    downstream, upstream,
 };
 
 /// Passes bytes until both sides have closed, one breaks, or nothing has moved for `idle`.
 ///
 /// - `client`: the socket, and what the client sent while it waited for the switch.
 pub(super) async fn run(
-    (client, sent): (Socket, Vec<u8>),
-    (server, early): (TcpStream, Bytes),
+    (client, sent): (downstream::socket::Socket, Vec<u8>),
+    (server, early): (upstream::socket::Socket, Bytes),
     deadlines: Rc<Deadlines>,
     idle: Duration,
 ) {

@@ -5,7 +5,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
@@ -293,6 +293,8 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<Pools>) -> Loa
     let mut before = pools.take();
     let mut kept = Pools::new();
     let request_trailers: Rc<[HeaderName]> = config.request_trailers.as_slice().into();
+    let listeners = config.listeners.iter().map(|listener| listener.id.address);
+    let own: Rc<[SocketAddr]> = listeners.chain([config.admin.listen]).collect();
     let mut group = |upstream: &Upstream| {
         let roster = shared.fleet.roster(&upstream.name);
         let mut member = |server: &Server| {
@@ -301,6 +303,7 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<Pools>) -> Loa
             let new = || ServerPool::new(key.1.clone(), roster.condition(&server.label()));
             let known = before.remove(&key).unwrap_or_else(new);
             let pool = Rc::clone(kept.entry(key).or_insert(known));
+            pool.guard(&own);
             Member { pool, weight: server.weight }
         };
         let members = upstream.servers.iter().map(&mut member).collect();

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    jitter::jittered,
-    server::{ConnectOptions, ServerPool},
-};
+use super::{connect::ConnectOptions, jitter::jittered, server::ServerPool};
 use crate::pipeline::deadline::Deadlines;
 
 /// Tries to connect every now and then until the breaker is closed.

@@ -9,23 +9,25 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, StatusCode};
-use tokio::net::TcpStream;
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 
 use super::{
     balance::{Balancer, Load},
     body::{UploadFailure, UpstreamBody},
     breaker,
+    connect::{ConnectError, ConnectOptions},
     fleet::Roster,
+    http2::{self, Multiplexed, exchange::Rules},
     patience::Patience,
     pump::{Pump, PumpError},
     retry::{self, Budget, Progress},
-    server::{ConnectError, ConnectOptions, Connection, Open, ServerPool},
+    server::{Connection, Open, ServerPool},
+    socket::Socket,
     wire::response::{self, Head, Malformed},
 };
 use crate::{
     config::checked::Limits,
-    domain::upstream::{Breaker, Upstream},
+    domain::upstream::{Breaker, Protocol, Upstream},
     headers::spare,
     pipeline::deadline::Deadlines,
     problem::Code,
@@ -46,6 +48,8 @@ pub struct Group {
     attempts: u32,
     breaker: Breaker,
     options: ConnectOptions,
+    /// Which protocol its servers speak.
+    pub protocol: Protocol,
     limits: Limits,
     /// Fields that may follow a request body.
     request_trailers: Rc<[HeaderName]>,
@@ -68,10 +72,33 @@ pub struct Member {
 pub struct Answer {
     /// The head, and how the body ends.
     pub head: Head,
-    /// The connection it arrives on.
-    pub lease: Lease,
-    /// What is left of the request, where the server answered before it had all of it.
-    pub pump: Option<Box<Pump>>,
+    /// How the body arrives.
+    pub arrival: Arrival,
+}
+
+/// How an answer's body arrives.
+#[derive(Debug)]
+pub enum Arrival {
+    /// On a connection of its own, together with what is left of the request where the server answered before it
+    /// had all of it. The head says where it ends.
+    Http1(Lease, Option<Box<Pump>>),
+    /// On a stream of a shared connection.
+    Http2(Box<http2::answer::Stream>),
+}
+
+/// What carries a request.
+enum Carrier {
+    Http1(Connection),
+    Http2(Rc<Multiplexed>),
+}
+
+impl Carrier {
+    fn is_reused(&self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.reused,
+            Self::Http2(connection) => connection.is_used(),
+        }
+    }
 }
 
 /// Why no answer arrived.
@@ -123,7 +150,11 @@ impl UpstreamError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable { .. } => Code::UpstreamUnavailable,
-            Self::Connect { source: ConnectError::Failed(_), .. } => Code::UpstreamUnreachable,
+            Self::Connect {
+                source:
+                    ConnectError::Failed(_) | ConnectError::Forbidden(_) | ConnectError::Tls(_) | ConnectError::Http2(_),
+                ..
+            } => Code::UpstreamUnreachable,
             Self::Connect { source: ConnectError::TimedOut(_), .. } | Self::Timeout { .. } => Code::UpstreamTimeout,
             Self::Reset { .. } => Code::UpstreamReset,
             Self::Invalid { .. } => Code::UpstreamInvalidResponse,
@@ -135,7 +166,6 @@ impl UpstreamError {
 }
 
 /// What one exchange brings to [`Group::send`].
-#[derive(Debug)]
 pub struct Terms<'a> {
     /// The worker's deadlines.
     pub deadlines: &'a Rc<Deadlines>,
@@ -145,6 +175,8 @@ pub struct Terms<'a> {
     pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
     pub upgrade: bool,
+    /// Passes an interim response on.
+    pub interim: &'a dyn Fn(StatusCode, HeaderMap),
 }
 
 impl Group {
@@ -169,6 +201,7 @@ impl Group {
             breaker: upstream.breaker,
             attempts: upstream.retry_attempts,
             options: ConnectOptions { connect: timeouts.connect, write },
+            protocol: upstream.protocol,
             limits,
             request_trailers,
             pool_idle_ms: u64::try_from(timeouts.pool_idle.as_millis()).unwrap_or(u64::MAX),
@@ -195,7 +228,7 @@ impl Group {
             let error = match self.connection(member, terms.deadlines).await {
                 Err(source) => UpstreamError::Connect { server: member.pool.name.clone(), source },
                 Ok(connection) => {
-                    let reused = connection.reused;
+                    let reused = connection.is_reused();
                     match self.exchange(&member.pool, connection, &mut request, &terms).await {
                         Ok(answer) => {
                             spare::give_back(std::mem::take(request.headers_mut()));
@@ -206,7 +239,7 @@ impl Group {
                             index = self.pick(tried).ok_or_else(unavailable)?;
                             continue;
                         }
-                        Err(Failure::NotSent(error)) => error,
+                        Err(Failure::NotSent(error) | Failure::Refused(error)) => error,
                         Err(Failure::Lost(error)) => {
                             let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
                             // A streamed body is gone with the connection.
@@ -240,7 +273,8 @@ impl Group {
     /// Closes connections that were idle too long.
     pub fn sweep(&self, now: u64) {
         for member in &self.servers {
-            member.pool.sweep(now.saturating_sub(self.pool_idle_ms));
+            member.pool.refresh(now);
+            member.pool.sweep(now, now.saturating_sub(self.pool_idle_ms));
         }
     }
 
@@ -259,15 +293,20 @@ impl Group {
         if picked.is_some() || tried == 0 { picked } else { self.balancer.pick(count, true, available, load) }
     }
 
-    async fn connection(&self, member: &Member, deadlines: &Rc<Deadlines>) -> Result<Connection, ConnectError> {
+    async fn connection(&self, member: &Member, deadlines: &Rc<Deadlines>) -> Result<Carrier, ConnectError> {
         let pool = &member.pool;
-        if let Some(idle) = pool.checkout(deadlines.now().saturating_sub(self.pool_idle_ms)) {
+        let now = deadlines.now();
+        let pooled = match self.protocol {
+            Protocol::Http1 => pool.checkout(now, now.saturating_sub(self.pool_idle_ms)).map(Carrier::Http1),
+            Protocol::Http2 | Protocol::Http2Cleartext => pool.multiplexer.checkout().map(Carrier::Http2),
+        };
+        if let Some(pooled) = pooled {
             pool.tally.hits.inc();
-            return Ok(idle);
+            return Ok(pooled);
         }
         pool.tally.misses.inc();
         // Boxed: connecting is rare, and its state would weigh on every exchange.
-        let connected = Box::pin(pool.connect(deadlines, self.options)).await;
+        let connected = Box::pin(self.connect(pool, deadlines)).await;
         match &connected {
             Ok(_) => pool.condition.connected(),
             Err(_) if pool.condition.refused(self.breaker.open_after) => {
@@ -283,6 +322,18 @@ impl Group {
         connected
     }
 
+    async fn connect(&self, pool: &ServerPool, deadlines: &Rc<Deadlines>) -> Result<Carrier, ConnectError> {
+        if self.protocol == Protocol::Http1 {
+            return pool.connect(deadlines, self.options).await.map(Carrier::Http1);
+        }
+        let open = async || {
+            let (io, open) = pool.open(deadlines, self.options).await?;
+            Multiplexed::begin(io, open, self.options, self.limits.response_header_bytes).await
+        };
+        let connection = pool.multiplexer.connection(deadlines.now(), self.options.connect, open).await;
+        connection.map(Carrier::Http2)
+    }
+
     /// Takes one of the request's retries, if any is left.
     fn may_retry(&self, retries: &mut u32, deadlines: &Deadlines) -> bool {
         let may = *retries < self.attempts && (self.budget.take(deadlines.now()) || self.roster.take_free_retry());
@@ -295,6 +346,24 @@ impl Group {
 
     /// One try on one connection.
     async fn exchange(
+        &self,
+        pool: &Rc<ServerPool>,
+        carrier: Carrier,
+        request: &mut Request<UpstreamBody>,
+        terms: &Terms<'_>,
+    ) -> Result<Answer, Failure> {
+        match carrier {
+            Carrier::Http1(connection) => self.exchange_http1(pool, connection, request, terms).await,
+            Carrier::Http2(connection) => {
+                let (server, active) = ((&pool.server, &*pool.name), Active::new(pool));
+                let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };
+                // Boxed: its state would weigh on every exchange over HTTP/1.1.
+                Box::pin(http2::exchange::send(connection, server, active, request, (terms, rules))).await
+            }
+        }
+    }
+
+    async fn exchange_http1(
         &self,
         pool: &Rc<ServerPool>,
         mut connection: Connection,
@@ -317,7 +386,8 @@ impl Group {
                     return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
                 }
                 lease.keep_alive = head.keep_alive;
-                Ok(Answer { head, lease, pump: sending.pump.map(Box::new) })
+                lease.connection.kept_for = kept_for(&head.headers);
+                Ok(Answer { head, arrival: Arrival::Http1(lease, sending.pump.map(Box::new)) })
             }
             Err(Trouble::Late) => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
             Err(Trouble::Malformed(error)) => {
@@ -340,9 +410,24 @@ impl Group {
     }
 }
 
-enum Failure {
+/// Milliseconds for which the server keeps the connection without a request, where it says so.
+fn kept_for(fields: &HeaderMap) -> Option<u64> {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    let mut options = fields.get(KEEP_ALIVE)?.to_str().ok()?.split(',');
+    let seconds = options.find_map(|option| {
+        let (name, seconds) = option.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("timeout").then_some(seconds)
+    })?;
+    seconds.parse::<u64>().ok()?.checked_mul(1000)
+}
+
+/// How a try failed.
+#[derive(Debug)]
+pub enum Failure {
     /// Not a byte was written; the request is as it was.
     NotSent(UpstreamError),
+    /// The server says that it did not look at the request, which is as it was.
+    Refused(UpstreamError),
     /// It may have been received, but nothing came back.
     Lost(UpstreamError),
     /// The answer had begun, or it is not the connection's fault: never tried again.
@@ -388,7 +473,7 @@ impl Sending<'_> {
             match connection.poll_fill(cx, HEAD_ROOM) {
                 Poll::Ready(Ok(1..)) => {
                     self.heard = true;
-                    match self.head(connection, method) {
+                    match self.head(connection, method, terms) {
                         Err(error) => return Poll::Ready(Err(Trouble::Malformed(error))),
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Ok(None) => {}
@@ -426,8 +511,13 @@ impl Sending<'_> {
         }
     }
 
-    /// The answer's head, if it has arrived; interim responses before it are counted and skipped.
-    fn head(&mut self, connection: &mut Connection, method: &Method) -> Result<Option<Head>, Malformed> {
+    /// The answer's head, if it has arrived; interim responses before it are counted and passed on.
+    fn head(
+        &mut self,
+        connection: &mut Connection,
+        method: &Method,
+        terms: &Terms<'_>,
+    ) -> Result<Option<Head>, Malformed> {
         while let Some(head) = response::take(&mut connection.buffer, method, self.limits)? {
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
@@ -436,7 +526,10 @@ impl Sending<'_> {
             if self.interims > self.limits.interim_responses {
                 return Err(Malformed::TooLarge);
             }
-            if let Some(pump) = self.pump.as_mut().filter(|_| head.status == StatusCode::CONTINUE) {
+            if head.status != StatusCode::CONTINUE {
+                (terms.interim)(head.status, head.headers);
+            } else if let Some(pump) = &mut self.pump {
+                // The client is asked for its body when it is read.
                 pump.open();
             }
         }
@@ -483,8 +576,33 @@ impl Lease {
 
     /// The socket after a switch of protocols, what the server sent right behind its head, and what counts both as
     /// in use while it is kept.
-    pub fn into_socket(self) -> (TcpStream, Bytes, (Active, Open)) {
+    pub fn into_socket(self) -> (Socket, Bytes, (Active, Open)) {
         let (socket, rest, open) = self.connection.into_parts();
         (socket, rest, (self.active, open))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_server_says_how_long_it_keeps_a_connection() {
+        for (text, ms) in [
+            ("timeout=5", Some(5000)),
+            ("max=100, Timeout=75", Some(75_000)),
+            ("timeout=0", Some(0)),
+            ("timeout=x", None),
+            ("timeout", None),
+            ("max=5", None),
+            ("timeout=99999999999999999999", None),
+        ] {
+            let fields =
+                [(HeaderName::from_static("keep-alive"), HeaderValue::from_static(text))].into_iter().collect();
+            assert_eq!(kept_for(&fields), ms, "{text}");
+        }
+        assert_eq!(kept_for(&HeaderMap::new()), None);
     }
 }

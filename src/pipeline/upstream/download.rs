@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::{
-    client::Lease,
+    client::{Arrival, Lease},
+    http2,
     patience::Patience,
     pump::Pump,
     whole::Whole,
@@ -24,6 +25,23 @@ use crate::pipeline::deadline::Deadlines;
 /// A response body that is forwarded while it arrives.
 #[derive(Debug)]
 pub struct Download {
+    from: Arriving,
+    patience: Rc<Patience>,
+    waiting: bool,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+enum Arriving {
+    Http1(Http1),
+    Http2(Box<http2::answer::Stream>),
+    /// Nowhere any more.
+    Gone,
+}
+
+/// A body on a connection of its own.
+#[derive(Debug)]
+struct Http1 {
     decoder: Decoder,
     lease: Option<Lease>,
     /// The rest of the request, where the server answered before it had all of it.
@@ -31,8 +49,6 @@ pub struct Download {
     /// How much is read at once; grows with the body.
     room: usize,
     deadlines: Rc<Deadlines>,
-    patience: Rc<Patience>,
-    waiting: bool,
 }
 
 /// Why a response body ended early. The client's connection is cut, so that no truncated answer
@@ -60,23 +76,90 @@ const ROOM_BYTES_MAX: usize = 64 * 1024;
 type Piece = Option<Result<Frame<Bytes>, DownloadError>>;
 
 impl Download {
-    /// - `lease`: the connection it arrives on.
-    /// - `pump`: what is left of the request.
-    pub fn new(
-        decoder: Decoder,
-        lease: Lease,
-        pump: Option<Box<Pump>>,
-        deadlines: Rc<Deadlines>,
-        patience: Rc<Patience>,
-    ) -> Self {
-        let lease = Some(lease);
-        let mut download = Self { decoder, lease, pump, room: ROOM_BYTES_MIN, deadlines, patience, waiting: false };
-        download.return_at_end();
-        download
+    /// - `decoder`: where a body of HTTP/1.1 ends.
+    pub fn new(decoder: Decoder, arrival: Arrival, deadlines: Rc<Deadlines>, patience: Rc<Patience>) -> Self {
+        let from = match arrival {
+            Arrival::Http1(lease, pump) => Arriving::Http1(Http1::new(decoder, lease, pump, deadlines)),
+            Arrival::Http2(stream) => Arriving::Http2(stream),
+        };
+        Self { from, patience, waiting: false }
     }
 
     /// The next piece.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        let polled = match &mut self.from {
+            Arriving::Http1(body) => body.poll_frame(cx, &self.patience),
+            Arriving::Http2(_) if self.patience.is_over() => Poll::Ready(Some(Err(DownloadError::Stalled))),
+            Arriving::Http2(stream) => stream.poll_frame(cx),
+            Arriving::Gone => Poll::Ready(None),
+        };
+        match polled {
+            Poll::Pending => {
+                if !self.waiting {
+                    self.patience.paused();
+                    self.waiting = true;
+                }
+                match self.patience.expired(cx) {
+                    true => self.fail(DownloadError::Stalled),
+                    false => Poll::Pending,
+                }
+            }
+            Poll::Ready(Some(Err(error))) => self.fail(error),
+            Poll::Ready(piece) => {
+                self.waiting = false;
+                Poll::Ready(piece)
+            }
+        }
+    }
+
+    fn fail(&mut self, error: DownloadError) -> Poll<Piece> {
+        self.from = Arriving::Gone;
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// Whether nothing more comes.
+    pub fn is_end_stream(&self) -> bool {
+        match &self.from {
+            Arriving::Http1(body) => body.decoder.is_done(),
+            Arriving::Http2(stream) => stream.is_end_stream(),
+            Arriving::Gone => true,
+        }
+    }
+
+    /// How much is left, as far as the head says.
+    pub fn size_hint(&self) -> SizeHint {
+        match &self.from {
+            Arriving::Http1(body) => body.decoder.left().map_or_else(SizeHint::new, SizeHint::with_exact),
+            Arriving::Http2(stream) => stream.size_hint(),
+            Arriving::Gone => SizeHint::with_exact(0),
+        }
+    }
+
+    /// Collects the rest; none beyond `cap` bytes.
+    pub async fn collect(&mut self, cap: usize) -> Result<Option<Bytes>, DownloadError> {
+        let mut whole = Whole::default();
+        while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if whole.len() + data.len() > cap {
+                self.from = Arriving::Gone;
+                return Ok(None);
+            }
+            whole.push(data);
+        }
+        Ok(Some(whole.into_bytes()))
+    }
+}
+
+impl Http1 {
+    /// - `lease`: the connection it arrives on.
+    /// - `pump`: what is left of the request.
+    fn new(decoder: Decoder, lease: Lease, pump: Option<Box<Pump>>, deadlines: Rc<Deadlines>) -> Self {
+        let mut body = Self { decoder, lease: Some(lease), pump, room: ROOM_BYTES_MIN, deadlines };
+        body.return_at_end();
+        body
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>, patience: &Patience) -> Poll<Piece> {
         let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
         if let Some(pump) = &mut self.pump {
             match pump.poll(&mut lease.connection, cx) {
@@ -91,10 +174,9 @@ impl Download {
         }
         loop {
             match self.decoder.next(&mut lease.connection.buffer) {
-                Err(error) => return self.fail(DownloadError::Malformed(error)),
-                Ok(_) if self.patience.is_over() => return self.fail(DownloadError::Stalled),
+                Err(error) => return fail(DownloadError::Malformed(error)),
+                Ok(_) if patience.is_over() => return fail(DownloadError::Stalled),
                 Ok(Step::Data(data)) => {
-                    self.waiting = false;
                     self.return_at_end();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
@@ -109,54 +191,17 @@ impl Download {
                 Ok(Step::More) => {}
             }
             match lease.connection.poll_fill(cx, self.room) {
-                Poll::Pending => return self.poll_pause(cx),
-                Poll::Ready(Err(error)) => return self.fail(DownloadError::Broken(error)),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return fail(DownloadError::Broken(error)),
                 Poll::Ready(Ok(0)) if self.decoder.end() => {
                     self.lease = None;
                     return Poll::Ready(None);
                 }
-                Poll::Ready(Ok(0)) => return self.fail(DownloadError::Truncated),
+                Poll::Ready(Ok(0)) => return fail(DownloadError::Truncated),
                 Poll::Ready(Ok(n)) if n >= self.room => self.room = (self.room * 2).min(ROOM_BYTES_MAX),
                 Poll::Ready(Ok(_)) => {}
             }
         }
-    }
-
-    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
-        if !self.waiting {
-            self.patience.paused();
-            self.waiting = true;
-        }
-        if self.patience.expired(cx) { self.fail(DownloadError::Stalled) } else { Poll::Pending }
-    }
-
-    fn fail(&mut self, error: DownloadError) -> Poll<Piece> {
-        self.lease = None;
-        Poll::Ready(Some(Err(error)))
-    }
-
-    /// Whether nothing more comes.
-    pub fn is_end_stream(&self) -> bool {
-        self.decoder.is_done()
-    }
-
-    /// How much is left, as far as the head says.
-    pub fn size_hint(&self) -> SizeHint {
-        self.decoder.left().map_or_else(SizeHint::new, SizeHint::with_exact)
-    }
-
-    /// Collects the rest; none beyond `cap` bytes.
-    pub async fn collect(&mut self, cap: usize) -> Result<Option<Bytes>, DownloadError> {
-        let mut whole = Whole::default();
-        while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
-            let Ok(data) = frame?.into_data() else { continue };
-            if whole.len() + data.len() > cap {
-                self.lease = None;
-                return Ok(None);
-            }
-            whole.push(data);
-        }
-        Ok(Some(whole.into_bytes()))
     }
 
     /// Gives the connection back once the body is whole and the request was taken whole.
@@ -168,4 +213,8 @@ impl Download {
             lease.finish(&self.deadlines);
         }
     }
+}
+
+fn fail(error: DownloadError) -> Poll<Piece> {
+    Poll::Ready(Some(Err(error)))
 }

@@ -2,59 +2,57 @@
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::socket::Socket;
 use crate::pipeline::{deadline::Deadlines, flat_write::poll_write_flat, stall::Stall};
 
 /// A server's socket.
 #[derive(Debug)]
 pub struct UpstreamIo {
-    stream: TcpStream,
+    socket: Socket,
+    address: SocketAddr,
     stall: Stall,
 }
 
 impl UpstreamIo {
     /// `write`: how long a write may make no progress.
-    pub fn new(stream: TcpStream, deadlines: Rc<Deadlines>, write: Duration) -> Self {
-        Self { stream, stall: Stall::new(deadlines, write) }
+    pub fn new(socket: Socket, address: SocketAddr, deadlines: Rc<Deadlines>, write: Duration) -> Self {
+        Self { socket, address, stall: Stall::new(deadlines, write) }
     }
 
     /// Whether neither bytes nor a close have come. Asks the kernel only where an event says so.
     pub fn poll_silent(&mut self, cx: &mut Context<'_>) -> bool {
-        match self.stream.poll_read_ready(cx) {
-            Poll::Pending => true,
-            Poll::Ready(Err(_)) => false,
-            Poll::Ready(Ok(())) => {
-                let outcome = self.stream.try_read(&mut [0]);
-                outcome.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            }
-        }
+        self.socket.poll_silent(cx)
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The bare socket.
-    pub fn into_inner(self) -> TcpStream {
-        self.stream
+    pub fn into_inner(self) -> Socket {
+        self.socket
     }
 }
 
 impl AsyncRead for UpstreamIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for UpstreamIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, data);
+        let outcome = Pin::new(&mut self.socket).poll_write(cx, data);
         self.stall.watch(cx, outcome)
     }
 
@@ -63,7 +61,7 @@ impl AsyncWrite for UpstreamIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = poll_write_flat(&mut self.stream, cx, slices);
+        let outcome = poll_write_flat(&mut self.socket, cx, slices);
         self.stall.watch(cx, outcome)
     }
 
@@ -71,11 +69,12 @@ impl AsyncWrite for UpstreamIo {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.socket).poll_flush(cx);
+        self.stall.watch(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

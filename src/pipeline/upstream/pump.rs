@@ -127,6 +127,12 @@ impl Pump {
                     Poll::Ready(Ok(n)) => self.wrote(n),
                 }
             }
+            // Before anything is waited for: what TLS holds back would be waited for by the server.
+            match connection.poll_flush(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(PumpError::Io(error))),
+                Poll::Ready(Ok(())) => {}
+            }
             let Some(upload) = &mut self.upload else { return Poll::Ready(Ok(())) };
             let frame = match upload.poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,

@@ -3,25 +3,32 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWrite as _},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
-use super::{condition::Condition, io::UpstreamIo, tally::Tally};
-use crate::{descriptors, domain::upstream::Server, pipeline::deadline::Deadlines};
+use super::{
+    addresses::Addresses,
+    condition::Condition,
+    connect::{self, ConnectError, ConnectOptions},
+    guard::Guard,
+    http2::Multiplexer,
+    io::UpstreamIo,
+    socket::Socket,
+    tally::Tally,
+};
+use crate::{domain::upstream::Server, pipeline::deadline::Deadlines};
 
 /// Room for an ordinary request head.
 const LEAD_BYTES: usize = 1024;
+/// How long before a server may close an idle connection it is not used any more.
+const CLOSE_MARGIN_MS: u64 = 1000;
 /// Idle connections kept to one server by one worker.
 const IDLE_MAX: usize = 128;
 
@@ -36,8 +43,12 @@ pub struct ServerPool {
     pub condition: Arc<Condition>,
     /// What this worker counts about it.
     pub tally: Arc<Tally>,
-    address: Option<SocketAddr>,
+    addresses: Addresses,
+    /// Under the snapshot in use.
+    guard: RefCell<Guard>,
     idle: RefCell<Vec<Idle>>,
+    /// Its connections that carry many requests, where the upstream speaks HTTP/2.
+    pub multiplexer: Multiplexer,
     /// Whether connections are kept no more: no snapshot in use names the server.
     closed: Cell<bool>,
     /// Whether this worker finds out when an open breaker may close.
@@ -49,6 +60,8 @@ struct Idle {
     connection: Connection,
     /// Worker's milliseconds at which it became idle.
     since: u64,
+    /// Worker's milliseconds at which the server may close it.
+    until: u64,
 }
 
 /// A connection that is ready for a request, or carries one.
@@ -59,6 +72,8 @@ pub struct Connection {
     pub buffer: BytesMut,
     /// Whether it has carried a request before.
     pub reused: bool,
+    /// Milliseconds for which the server keeps it without a request, where it said so.
+    pub kept_for: Option<u64>,
     /// A buffer for writing, kept from one request to the next.
     lead: Vec<u8>,
     open: Open,
@@ -68,37 +83,18 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Open(Arc<Tally>);
 
-/// What opening a connection needs to know.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectOptions {
-    /// Until the connection stands.
-    pub connect: Duration,
-    /// How long a write may make no progress.
-    pub write: Duration,
-}
-
-/// Why a connection could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// Refused, unreachable, or the name does not resolve.
-    #[error("cannot connect")]
-    Failed(#[source] io::Error),
-    /// Did not stand in time.
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
-}
-
 impl ServerPool {
     /// A server without connections.
     pub fn new(server: Server, condition: Arc<Condition>) -> Rc<Self> {
-        let address = server.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, server.port));
         Rc::new(Self {
             name: server.label(),
             tally: condition.tally(),
             condition,
+            addresses: Addresses::new(&server),
             server,
-            address,
+            guard: RefCell::default(),
             idle: RefCell::default(),
+            multiplexer: Multiplexer::default(),
             closed: Cell::new(false),
             watched: Cell::new(false),
         })
@@ -106,17 +102,18 @@ impl ServerPool {
 
     /// An idle connection that is still good, the one used last.
     ///
-    /// `expired`: connections idle since before this are closed.
-    pub fn checkout(&self, expired: u64) -> Option<Connection> {
+    /// - `now`: worker's milliseconds.
+    /// - `expired`: connections idle since before this are closed.
+    pub fn checkout(&self, now: u64, expired: u64) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let mut good = None;
-        while let Some(Idle { mut connection, since }) = idle.pop() {
+        while let Some(Idle { mut connection, since, until }) = idle.pop() {
             if since < expired {
                 // Those below it are older still.
                 idle.clear();
                 break;
             }
-            if connection.is_quiet() {
+            if now < until && connection.is_quiet() {
                 connection.reused = true;
                 good = Some(connection);
                 break;
@@ -133,17 +130,29 @@ impl ServerPool {
         // A byte too much belongs to no answer of ours (RELIABILITY risk 3).
         let keep = connection.buffer.is_empty() && !self.closed.get() && !self.condition.is_drained();
         if keep && idle.len() < IDLE_MAX {
-            idle.push(Idle { connection, since: now });
+            // A request must not meet the server's close on the way.
+            let kept_for = connection.kept_for.map(|ms| ms.saturating_sub(CLOSE_MARGIN_MS));
+            let until = kept_for.map_or(u64::MAX, |ms| now.saturating_add(ms));
+            idle.push(Idle { connection, since: now, until });
             self.tally.idle.set(idle.len() as u64);
         }
     }
 
-    /// Closes connections idle since before `expired`, and those the server has closed.
-    pub fn sweep(&self, expired: u64) {
+    /// Closes connections idle since before `expired`, those the server has closed, and those to an address its name
+    /// does not have any more.
+    pub fn sweep(&self, now: u64, expired: u64) {
+        let current = |address: SocketAddr| self.addresses.contains(address);
+        match self.condition.is_drained() {
+            true => self.multiplexer.close(),
+            false => self.multiplexer.sweep(expired, current),
+        }
         let mut idle = self.idle.borrow_mut();
         match self.condition.is_drained() {
             true => idle.clear(),
-            false => idle.retain_mut(|idle| idle.since >= expired && idle.connection.is_quiet()),
+            false => idle.retain_mut(|idle| {
+                let wanted = idle.since >= expired && now < idle.until && current(idle.connection.io.address());
+                wanted && idle.connection.is_quiet()
+            }),
         }
         self.tally.idle.set(idle.len() as u64);
     }
@@ -151,33 +160,49 @@ impl ServerPool {
     /// Closes idle connections now and all others once their request is done.
     pub fn close(&self) {
         self.closed.set(true);
+        self.multiplexer.close();
         self.idle.borrow_mut().clear();
         self.tally.idle.set(0);
     }
 
-    /// Opens a connection.
+    /// From now on these addresses are not connected to.
+    pub fn guard(&self, own: &Rc<[SocketAddr]>) {
+        self.guard.replace(Guard::new(Rc::clone(own), self.server.link_local));
+    }
+
+    /// Looks the server's name up again if it is time to.
+    pub fn refresh(self: &Rc<Self>, now: u64) {
+        if self.addresses.is_due(now) {
+            let pool = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                if let Err(error) = pool.addresses.look_up(now).await {
+                    tracing::warn!(server = pool.name, %error, "name not found, its last addresses stay in use");
+                }
+            });
+        }
+    }
+
+    /// Opens a connection that nothing was sent on, and what counts it as open.
+    pub async fn open(
+        &self,
+        deadlines: &Rc<Deadlines>,
+        options: ConnectOptions,
+    ) -> Result<(UpstreamIo, Open), ConnectError> {
+        let guard = self.guard.borrow().clone();
+        let places = (&self.addresses, &guard);
+        let (socket, address) = connect::open(&self.server, places, deadlines.now(), options.connect).await?;
+        let open = Open::new(&self.tally);
+        Ok((UpstreamIo::new(socket, address, Rc::clone(deadlines), options.write), open))
+    }
+
+    /// Opens a connection for one request at a time.
     pub async fn connect(
         &self,
         deadlines: &Rc<Deadlines>,
         options: ConnectOptions,
     ) -> Result<Connection, ConnectError> {
-        let opening = async {
-            match self.address {
-                Some(address) => TcpStream::connect(address).await,
-                None => TcpStream::connect((self.server.host.as_str(), self.server.port)).await,
-            }
-        };
-        let stream = match tokio::time::timeout(options.connect, opening).await {
-            Ok(connected) => connected.map_err(ConnectError::Failed)?,
-            Err(_) => return Err(ConnectError::TimedOut(options.connect)),
-        };
-        if descriptors::is_reserved(&stream) {
-            return Err(ConnectError::Failed(io::Error::other("descriptors are short")));
-        }
-        stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-        let io = UpstreamIo::new(stream, Rc::clone(deadlines), options.write);
-        let open = Open::new(&self.tally);
-        Ok(Connection { io, buffer: BytesMut::new(), reused: false, lead: Vec::new(), open })
+        let (io, open) = self.open(deadlines, options).await?;
+        Ok(Connection { io, buffer: BytesMut::new(), reused: false, kept_for: None, lead: Vec::new(), open })
     }
 }
 
@@ -210,6 +235,11 @@ impl Connection {
         }
     }
 
+    /// Writes what was taken but not handed to the kernel yet.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
     /// An empty buffer for writing.
     pub fn take_lead(&mut self) -> Vec<u8> {
         let mut lead = std::mem::take(&mut self.lead);
@@ -226,7 +256,7 @@ impl Connection {
     }
 
     /// The bare socket, what was read from it but not understood, and what counts it as open.
-    pub fn into_parts(self) -> (TcpStream, Bytes, Open) {
+    pub fn into_parts(self) -> (Socket, Bytes, Open) {
         (self.io.into_inner(), self.buffer.freeze(), self.open)
     }
 

@@ -1,0 +1,177 @@
+//! HTTP/2 towards an upstream: few connections, many requests on each.
+//!
+//! The frames are the business of crate `h2`; a task for each connection drives them. A request's own task
+//! writes its body and reads its answer, so that back-pressure reaches from the client to the server.
+
+pub mod answer;
+pub mod exchange;
+mod pump;
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+
+use super::{
+    connect::{ConnectError, ConnectOptions},
+    io::UpstreamIo,
+    server::Open,
+};
+use crate::pipeline::deadline::Deadlines;
+
+/// Requests on one connection at once; fewer where the server says so (RELIABILITY section 4).
+const STREAMS_MAX: usize = 100;
+/// How much of an answer, and of all answers of a connection, may wait to be read.
+const STREAM_WINDOW_BYTES: u32 = 64 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// How much of a request may wait to be written.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+
+/// The connections of one worker to one server.
+#[derive(Debug, Default)]
+pub struct Multiplexer {
+    connections: RefCell<Vec<Rc<Multiplexed>>>,
+    /// Held while one is opened, so that a burst of requests opens one and not one each.
+    opening: tokio::sync::Mutex<()>,
+}
+
+/// A connection that carries many requests.
+#[derive(Debug)]
+pub struct Multiplexed {
+    _open: Open,
+    address: SocketAddr,
+    sender: SendRequest<Bytes>,
+    /// Requests under way.
+    streams: Cell<usize>,
+    /// Whether it gets no further requests: it ended, the server said so, or a request on it was not answered.
+    closed: Rc<Cell<bool>>,
+    /// Worker's milliseconds at which it was last without requests.
+    idle_since: Cell<u64>,
+    /// Whether it has carried a request before.
+    used: Cell<bool>,
+}
+
+impl Multiplexer {
+    /// A connection with room for a request.
+    pub fn checkout(&self) -> Option<Rc<Multiplexed>> {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|connection| !connection.closed.get());
+        connections.iter().find(|connection| connection.has_room()).cloned()
+    }
+
+    /// A connection with room, opened with `open` where there is none.
+    ///
+    /// `now`: worker's milliseconds. `within`: how long others that are opening one may be waited for.
+    pub async fn connection(
+        &self,
+        now: u64,
+        within: Duration,
+        open: impl AsyncFnOnce() -> Result<Multiplexed, ConnectError>,
+    ) -> Result<Rc<Multiplexed>, ConnectError> {
+        let Ok(_opening) = tokio::time::timeout(within, self.opening.lock()).await else {
+            return Err(ConnectError::TimedOut(within));
+        };
+        if let Some(connection) = self.checkout() {
+            return Ok(connection);
+        }
+        let connection = Rc::new(open().await?);
+        connection.idle_since.set(now);
+        self.connections.borrow_mut().push(Rc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Closes connections without requests since before `expired`, and forgets those that ended or whose address is
+    /// not `current`; requests under way end first.
+    pub fn sweep(&self, expired: u64, current: impl Fn(SocketAddr) -> bool) {
+        // A connection closes itself when nobody can send on it any more.
+        self.connections.borrow_mut().retain(|connection| {
+            let usable = !connection.closed.get() && current(connection.address);
+            usable && (connection.streams.get() > 0 || connection.idle_since.get() >= expired)
+        });
+    }
+
+    /// Gives no connection out any more; requests under way end first.
+    pub fn close(&self) {
+        self.connections.borrow_mut().clear();
+    }
+}
+
+impl Multiplexed {
+    /// Begins HTTP/2 on `io`, in a task of its own.
+    ///
+    /// `header_bytes`: what the fields of an answer may have.
+    pub async fn begin(
+        io: UpstreamIo,
+        open: Open,
+        options: ConnectOptions,
+        header_bytes: usize,
+    ) -> Result<Self, ConnectError> {
+        let address = io.address();
+        let mut builder = Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buffer_size(SEND_BUFFER_BYTES)
+            .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
+        let handshake = tokio::time::timeout(options.connect, builder.handshake::<_, Bytes>(io)).await;
+        let (sender, connection) =
+            handshake.map_err(|_| ConnectError::TimedOut(options.connect))?.map_err(ConnectError::Http2)?;
+        let closed = Rc::new(Cell::new(false));
+        let ended = Rc::clone(&closed);
+        tokio::task::spawn_local(async move {
+            // Why it ended is told to the requests on it.
+            let _ = connection.await;
+            ended.set(true);
+        });
+        Ok(Self {
+            _open: open,
+            address,
+            sender,
+            streams: Cell::new(0),
+            closed,
+            idle_since: Cell::new(0),
+            used: Cell::new(false),
+        })
+    }
+
+    /// Whether it has carried a request before.
+    pub fn is_used(&self) -> bool {
+        self.used.get()
+    }
+
+    /// Takes no further requests; those under way end first.
+    fn retire(&self) {
+        self.closed.set(true);
+    }
+
+    fn has_room(&self) -> bool {
+        self.streams.get() < self.sender.current_max_send_streams().min(STREAMS_MAX)
+    }
+}
+
+/// A request under way on a connection, until dropped.
+#[derive(Debug)]
+pub struct Slot {
+    connection: Rc<Multiplexed>,
+    deadlines: Rc<Deadlines>,
+}
+
+impl Slot {
+    fn take(connection: Rc<Multiplexed>, deadlines: &Rc<Deadlines>) -> Self {
+        connection.streams.set(connection.streams.get() + 1);
+        Self { connection, deadlines: Rc::clone(deadlines) }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.connection.streams.set(self.connection.streams.get() - 1);
+        self.connection.idle_since.set(self.deadlines.now());
+    }
+}
