@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn ten_thousand_idle_connections_carry_little_state() {
-        // A connection keeps the first for as long as it is open, the second until it is parked.
+        // A connection keeps the first for as long as it is open, the second until it has been idle for a moment.
         let serve = |(worker, listener), stream, peer| serve(worker, listener, stream, peer);
         assert!(size(serve) <= 2048, "{}", size(serve));
-        assert!(size(handle) <= 2560, "{}", size(handle));
+        assert!(size(handle) <= 3072, "{}", size(handle));
     }
 }
