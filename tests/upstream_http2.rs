@@ -266,6 +266,8 @@ fn an_answer_cut_short_is_not_passed_off_as_complete() {
 fn an_early_answer_is_whole_though_the_request_was_not_read() {
     let upstream = Http2Upstream::new(async |mut call: Call| {
         call.reply(413, "too much");
+        // A reset overtakes what has not left yet.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         call.respond.send_reset(h2::Reason::NO_ERROR);
     });
     let gateway = h2c(&upstream);

@@ -72,7 +72,13 @@ fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
     let gateway = Gateway::start_in(folder(&authority), &config(&other.url("localhost"), "{}"), |_| {});
     unreachable(&gateway, "UnknownIssuer");
     // Cleartext behind https:// is no TLS.
-    let url = format!("https://localhost:{}", upstream.addr.port());
+    let clear = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}", clear.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in clear.incoming() {
+            let _ = std::io::Write::write_all(&mut stream.unwrap(), b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
     let gateway = Gateway::start_in(folder(&authority), &config(&url, "{ca: ca.pem}"), |_| {});
     unreachable(&gateway, "the TLS handshake failed");
     assert!(upstream.requests().is_empty());
