@@ -78,6 +78,10 @@ pub struct Answer {
 
 /// How an answer's body arrives.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every answer comes by HTTP/1.1, and a box for it would cost each an allocation"
+)]
 pub enum Arrival {
     /// On a connection of its own, together with what is left of the request where the server answered before it
     /// had all of it. The head says where it ends.

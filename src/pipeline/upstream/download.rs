@@ -32,6 +32,7 @@ pub struct Download {
 
 /// Where it comes from.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every answer comes by HTTP/1.1")]
 enum Arriving {
     Http1(Http1),
     Http2(Box<http2::answer::Stream>),
