@@ -29,7 +29,7 @@ use std::rc::Rc;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 
 use self::{
-    downstream::{admission, body::RequestBody, head::HeadError, link::Link},
+    downstream::{admission, body::RequestBody, head::HeadError, link::Link, pseudo},
     exchange::Exchange,
     negotiation::{Chosen, Head, PathCapture},
     outgoing::{Passage, Prepared},
@@ -82,7 +82,7 @@ enum Way {
 /// All stages down to the upstream. None of them waits: what they look at is gone when the upstream is
 /// waited for, and an idle connection keeps no room for it.
 fn descend(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Result<Way, Refused> {
-    admit(exchange, request.headers())?;
+    admit(exchange, &request)?;
     let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
     let uri = parts.uri.clone();
@@ -99,7 +99,7 @@ fn descend(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Resul
 }
 
 /// Refused heads and the gateway's own limits.
-fn admit(exchange: &mut Exchange, fields: &HeaderMap) -> Result<(), Refused> {
+fn admit(exchange: &mut Exchange, request: &Request<RequestBody>) -> Result<(), Refused> {
     if let Some(refused) = exchange.link.take_refused() {
         exchange.method = admission::method(&refused);
         exchange.target = admission::target(&refused);
@@ -112,9 +112,10 @@ fn admit(exchange: &mut Exchange, fields: &HeaderMap) -> Result<(), Refused> {
             "The gateway is serving as many callers as it may. Try again later.",
         ));
     }
-    // An HTTP/1 head was measured before it was parsed.
+    // An HTTP/1 head was checked and measured before it was parsed.
     if exchange.is_http2() {
-        measure(exchange, fields)?;
+        measure(exchange, request.headers())?;
+        pseudo::check(request.method(), request.uri(), request.headers())?;
     }
     if matches!(exchange.method, Method::TRACE | Method::CONNECT) {
         return Err(Refused::because(Code::MethodUnsupported, "The gateway does not serve TRACE and CONNECT."));

@@ -30,7 +30,7 @@ use crate::{
     config::{Config, Listener, ListenerId},
     descriptors::RESERVE,
     domain::upstream::{Server, Upstream},
-    telemetry::{AccessLog, Counter, Gauge, Metrics},
+    telemetry::{AccessLog, Counter, Gauge, Http2Cells, Metrics},
 };
 
 type Pools = HashMap<(String, Server), Rc<ServerPool>>;
@@ -149,6 +149,8 @@ pub struct Worker {
     pub draining: Rc<Cell<bool>>,
     /// Requests being served by this worker.
     pub in_flight: Gauge,
+    /// What is counted of HTTP/2 connections.
+    pub http2: Http2Cells,
     loaded: RefCell<Rc<Loaded>>,
     /// Pools by upstream and server, kept across reloads while a snapshot names them.
     pools: RefCell<Pools>,
@@ -213,7 +215,7 @@ pub struct Loaded {
 impl Worker {
     /// A worker that begins with `snapshot`.
     pub fn new(shared: Arc<Shared>, snapshot: Snapshot) -> Rc<Self> {
-        let in_flight = shared.metrics.in_flight();
+        let (in_flight, http2) = (shared.metrics.in_flight(), shared.metrics.http2());
         let shed = Shed {
             memory: shared.metrics.shed("memory"),
             requests_in_flight: shared.metrics.shed("requests_in_flight"),
@@ -231,6 +233,7 @@ impl Worker {
             leaving: Cell::new(false),
             draining: Rc::default(),
             in_flight,
+            http2,
             loaded,
             pools,
             open: Cell::new(0),

@@ -52,10 +52,23 @@ pub struct Metrics {
     connections_refused: Arc<Series<Counter, 0>>,
     memory_limit: Arc<Series<Gauge, 0>>,
     memory_pressure: Arc<Series<Gauge, 0>>,
+    http2_resets: Arc<Series<Counter, 1>>,
+    http2_streams: Arc<Series<Gauge, 0>>,
     adoption: Mutex<Adoption>,
     adoption_overflow: Counter,
     /// Counts what is beyond the bound, by family.
     overflow: Arc<Series<Counter, 1>>,
+}
+
+/// What one worker counts of HTTP/2 connections of clients.
+#[derive(Clone, Debug)]
+pub struct Http2Cells {
+    /// Streams that are open.
+    pub streams: Gauge,
+    /// Streams the client reset.
+    pub client_resets: Counter,
+    /// Streams the gateway reset.
+    pub own_resets: Counter,
 }
 
 impl Metrics {
@@ -159,6 +172,12 @@ impl Metrics {
                 "0 memory suffices, 1 no keep-alive, 2 requests are shed, 3 nothing is accepted.",
                 [],
             ),
+            http2_resets: families.add(
+                "vergate_http2_resets_total",
+                "HTTP/2 streams of clients that were reset, by the side that did it.",
+                ["side"],
+            ),
+            http2_streams: families.add("vergate_http2_streams", "HTTP/2 streams of clients that are open.", []),
             adoption: Mutex::new(Adoption::new(started)),
             adoption_overflow: families.overflow.shared([ADOPTION]),
             overflow: families.overflow,
@@ -268,7 +287,16 @@ impl Metrics {
     ///
     /// - `kind`: `client_resets`, `own_resets`, `continuation`, `control` or `protocol`.
     pub fn http2_floods(&self, kind: &str) -> Counter {
-        self.http2_floods.handle([kind])
+        self.http2_floods.shared([kind])
+    }
+
+    /// `vergate_http2_resets_total` and `vergate_http2_streams`: one worker's part of them.
+    pub fn http2(&self) -> Http2Cells {
+        Http2Cells {
+            streams: self.http2_streams.handle([]),
+            client_resets: self.http2_resets.handle(["client"]),
+            own_resets: self.http2_resets.handle(["gateway"]),
+        }
     }
 
     /// `vergate_tls_certificate_not_after_timestamp_seconds` of these certificates; others disappear.

@@ -1,16 +1,14 @@
 //! A request's body, whatever protocol it comes by.
 
 use std::{
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
+use http_body::Frame;
 
-use super::wire::Wire;
+use super::{stream_body::StreamBody, wire::Wire};
 
 /// A body that is read while it arrives.
 #[derive(Debug)]
@@ -20,7 +18,7 @@ pub enum RequestBody {
     /// From an HTTP/1 connection.
     Http1(Rc<Wire>),
     /// From a stream of an HTTP/2 connection.
-    Http2(Incoming),
+    Http2(Box<StreamBody>),
 }
 
 /// The client closed the connection within the body, reset the stream, or broke the framing.
@@ -33,7 +31,7 @@ impl RequestBody {
         match self {
             Self::Empty => true,
             Self::Http1(wire) => wire.is_body_done(),
-            Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Http2(stream) => stream.is_end_stream(),
         }
     }
 
@@ -42,7 +40,7 @@ impl RequestBody {
         match self {
             Self::Empty => Some(0),
             Self::Http1(wire) => wire.body_left(),
-            Self::Http2(incoming) => incoming.size_hint().exact(),
+            Self::Http2(stream) => stream.length(),
         }
     }
 
@@ -51,9 +49,7 @@ impl RequestBody {
         match self {
             Self::Empty => Poll::Ready(None),
             Self::Http1(wire) => wire.poll_body(cx),
-            Self::Http2(incoming) => {
-                Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|_| Broken)))
-            }
+            Self::Http2(stream) => stream.poll_frame(cx),
         }
     }
 }

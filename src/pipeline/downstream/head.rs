@@ -319,7 +319,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2): a name, an IPv4 address or a bracketed IPv6 one.
-fn is_authority(value: &[u8]) -> bool {
+pub(super) fn is_authority(value: &[u8]) -> bool {
     let port = match value.strip_prefix(b"[") {
         Some(rest) => {
             let Some(end) = memchr(b']', rest) else { return false };
@@ -367,7 +367,7 @@ fn is_form(method: &[u8], target: &[u8]) -> bool {
 }
 
 /// What a request target may hold: RFC 3986, and the few more that clients send unescaped; no `\`.
-fn is_target(byte: u8) -> bool {
+pub(super) fn is_target(byte: u8) -> bool {
     const TABLE: [bool; 256] =
         table(b"!$%&'()*+,-./:;=?@[]_~|{}\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     TABLE[usize::from(byte)]

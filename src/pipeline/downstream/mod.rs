@@ -8,6 +8,8 @@ pub mod answer;
 pub mod body;
 pub mod io;
 pub mod request;
+pub mod pseudo;
+pub mod stream_body;
 pub mod wire;
 pub mod head;
 pub mod framing;

@@ -11,10 +11,14 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    frame::{FrameHead, HEAD_BYTES, goaway, kind},
+    follow::Follow,
+    frame::{goaway, kind},
     watch::{Breach, Watch},
 };
-use crate::pipeline::{deadline::Deadlines, downstream::io::ClientIo};
+use crate::{
+    pipeline::{deadline::Deadlines, downstream::io::ClientIo},
+    telemetry::Http2Cells,
+};
 
 /// Frames are gathered up to here before they are sent at once.
 const GATHERED_BYTES_MAX: usize = 32 * 1024;
@@ -30,6 +34,7 @@ const TURNS: u8 = 2;
 pub(super) struct Wire {
     state: RefCell<State>,
     deadlines: Rc<Deadlines>,
+    cells: Http2Cells,
     breach: Cell<Option<Breach>>,
 }
 
@@ -47,15 +52,21 @@ struct State {
 
 impl Wire {
     /// A connection whose preface was recognised.
-    pub(super) fn new(io: ClientIo, watch: Watch, deadlines: Rc<Deadlines>) -> Rc<Self> {
+    pub(super) fn new(io: ClientIo, watch: Watch, deadlines: Rc<Deadlines>, cells: Http2Cells) -> Rc<Self> {
         let (inward, outward) = (Follow::skipping(PREFACE_BYTES), Follow::default());
         let state = State { io, watch, inward, outward, out: Vec::new(), sent: 0, turns: 0 };
-        Rc::new(Self { state: RefCell::new(state), deadlines, breach: Cell::new(None) })
+        Rc::new(Self { state: RefCell::new(state), deadlines, cells, breach: Cell::new(None) })
     }
 
     /// What the client did, if it is why the connection ended.
     pub(super) fn breach(&self) -> Option<Breach> {
         self.breach.get()
+    }
+
+    /// Whether a header block has begun and not ended, or another short frame has not.
+    pub(super) fn is_in_head(&self) -> bool {
+        let state = self.state.borrow();
+        state.watch.in_header_block() || state.inward.is_in_short_frame()
     }
 
     /// Sends what was gathered once the other tasks of this turn have had theirs.
@@ -80,9 +91,13 @@ impl Wire {
             ready!(Pin::new(&mut state.io).poll_read(cx, buf))?;
             let now = self.deadlines.now();
             let watch = &mut state.watch;
-            let Err(breach) = state.inward.heads(&buf.filled()[before..], |head| watch.frame(head, now)) else {
-                return Poll::Ready(Ok(()));
-            };
+            let seen = state.inward.heads(&buf.filled()[before..], |head| {
+                if head.kind == kind::RST_STREAM {
+                    self.cells.client_resets.inc();
+                }
+                watch.frame(head, now)
+            });
+            let Err(breach) = seen else { return Poll::Ready(Ok(())) };
             buf.set_filled(before);
             self.end(state, breach);
         }
@@ -118,7 +133,10 @@ impl Wire {
             let seen = state.outward.heads(slice, |head| {
                 match head.kind {
                     kind::HEADERS => watch.answered(),
-                    kind::RST_STREAM => breach = breach.or(watch.own_reset(now).err()),
+                    kind::RST_STREAM => {
+                        self.cells.own_resets.inc();
+                        breach = breach.or(watch.own_reset(now).err());
+                    }
                     _ => {}
                 }
                 Ok(())
@@ -151,47 +169,6 @@ impl State {
         }
         self.out.clear();
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Finds the frame heads in a stream of bytes.
-#[derive(Debug, Default)]
-struct Follow {
-    /// Bytes of preface or payload that are still to come.
-    skip: usize,
-    head: [u8; HEAD_BYTES],
-    held: usize,
-}
-
-impl Follow {
-    fn skipping(skip: usize) -> Self {
-        Self { skip, ..Self::default() }
-    }
-
-    fn is_between_frames(&self) -> bool {
-        self.skip == 0 && self.held == 0
-    }
-
-    fn heads(
-        &mut self,
-        mut bytes: &[u8],
-        mut look: impl FnMut(&FrameHead) -> Result<(), Breach>,
-    ) -> Result<(), Breach> {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
-            let taken = (HEAD_BYTES - self.held).min(bytes.len());
-            self.head[self.held..self.held + taken].copy_from_slice(&bytes[..taken]);
-            self.held += taken;
-            bytes = &bytes[taken..];
-            if self.held < HEAD_BYTES {
-                return Ok(());
-            }
-            let head = FrameHead::read(&self.head);
-            look(&head)?;
-            (self.held, self.skip) = (0, head.length);
-        }
     }
 }
 

@@ -107,6 +107,11 @@ impl Watch {
         self.last_stream
     }
 
+    /// Whether a header block has begun and not ended.
+    pub fn in_header_block(&self) -> bool {
+        self.block.is_some()
+    }
+
     /// Looks at the head of the client's next frame. `now` is in milliseconds.
     pub fn frame(&mut self, head: &FrameHead, now: u64) -> Result<(), Breach> {
         if head.length > PAYLOAD_BYTES_MAX {
