@@ -38,6 +38,18 @@ audit:
 advisories:
     cargo deny check advisories
 
+# every answer belongs to its request while a fifth of all exchanges fail
+soak MINUTES="10":
+    VERGATE_SOAK_MINUTES={{MINUTES}} cargo test --release --test gateway soak:: -- --nocapture
+
+# reloads, crashes and restarts under load
+chaos MINUTES="10":
+    VERGATE_CHAOS_MINUTES={{MINUTES}} cargo test --release --test gateway chaos:: -- --nocapture
+
+# memory and descriptors over many requests
+leak REQUESTS="10000000":
+    VERGATE_LEAK_REQUESTS={{REQUESTS}} cargo test --release --test gateway leak:: -- --nocapture
+
 # what CI runs, and nothing else
 verify:
     .ci/run

@@ -14,6 +14,8 @@ mod access_log;
 mod adaptation;
 /// The admin port and what protects it (section 7).
 mod admin;
+/// Reloads, crashes of backends and gateway, restarts, all under load: what callers see of each.
+mod chaos;
 /// Chunked bodies of requests (RFC 9112 section 7.1): what client and backend saw of each.
 mod chunks;
 /// Verbs, their output and exit codes (section 1), and the errors of `check` (section 2).
@@ -36,6 +38,8 @@ mod heads;
 mod hostile;
 /// HTTP/2 frame by frame: what honest clients may do, and what others may not (RFC 9113).
 mod http2;
+/// Memory and descriptors after many requests.
+mod leak;
 /// Deprecation and sunset on every response (section 5).
 mod lifecycle;
 /// Every limit of section 2 and its problem.
@@ -64,6 +68,8 @@ mod real_servers;
 mod reload;
 /// Which API a request belongs to (section 2).
 mod routing;
+/// Every answer belongs to its request while a fifth of what backends do is wrong.
+mod soak;
 /// The table of standards names tests and files that exist.
 mod standards;
 /// A service manager that opens sockets, waits for readiness and watches.

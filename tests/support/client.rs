@@ -16,7 +16,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(to: SocketAddr) -> Self {
-        Self::on(TcpStream::connect(to).unwrap())
+        Self::try_connect(to).unwrap()
+    }
+
+    /// As `connect`, where nobody may be listening.
+    pub(crate) fn try_connect(to: SocketAddr) -> io::Result<Self> {
+        TcpStream::connect(to).map(Self::on)
     }
 
     /// On a connection that somebody else has made.
@@ -94,7 +99,8 @@ impl Client {
         Ok(Some(Response { status, head, body: Vec::new(), trailers: Vec::new() }))
     }
 
-    fn read_body(&mut self, mut response: Response, of_head: bool) -> io::Result<Response> {
+    /// The body of an answer whose head was read.
+    pub(crate) fn read_body(&mut self, mut response: Response, of_head: bool) -> io::Result<Response> {
         if of_head || matches!(response.status, 101 | 204 | 304) {
             return Ok(response);
         }

@@ -92,11 +92,8 @@ pub(crate) struct Connection {
     pub(crate) bytes: Vec<u8>,
     /// The complete requests among them.
     pub(crate) requests: Vec<Message>,
-    /// What follows the last complete request: empty, or the start of one.
-    pub(crate) rest: Vec<u8>,
     /// Why the bytes are no HTTP/1.1 that a strict reader takes.
     pub(crate) wrong: Option<String>,
-    pub(crate) closed: bool,
 }
 
 type Script = dyn Fn(&Message) -> Fault + Send + Sync;
@@ -116,6 +113,15 @@ pub(crate) struct Faulty {
 impl Faulty {
     /// `script` is asked once per request: with the whole of it, or with its head where it answers early.
     pub(crate) fn new(script: impl Fn(&Message) -> Fault + Send + Sync + 'static) -> Self {
+        Self::listen(true, script)
+    }
+
+    /// As `new`, for long runs: of what comes it keeps only what is wrong.
+    pub(crate) fn forgetful(script: impl Fn(&Message) -> Fault + Send + Sync + 'static) -> Self {
+        Self::listen(false, script)
+    }
+
+    fn listen(keeps: bool, script: impl Fn(&Message) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (journal, listening) = (Arc::new(Journal::default()), Arc::new(AtomicBool::new(true)));
@@ -124,7 +130,7 @@ impl Faulty {
             for stream in listener.incoming().take_while(|_| open.load(Ordering::SeqCst)) {
                 let Ok(stream) = stream else { continue };
                 let (journal, script) = (shared.clone(), script.clone());
-                std::thread::spawn(move || serve(stream, &journal, &*script));
+                std::thread::spawn(move || serve(stream, &journal, keeps, &*script));
             }
         });
         Self { addr, journal, listening }
@@ -169,7 +175,7 @@ impl Drop for Faulty {
     }
 }
 
-fn serve(mut stream: TcpStream, journal: &Journal, script: &Script) {
+fn serve(mut stream: TcpStream, journal: &Journal, keeps: bool, script: &Script) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
     let _ = stream.set_write_timeout(Some(Duration::from_secs(20)));
     let _ = stream.set_nodelay(true);
@@ -188,21 +194,18 @@ fn serve(mut stream: TcpStream, journal: &Journal, script: &Script) {
     loop {
         let n = stream.read(&mut buffer).unwrap_or_default();
         if n == 0 {
-            note(&mut |c| c.closed = true);
             return;
         }
         pending.extend_from_slice(&buffer[..n]);
-        note(&mut |c| {
-            c.bytes.extend_from_slice(&buffer[..n]);
-            c.rest = pending.clone();
-        });
+        if keeps {
+            note(&mut |c| c.bytes.extend_from_slice(&buffer[..n]));
+        }
         loop {
             if !early && let Some(head) = head_only(&pending) {
                 let fault = script(&head);
                 if matches!(fault, Fault::SaysEarly(_) | Fault::SaysEarlyAndCloses(_)) {
                     early = true;
                     if !act(&mut stream, &fault) {
-                        note(&mut |c| c.closed = true);
                         return;
                     }
                 }
@@ -211,12 +214,10 @@ fn serve(mut stream: TcpStream, journal: &Journal, script: &Script) {
                 Ok(None) => break,
                 Ok(Some((request, length))) => {
                     pending.drain(..length);
-                    note(&mut |c| {
-                        c.requests.push(request.clone());
-                        c.rest = pending.clone();
-                    });
+                    if keeps {
+                        note(&mut |c| c.requests.push(request.clone()));
+                    }
                     if !std::mem::take(&mut early) && !act(&mut stream, &script(&request)) {
-                        note(&mut |c| c.closed = true);
                         return;
                     }
                 }

@@ -11,6 +11,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod http2;
 pub(crate) mod load;
+pub(crate) mod long;
 pub(crate) mod metrics;
 pub(crate) mod tls;
 pub(crate) mod tls_upstream;

@@ -22,6 +22,12 @@ impl Running {
             .unwrap_or_else(|e| panic!("{program}: {e}; scripts/test installs it"));
         Self(child)
     }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Drop for Running {
