@@ -38,6 +38,8 @@ mod heads;
 mod hostile;
 /// HTTP/2 frame by frame: what honest clients may do, and what others may not (RFC 9113).
 mod http2;
+/// Laws of paths, queries and fields, on random requests to the running gateway.
+mod laws;
 /// Memory and descriptors after many requests.
 mod leak;
 /// Deprecation and sunset on every response (section 5).
@@ -62,12 +64,18 @@ mod prometheus;
 mod proxy_protocol;
 /// RFC 9110 and 9112 between client and backend.
 mod proxying;
+/// curl, h2load and a WebSocket library as callers.
+mod real_clients;
+/// nginx and HAProxy in front of the gateway and behind it.
+mod real_proxies;
 /// nginx and Python's http.server behind the gateway.
 mod real_servers;
 /// A new file while traffic flows.
 mod reload;
 /// Which API a request belongs to (section 2).
 mod routing;
+/// Versions named in several places at once, and paths spelt so that readers disagree.
+mod signals;
 /// Every answer belongs to its request while a fifth of what backends do is wrong.
 mod soak;
 /// The table of standards names tests and files that exist.

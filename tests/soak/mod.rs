@@ -19,7 +19,7 @@ use std::{
 const YAML: &str = r#"
 workers: 2
 log: {requests: off}
-timeouts: {response: 1500ms, response_idle: 1500ms}
+timeouts: {response: 4s, response_idle: 4s}
 upstreams: {main: <up>}
 versioning: {resolve: [{header: X-API-Version}]}
 apis:
