@@ -162,7 +162,7 @@ fn what_no_version_needs_of_a_path_stays_byte_for_byte() {
         let (prefix, field) = if in_path { ("/v1.0", "") } else { ("", "X-API-Version: 1.0\r\n") };
         let (answer, seen) = world.ask(&format!("{prefix}/{path}"), field);
         match seen {
-            Some(seen) => prop_assert_eq!(seen.target, format!("/{}", path)),
+            Some(seen) => prop_assert_eq!(seen.target, format!("/{path}")),
             // An escape that hides a separator may be refused, never changed.
             None => prop_assert!(answer.status == 400 && path.contains('%'), "{path}: {}", answer.status),
         }
