@@ -169,8 +169,10 @@ impl Call {
     /// The request for a connection of HTTP/1.1.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let body = self.asks();
-        let (chunked, media) =
-            (self.id % 3 == 0 && !body.is_empty(), if self.adapts() { "application/json" } else { "text/plain" });
+        let (chunked, media) = (
+            self.id.is_multiple_of(3) && !body.is_empty(),
+            if self.adapts() { "application/json" } else { "text/plain" },
+        );
         let mut bytes = format!(
             "{} {} HTTP/1.1\r\nHost: soak.example\r\nX-API-Version: {}\r\nX-Request-Id: {}\r\nContent-Type: {media}\r\n",
             self.method,
