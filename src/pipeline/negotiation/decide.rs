@@ -187,6 +187,11 @@ fn chosen<'h>(
     };
     let (owner, sources) = decision.owner.zip(decision.sources).expect("a version is selected from an owner's sources");
     let resolver = &negotiator.resolvers[owner.api];
+    let query = head.query.and_then(|query| forwarded_query(resolver, query));
+    if query.as_deref().is_some_and(|query| is_cloaked(resolver, query)) {
+        let error = NegotiationError::Cloaked;
+        return Err(Refusal { error, api: Some(owner.api), version: None, path_capture: None });
+    }
     let media_type_text = sources.by_accept.filter(|(version, _)| *version == selected.version);
     Ok(Chosen {
         api: owner.api,
@@ -194,7 +199,7 @@ fn chosen<'h>(
         source: selected.source,
         requested: selected.requested,
         path: forwarded_path(resolver, path, view, &owner),
-        query: head.query.and_then(|query| forwarded_query(resolver, query)),
+        query,
         unversioned_path: unversioned.unwrap_or(Cow::Borrowed(path)),
         endpoint,
         path_capture: path_capture(resolver, path, view, &owner),
@@ -232,16 +237,28 @@ fn forwarded_path<'h>(resolver: &Resolver, path: &'h str, view: &str, owner: &Ow
 }
 
 fn forwarded_query<'h>(resolver: &Resolver, query: &'h str) -> Option<Cow<'h, str>> {
-    let names = || {
-        resolver.sources.iter().filter_map(|source| match &source.place {
-            Place::Query(name) if source.strip => Some(name.as_str()),
-            _ => None,
-        })
-    };
-    if names().next().is_none() {
+    if stripped_parameters(resolver).next().is_none() {
         return Some(Cow::Borrowed(query));
     }
-    strip::parameters(query, |parameter| names().any(|name| reader::value_of(parameter, name).is_some()))
+    strip::parameters(query, |parameter| names_the_version(resolver, parameter))
+}
+
+/// Whether a reader that splits at `;` too finds a version parameter in what is left of the query.
+fn is_cloaked(resolver: &Resolver, query: &str) -> bool {
+    memchr::memchr(b';', query.as_bytes()).is_some()
+        && query.split(['&', ';']).any(|parameter| names_the_version(resolver, parameter))
+}
+
+fn names_the_version(resolver: &Resolver, parameter: &str) -> bool {
+    stripped_parameters(resolver).any(|name| reader::value_of(parameter, name).is_some())
+}
+
+/// The parameters that are taken off.
+fn stripped_parameters(resolver: &Resolver) -> impl Iterator<Item = &str> {
+    resolver.sources.iter().filter_map(|source| match &source.place {
+        Place::Query(name) if source.strip => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 fn path_capture(resolver: &Resolver, path: &str, view: &str, owner: &Owner<'_>) -> Option<PathCapture> {

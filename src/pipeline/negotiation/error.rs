@@ -46,6 +46,11 @@ pub enum NegotiationError {
         /// Another, as written.
         second: Box<str>,
     },
+    /// A version parameter that only some backends see: they split a query at `;` as well.
+    #[error(
+        "the query names the version parameter behind a semicolon, which some servers read as \"&\"; write %3B, or name the version once"
+    )]
+    Cloaked,
     /// A version that does not exist.
     #[error("{} names version {text}, which does not exist", place(*.by))]
     Unknown {
@@ -82,7 +87,7 @@ impl NegotiationError {
             Self::PathInvalid => Code::PathInvalid,
             Self::RouteUnknown => Code::RouteUnknown,
             Self::Malformed { .. } => Code::VersionMalformed,
-            Self::Ambiguous { .. } => Code::VersionAmbiguous,
+            Self::Ambiguous { .. } | Self::Cloaked => Code::VersionAmbiguous,
             Self::Unknown { by, .. } => Code::VersionUnknown(*by),
             Self::Conflict { .. } => Code::VersionConflict,
             Self::Required => Code::VersionRequired,
@@ -102,6 +107,7 @@ impl NegotiationError {
                 NamedBy::Query => VersionSource::Query,
                 NamedBy::Accept => VersionSource::Accept,
             }),
+            Self::Cloaked => Some(VersionSource::Query),
             Self::Required => Some(VersionSource::Default),
             Self::TargetInvalid | Self::PathInvalid | Self::RouteUnknown | Self::EndpointUnknown => None,
         }
@@ -112,6 +118,7 @@ impl NegotiationError {
         match self {
             Self::Malformed { .. }
             | Self::Ambiguous { .. }
+            | Self::Cloaked
             | Self::Unknown { .. }
             | Self::Conflict { .. }
             | Self::Required => true,

@@ -47,6 +47,30 @@ fn the_version_is_taken_off_and_the_rest_stays_byte_for_byte() {
 }
 
 #[test]
+fn a_version_parameter_that_only_some_backends_see_is_refused() {
+    for (target, expected) in [
+        ("/a?x=1;version=2.0", "400 version_ambiguous"),
+        ("/a?version=1.0&x;%76ersion=1.0", "400 version_ambiguous"),
+        ("/v1.0/a?;version", "400 version_ambiguous"),
+        ("/a?x=1;version=2.0&version=1.0", "400 version_ambiguous"),
+        ("/a?x=1%3Bversion=2.0", "2.10"),
+        ("/a?x=1;versions=2.0;y", "2.10"),
+        ("/a?version=1.0;x=2", "400 version_malformed"),
+    ] {
+        assert_eq!(answer(&chatdb(), &get(target)), expected, "{target}");
+    }
+    // Without a source of that name it is a parameter like any other, and so it is where it stays as sent.
+    let kept = api("kept").source(SourcePlace::Query("version".into()), false);
+    let header = api("header").header("x-api-version");
+    for api in [kept, header] {
+        let negotiator = Negotiator::compile(&[api.versions(&[("2.0", Stable)]).build()], now());
+        let sent = get("/a?x=1;version=1");
+        let chosen = ask(&negotiator, &sent).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        assert_eq!(chosen.query.as_deref(), Some("x=1;version=1"));
+    }
+}
+
+#[test]
 fn endpoints_see_the_path_without_the_version_and_with_the_prefix() {
     let qp =
         api("qp").path("/api").strip_path().usual_sources().endpoints(&["POST /api/parse", "GET /api/models/{id}"]);
