@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -14,6 +13,8 @@ use std::{
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
+
+use crate::config::file::read_regular;
 
 /// Writers are left alone this long before their file is read.
 pub const SETTLE: Duration = Duration::from_millis(100);
@@ -79,13 +80,16 @@ fn digest(files: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in files {
         // A file that is missing for a moment differs from any content.
-        fs::read(file).ok().hash(&mut hasher);
+        // A pipe in its place would never end.
+        read_regular(file, u64::MAX).ok().hash(&mut hasher);
     }
     hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

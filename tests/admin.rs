@@ -122,6 +122,54 @@ fn a_token_is_asked_for_and_compared_whole() {
 }
 
 #[test]
+fn after_five_wrong_tokens_a_source_has_to_wait() {
+    let (gateway, _up) = guarded("");
+    let right = format!("Authorization: Bearer {TOKEN}");
+    for n in 0..5 {
+        gateway.admin_call("GET", "/metrics", &[&format!("Authorization: Bearer {n}")]).problem(401, "unauthorized");
+    }
+    for field in ["Authorization: Bearer 5", &right] {
+        let answer = gateway.admin_call("GET", "/api/v1/status", &[field]);
+        answer.problem(429, "rate_limited");
+        let wait: u64 = answer.header("Retry-After").expect("Retry-After").parse().expect("seconds");
+        assert!((1..=12).contains(&wait), "{wait}");
+    }
+    assert_eq!(gateway.admin_get("/healthz").status, 200, "health needs no token");
+    // A request without a token is no try.
+    let (gateway, _up) = guarded(", failed_logins_per_minute: 1");
+    for _ in 0..10 {
+        gateway.admin_get("/metrics").problem(401, "unauthorized");
+    }
+    assert_eq!(gateway.admin_call("GET", "/metrics", &[&right]).status, 200);
+}
+
+#[test]
+fn a_source_that_asks_too_often_is_429_and_health_is_not_counted() {
+    let up = Upstream::named("main");
+    let settings = "admin: {listen: 127.0.0.1:0, requests_per_second: 5}";
+    let gateway = Gateway::start(&format!("{settings}\n{}", plain(&up.url())));
+    let answers: Vec<_> = (0..200).map(|_| gateway.admin_get("/api/v1/status")).collect();
+    assert!(answers[..15].iter().all(|answer| answer.status == 200), "three seconds' worth at once");
+    let refused = answers.iter().find(|answer| answer.status != 200).expect("200 at once are too many");
+    refused.problem(429, "rate_limited");
+    assert_eq!(refused.header("Retry-After").as_deref(), Some("1"));
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(gateway.admin_get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_body_over_1_mib_is_413() {
+    let (gateway, _up) = open();
+    let ask = |length: usize| {
+        let head = format!("POST /api/v1/reload HTTP/1.1\r\nContent-Length: {length}\r\n");
+        gateway::exchange(gateway.admin, &head, &vec![b'x'; length.min(1 << 20)])
+    };
+    assert_eq!(ask(1 << 20).status, 200);
+    ask((1 << 20) + 1).problem(413, "body_too_large");
+}
+
+#[test]
 fn the_health_paths_stay_free_of_the_token_and_show_no_detail() {
     let (gateway, _up) = guarded("");
     gateway.rewrite("nonsense: true");
@@ -204,6 +252,9 @@ fn another_address_than_loopback_needs_a_token() {
     assert_eq!(code, 1, "{err}");
     dir.write("gateway.yaml", &file(&format!("{{listen: 0.0.0.0:0, token: {TOKEN}}}")));
     assert_eq!(vergate(&dir, &["check"]).0, 0);
+    dir.write("gateway.yaml", &file("{listen: 0.0.0.0:0, token: too-short}"));
+    let (code, out, _) = vergate(&dir, &["check"]);
+    assert!(code == 1 && out.contains("less than 32"), "{out}");
     dir.write("gateway.yaml", &file("{listen: 0.0.0.0:0, token: '${NO_SUCH_TOKEN_IS_SET:-}'}"));
     assert_eq!(vergate(&dir, &["check"]).0, 1, "an empty token is none");
 }

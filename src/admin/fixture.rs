@@ -135,6 +135,8 @@ pub(super) fn config(token: Option<&str>) -> Config {
             listen: "127.0.0.1:9901".parse().expect("an address"),
             token: token.map(|token| Secret::new(token.into())),
             hosts: Vec::new(),
+            requests_per_second: 20,
+            failed_logins_per_minute: 5,
         },
         log: Log { format: LogFormat::Json, requests: LogRequests::All },
         trusted_proxies: Vec::new(),

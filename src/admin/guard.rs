@@ -4,30 +4,81 @@
 //! page in the operator's own browser, which reaches what the browser reaches: it cannot choose `Host` (so a
 //! name rebound to our address is refused) and cannot hide its `Origin` (so a foreign one is refused).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts, uri::Authority};
 use subtle::ConstantTimeEq;
 
-use super::reply::Reply;
-use crate::{config::checked::Admin, problem::Code};
+use super::{
+    reply::Reply,
+    throttle::{Rate, Throttle, TooMany},
+};
+use crate::{
+    config::checked::{Admin, TOKEN_BYTES_MAX},
+    problem::{Code, Problem},
+};
 
-/// The longest token that can be compared; a longer one never fits.
-pub const TOKEN_BYTES_MAX: usize = 1024;
+/// Seconds whose requests may come at once.
+const BURST: u32 = 3;
 
 /// Sent by browsers since 2020-2023; `none` is a person who typed the address.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Where a request comes from, and what is remembered of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'t> {
+    /// The peer's address: the port is reached directly.
+    pub(super) address: IpAddr,
+    /// What all sources did.
+    pub(super) throttle: &'t Throttle,
+    /// The present instant.
+    pub(super) now: Instant,
+}
+
+impl Source<'_> {
+    /// Errors with 429 where a source asks more often than `admin.requests_per_second`.
+    pub(super) fn may_ask(&self, admin: &Admin) -> Result<(), Reply> {
+        // An operator's script may ask in bursts.
+        let rate =
+            Rate { count: admin.requests_per_second.saturating_mul(BURST), period: Duration::from_secs(BURST.into()) };
+        let asked = self.throttle.request(self.address, rate, self.now);
+        asked.map_err(|wait| too_many(wait, "this source asks more often than admin.requests_per_second"))
+    }
+
+    fn failures(admin: &Admin) -> Rate {
+        Rate { count: admin.failed_logins_per_minute, period: Duration::from_secs(60) }
+    }
+}
+
+fn too_many(TooMany(wait): TooMany, detail: &str) -> Reply {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Reply::from(Problem::new(Code::RateLimited, detail).with("retry_after", seconds))
+        .with(header::RETRY_AFTER, HeaderValue::from(seconds))
+}
+
 /// `Authorization: Bearer` has to carry the configured token, if there is one; 401 otherwise.
-pub(super) fn token(headers: &HeaderMap, admin: &Admin) -> Result<(), Reply> {
+///
+/// A source that presented too many wrong ones is told 429, whatever it presents.
+pub(super) fn token(headers: &HeaderMap, admin: &Admin, source: &Source<'_>) -> Result<(), Reply> {
     let Some(token) = &admin.token else { return Ok(()) };
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let presented = match (fields.next(), fields.next()) {
         (Some(field), None) => bearer(field.as_bytes()),
         _ => None,
     };
-    if presented.is_some_and(|presented| same(presented, token.expose())) {
-        return Ok(());
+    if let Some(presented) = presented {
+        let Source { address, throttle, now } = *source;
+        let rate = Source::failures(admin);
+        let too_often = "this source presented more wrong tokens than admin.failed_logins_per_minute";
+        throttle.login(address, rate, now).map_err(|wait| too_many(wait, too_often))?;
+        let right = same(presented, token.expose());
+        throttle.logged_in(address, rate, right, now);
+        if right {
+            return Ok(());
+        }
     }
     let reply = Reply::problem(Code::Unauthorized, "send the admin token as \"Authorization: Bearer …\"");
     Err(reply.with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"vergate admin\"")))
@@ -128,6 +179,8 @@ mod tests {
             listen: listen.parse().expect("an address"),
             token: token.map(|token| Secret::new(token.into())),
             hosts: vec!["ops.example.com".into(), "gate.example.com:8443".into()],
+            requests_per_second: 20,
+            failed_logins_per_minute: 5,
         }
     }
 
@@ -138,6 +191,30 @@ mod tests {
             headers.append(*name, value(text));
         }
         headers
+    }
+
+    /// A source that has done nothing yet.
+    fn source() -> Source<'static> {
+        let throttle = Box::leak(Box::default());
+        Source { address: IpAddr::from([192, 0, 2, 1]), throttle, now: Instant::now() }
+    }
+
+    #[test]
+    fn after_five_wrong_tokens_the_right_one_has_to_wait() {
+        let (admin, mut source) = (admin("127.0.0.1:9901", Some("0123456789abcdef")), source());
+        let code = |source: &Source<'_>, field: &str| match token(&headers(&[("authorization", field)]), &admin, source)
+        {
+            Ok(()) => None,
+            Err(Reply::Problem(problem, _)) => Some(problem.code),
+            Err(other) => panic!("{other:?}"),
+        };
+        for _ in 0..5 {
+            assert_eq!(code(&source, "Bearer wrong"), Some(Code::Unauthorized));
+            assert_eq!(code(&source, "Basic eDp5"), Some(Code::Unauthorized), "that is no try");
+        }
+        assert_eq!(code(&source, "Bearer 0123456789abcdef"), Some(Code::RateLimited));
+        source.now += Duration::from_secs(12);
+        assert_eq!(code(&source, "Bearer 0123456789abcdef"), None);
     }
 
     #[test]
@@ -156,11 +233,11 @@ mod tests {
             ("Basic 0123456789abcdef", false),
             ("0123456789abcdef", false),
         ] {
-            assert_eq!(token(&headers(&[("authorization", field)]), &admin).is_ok(), fits, "{field}");
+            assert_eq!(token(&headers(&[("authorization", field)]), &admin, &source()).is_ok(), fits, "{field}");
         }
-        assert!(token(&HeaderMap::new(), &admin).is_err());
+        assert!(token(&HeaderMap::new(), &admin, &source()).is_err());
         let twice = headers(&[("authorization", "Bearer 0123456789abcdef"), ("authorization", "Bearer x")]);
-        assert!(token(&twice, &admin).is_err(), "two credentials are none");
+        assert!(token(&twice, &admin, &source()).is_err(), "two credentials are none");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod reply;
 mod routes;
 pub mod server;
 pub mod status;
+mod throttle;
 pub mod upstreams;
 #[cfg(test)]
 mod fixture;

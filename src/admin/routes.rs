@@ -6,7 +6,9 @@ use http::{HeaderValue, Method, Request, header, request::Parts};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::{apis, gateway::Gateway, guard, health, reload, reply::Reply, status, upstreams};
+use super::{
+    apis, gateway::Gateway, guard, health, reload, reply::Reply, server::Ends, status, throttle::Throttle, upstreams,
+};
 use crate::{problem::Code, telemetry::metrics};
 
 /// What a path names.
@@ -27,16 +29,16 @@ enum Resource {
 
 /// Answers one request.
 ///
-/// - `local`: the address the connection came in at.
 /// - `bound`: the port's own address.
 pub(super) async fn answer<G: Gateway>(
     gateway: Arc<G>,
+    throttle: &Throttle,
     bound: SocketAddr,
-    local: SocketAddr,
+    ends: Ends,
     request: Request<Incoming>,
 ) -> Reply {
     let (parts, body) = request.into_parts();
-    match admit(gateway.as_ref(), local, &parts) {
+    match admit(gateway.as_ref(), throttle, ends, &parts) {
         Err(refusal) => refusal,
         Ok(Resource::Reload) => reload::reload(gateway, body).await,
         Ok(Resource::Server(order)) => match reload::discard(body).await {
@@ -48,16 +50,18 @@ pub(super) async fn answer<G: Gateway>(
 }
 
 /// Who asks comes before what is asked for: a stranger learns nothing of what exists under `/api/`.
-fn admit(gateway: &impl Gateway, local: SocketAddr, parts: &Parts) -> Result<Resource, Reply> {
+fn admit(gateway: &impl Gateway, throttle: &Throttle, ends: Ends, parts: &Parts) -> Result<Resource, Reply> {
     let authority = guard::authority(parts)?;
     let path = parts.uri.path();
     let admin = &gateway.view().config.admin;
     let api = path == "/api" || path.starts_with("/api/");
+    let source = guard::Source { address: ends.peer.ip(), throttle, now: Instant::now() };
     if api {
-        guard::web_page(&parts.headers, authority.as_ref(), admin, local)?;
+        source.may_ask(admin)?;
+        guard::web_page(&parts.headers, authority.as_ref(), admin, ends.local)?;
     }
     if api || path == "/metrics" {
-        guard::token(&parts.headers, admin)?;
+        guard::token(&parts.headers, admin, &source)?;
     }
     let resource = resource(path).ok_or_else(|| Reply::problem(Code::NotFound, "the admin port has no such path"))?;
     let (allowed, allow) = match resource {

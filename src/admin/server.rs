@@ -20,6 +20,7 @@ use super::{
     layers,
     reply::{self, Reply},
     routes,
+    throttle::Throttle,
 };
 
 /// Connections at once; more wait in the kernel's queue.
@@ -54,9 +55,10 @@ pub(super) async fn serve_with<G: Gateway>(
     shutdown: impl Future<Output = ()>,
 ) {
     let bound = listener.local_addr().unwrap_or_else(|_| gateway.view().config.admin.listen);
-    let stack = layers::around(move |(local, request)| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok(routes::answer(gateway, bound, local, request).await) }
+    let throttle = Arc::new(Throttle::default());
+    let stack = layers::around(move |(ends, request)| {
+        let (gateway, throttle) = (Arc::clone(&gateway), Arc::clone(&throttle));
+        async move { Ok(routes::answer(gateway, &throttle, bound, ends, request).await) }
     });
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (drain, draining) = watch::channel(());
@@ -67,8 +69,9 @@ pub(super) async fn serve_with<G: Gateway>(
             () = &mut shutdown => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let local = stream.local_addr().unwrap_or(bound);
-        tokio::spawn(connection(patience, stream, slot, local, stack.clone(), draining.clone()));
+        let (stream, peer) = stream;
+        let ends = Ends { local: stream.local_addr().unwrap_or(bound), peer };
+        tokio::spawn(connection(patience, stream, slot, ends, stack.clone(), draining.clone()));
     }
     drop((listener, draining));
     // No receiver is left when every connection has ended; one that was accepted just now sees the value too.
@@ -77,11 +80,11 @@ pub(super) async fn serve_with<G: Gateway>(
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> ((TcpStream, SocketAddr), OwnedSemaphorePermit) {
     let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, slot),
+            Ok(accepted) => return (accepted, slot),
             Err(error) => {
                 // Out of descriptors, or the peer has left already: neither ends the port.
                 tracing::warn!(%error, "admin connection could not be accepted");
@@ -91,22 +94,30 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, O
     }
 }
 
-/// - `local`: the address the connection came in at.
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// The address it came in at.
+    pub(super) local: SocketAddr,
+    /// Who opened it.
+    pub(super) peer: SocketAddr,
+}
+
 async fn connection<S>(
     patience: Patience,
     stream: TcpStream,
     _slot: OwnedSemaphorePermit,
-    local: SocketAddr,
+    ends: Ends,
     stack: S,
     mut draining: watch::Receiver<()>,
 ) where
-    S: Service<(SocketAddr, Request<Incoming>), Response = Reply, Error = BoxError, Future: Send> + Clone + Send,
+    S: Service<(Ends, Request<Incoming>), Response = Reply, Error = BoxError, Future: Send> + Clone + Send,
 {
     let exchange = service_fn(|request: Request<Incoming>| {
         let stack = stack.clone();
         async move {
             let (instance, id) = (request.uri().path().to_owned(), reply::request_id(request.headers()));
-            let reply = stack.oneshot((local, request)).await.unwrap_or_else(|error| layers::refusal(&error));
+            let reply = stack.oneshot((ends, request)).await.unwrap_or_else(|error| layers::refusal(&error));
             Ok::<_, Infallible>(reply.response(&instance, &id))
         }
     });

@@ -9,13 +9,12 @@ mod literal;
 mod ops;
 mod reader;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use self::{edits::Shapes, reader::Reader};
 use super::{
+    builder::TEXT_BYTES_MAX,
+    file,
     finding::{Finding, Place, Severity},
     tree::{self, Node},
 };
@@ -70,7 +69,7 @@ pub fn read(node: &Node, base: &Path, files: &mut Vec<PathBuf>, findings: &mut V
 fn load(name: &str, entry: &Node, base: &Path, files: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) -> Option<Node> {
     let path = base.join(name);
     files.push(path.clone());
-    let bytes = match fs::read(&path) {
+    let bytes = match file::read_regular(&path, TEXT_BYTES_MAX as u64) {
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("cannot read the change file {}: {error}", path.display());

@@ -72,7 +72,14 @@ pub struct Admin {
     pub takeover: Option<PathBuf>,
     /// Further accepted `Host` values, lower case.
     pub hosts: Vec<String>,
+    /// Requests to `/api/*` from one source; 429 beyond. At least 1, default 20.
+    pub requests_per_second: u32,
+    /// Wrong tokens from one source; 429 beyond. At least 1, default 5.
+    pub failed_logins_per_minute: u32,
 }
+
+/// The longest token that can be compared.
+pub const TOKEN_BYTES_MAX: usize = 1024;
 
 /// A text that is never printed: neither `Debug` nor `Display` shows it.
 #[derive(Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::finding::Finding;
 use super::shape::quoted;
 use super::tree::{self, Node, Scalar, Value};
@@ -151,34 +152,18 @@ fn resolve(reference: &str, outside: &mut Outside<'_>) -> Result<String, Unresol
 
 /// The text of a file, less one trailing newline.
 fn read_file(path: &str, outside: &mut Outside<'_>) -> Result<String, Unresolved> {
-    let file = outside.folder.join(path);
+    let named = outside.folder.join(path);
     let unreadable = |reason: String| Unresolved {
         code: "file",
-        message: format!("cannot read {}: {reason}", file.display()),
+        message: format!("cannot read {}: {reason}", named.display()),
         help: "paths are relative to the folder of the configuration".to_owned(),
     };
     // Also a file that is missing is watched: it may come.
-    outside.files.push(file.clone());
-    let bytes = read_bounded(&file, FILE_BYTES_MAX).map_err(|error| unreadable(error.to_string()))?;
-    let text = tree::decode(&bytes, &file).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
+    outside.files.push(named.clone());
+    let bytes = file::read_regular(&named, FILE_BYTES_MAX).map_err(|error| unreadable(error.to_string()))?;
+    let text = tree::decode(&bytes, &named).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(text.to_owned())
-}
-
-/// The bytes of a regular file of at most `bytes_max`.
-pub fn read_bounded(file: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
-    use std::io::{Error, ErrorKind, Read as _};
-    let opened = std::fs::File::open(file)?;
-    // A directory, or a pipe that never ends, is no configuration.
-    if opened.metadata()?.is_dir() {
-        return Err(Error::new(ErrorKind::IsADirectory, "it is a directory"));
-    }
-    let mut bytes = Vec::new();
-    opened.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(Error::new(ErrorKind::FileTooLarge, format!("it has more than {bytes_max} bytes")));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

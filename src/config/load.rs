@@ -14,7 +14,7 @@ use super::pem::Files;
 use super::shape::Read as _;
 use super::tls::Pems;
 use super::upstreams::{self, Upstreams};
-use super::{builder, listeners, raw, settings, tree};
+use super::{builder, file, listeners, raw, settings, tree};
 use crate::domain::time::UtcTime;
 
 /// A configuration that can be used, and what is worth a warning.
@@ -95,7 +95,7 @@ pub fn load(path: &Path, now: UtcTime) -> Result<Loaded, LoadError> {
 /// - Errors: the file itself could not be read.
 pub fn read_file(path: &Path, now: UtcTime) -> Result<Outcome, LoadError> {
     let unreadable = |error| LoadError::Unreadable(path.to_path_buf(), error);
-    let bytes = expand::read_bounded(path, builder::TEXT_BYTES_MAX as u64).map_err(unreadable)?;
+    let bytes = file::read(path, builder::TEXT_BYTES_MAX as u64).map_err(unreadable)?;
     let env = |name: &str| std::env::var(name).ok();
     Ok(match tree::decode(&bytes, path) {
         Ok(text) => read(text, path, &env, now),

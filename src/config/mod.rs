@@ -12,6 +12,7 @@ pub mod checked;
 pub mod containers;
 pub mod deprecation;
 pub mod expand;
+pub mod file;
 pub mod finding;
 pub mod forms;
 pub mod listeners;

@@ -113,12 +113,16 @@ shape! {
     pub struct Admin {
         /// Address and port; off loopback it needs a token.
         optional listen: Address = "127.0.0.1:9901",
-        /// Bearer token for /api/* and /metrics. Take it from the environment or a file: `${VERGATE_ADMIN_TOKEN:-}`, `${file:token}`.
+        /// Bearer token for /api/* and /metrics, at least 32 characters. Take it from the environment or a file: `${VERGATE_ADMIN_TOKEN:-}`, `${file:token}`.
         optional token: Text,
         /// Path of a Unix socket, relative to this file, where `vergate run --takeover` asks for the listening sockets. Who may write to it may take this gateway's place.
         optional takeover: Text,
         /// Further Host values that /api/* accepts, beside the listen address and loopback names.
         optional hosts: List<Text>,
+        /// Requests to /api/* from one source; 429 beyond.
+        optional requests_per_second: Count = 20,
+        /// Wrong tokens from one source, after which it is not listened to for a while; 429.
+        optional failed_logins_per_minute: Count = 5,
     }
 }
 

@@ -5,18 +5,20 @@ use std::path::Path;
 
 use http::HeaderName;
 
-use super::checked::{Admin, Limits, Log, Secret, Timeouts};
+use super::checked::{Admin, Limits, Log, Secret, TOKEN_BYTES_MAX, Timeouts};
 use super::finding::Finding;
 use super::listeners::{overlap, places};
 use super::raw;
 use super::shape::{At, Field};
-use super::units::{AutoCount, SizeOrZero, Span};
+use super::units::{AutoCount, Count, SizeOrZero, Span};
 
 /// Where the operator's port is if nothing is written.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 const WORKERS_MAX: usize = 1024;
 /// The kernel's limit is 107; the name it is bound with before it is moved in place is longer than its own.
 const SOCKET_PATH_BYTES_MAX: usize = 90;
+/// A token of fewer characters could be guessed.
+const TOKEN_BYTES_MIN: usize = 32;
 
 /// The number of worker threads.
 pub fn workers(raw: &raw::Gateway, findings: &mut Vec<Finding>) -> usize {
@@ -75,12 +77,33 @@ pub fn admin(raw: &raw::Gateway, folder: &Path, findings: &mut Vec<Finding>) -> 
         let message = format!("the path of the socket is longer than {SOCKET_PATH_BYTES_MAX} bytes");
         findings.push(Finding::error(place, "takeover", message, "give a shorter one, such as /run/vergate/takeover"));
     }
+    token_length(admin, listen, findings);
+    let count = |field: &Field<Count>, default| {
+        field.value().map_or(default, |count| u32::try_from(count.0).unwrap_or(u32::MAX))
+    };
     let hosts = admin.hosts.value().map_or(&[][..], |list| &list.0);
     Admin {
         listen,
         token: admin.token.value().map(|token| Secret::new(token.0.clone())),
         takeover: takeover.map(|(_, path)| path),
         hosts: hosts.iter().map(|host| host.value.0.to_ascii_lowercase()).collect(),
+        requests_per_second: count(&admin.requests_per_second, 20),
+        failed_logins_per_minute: count(&admin.failed_logins_per_minute, 5),
+    }
+}
+
+/// A token that could be guessed is as good as none; on loopback none is asked for, so there it is a warning.
+fn token_length(admin: &raw::Admin, listen: SocketAddr, findings: &mut Vec<Finding>) {
+    let Some(at) = admin.token.set() else { return };
+    let length = at.value.0.len();
+    let help = "32 random ones: `openssl rand -base64 24`";
+    if length > TOKEN_BYTES_MAX {
+        let message = format!("the token has {length} characters, more than {TOKEN_BYTES_MAX}");
+        findings.push(Finding::error(&at.place, "admin-token", message, help));
+    } else if length < TOKEN_BYTES_MIN {
+        let message = format!("the token has {length} characters, less than {TOKEN_BYTES_MIN}");
+        let finding = if listen.ip().to_canonical().is_loopback() { Finding::warning } else { Finding::error };
+        findings.push(finding(&at.place, "admin-token", message, help));
     }
 }
 
@@ -185,14 +208,16 @@ mod tests {
         let error = "error: the admin port listens on 0.0.0.0:9901, which is not loopback, without a token";
         expect(&with("admin: {listen: 0.0.0.0:9901}"), &[&format!("g.yaml:1:17: {error}")]);
         expect(&with("admin: {listen: 0.0.0.0:9901, token: \"${MISSING:-}\"}"), &[&format!("g.yaml:1:17: {error}")]);
-        expect(&with("admin: {listen: 0.0.0.0:9901, token: \"${SET}\"}"), &[]);
+        let token = "0123456789abcdef0123456789abcdef";
+        expect(&with(&format!("admin: {{listen: 0.0.0.0:9901, token: {token}}}")), &[]);
         expect(&with("admin: {listen: '[::1]:9901'}"), &[]);
         expect(&with("admin: {listen: 127.8.8.8:9901}"), &[]);
     }
 
     #[test]
     fn the_token_can_be_sent_and_is_not_printed() {
-        expect(&with("admin: {token: 'two words'}"), &["g.yaml:1:16: error: the token holds characters"]);
+        let spaced = "two words two words two words two words";
+        expect(&with(&format!("admin: {{token: '{spaced}'}}")), &["g.yaml:1:16: error: the token holds characters"]);
         let config = outcome(&with("admin: {token: hush}")).config.expect("sound");
         assert!(!format!("{config:?}").contains("hush"));
         assert_eq!(config.admin.token.expect("a token").expose(), b"hush");
@@ -208,6 +233,30 @@ mod tests {
             &with(&format!("admin: {{takeover: /{long}}}")),
             &["g.yaml:1:19: error: the path of the socket is longer than 90 bytes"],
         );
+    }
+
+    #[test]
+    fn a_token_that_can_be_guessed_is_none() {
+        let short = "error: the token has 31 characters, less than 32";
+        let token = |length: usize| "x".repeat(length);
+        let off = |length| with(&format!("admin: {{listen: '0.0.0.0:9901', token: {}}}", token(length)));
+        let on = |length| with(&format!("admin: {{token: {}}}", token(length)));
+        expect(&off(31), &[&format!("g.yaml:1:40: {short}")]);
+        expect(&off(32), &[]);
+        expect(&on(31), &["g.yaml:1:16: warning: the token has 31 characters, less than 32"]);
+        expect(&on(1024), &[]);
+        expect(&on(1025), &["g.yaml:1:16: error: the token has 1025 characters, more than 1024"]);
+    }
+
+    #[test]
+    fn what_the_admin_port_bears_is_what_is_written() {
+        let admin = |text: &str| {
+            let admin = outcome(&with(text)).config.expect("sound").admin;
+            (admin.requests_per_second, admin.failed_logins_per_minute)
+        };
+        assert_eq!(admin("admin: {}"), (20, 5));
+        assert_eq!(admin("admin: {requests_per_second: 7, failed_logins_per_minute: 8}"), (7, 8));
+        expect(&with("admin: {requests_per_second: 0}"), &["g.yaml:1:30: error: the number is 0"]);
     }
 
     #[test]

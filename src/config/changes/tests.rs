@@ -206,14 +206,14 @@ fn literals_keep_the_spelling_of_json_numbers_and_of_nothing_else() {
 #[test]
 fn a_change_may_stand_in_a_file_of_its_own() {
     let folder = std::env::temp_dir().join(format!("vergate-changes-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("c.yaml"), "change: c\nfrom: '1'\nto: '2'\n").expect("a file");
-    fs::write(folder.join("bad.yaml"), "change: d\nfrom: 2\nto: '3'\n").expect("a file");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("c.yaml"), "change: c\nfrom: '1'\nto: '2'\n").expect("a file");
+    std::fs::write(folder.join("bad.yaml"), "change: d\nfrom: 2\nto: '3'\n").expect("a file");
     let root = tree::parse("[c.yaml, bad.yaml]", Path::new("gateway.yaml")).expect("valid");
     let (mut files, mut findings) = (Vec::new(), Vec::new());
     let changes = read(&root, &folder, &mut files, &mut findings);
     assert_eq!(changes.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["c"]);
     assert_eq!(files, [folder.join("c.yaml"), folder.join("bad.yaml")]);
     assert_eq!((findings.len(), findings[0].line, findings[0].file.clone()), (1, 2, folder.join("bad.yaml")));
-    fs::remove_dir_all(&folder).expect("the folder");
+    std::fs::remove_dir_all(&folder).expect("the folder");
 }
