@@ -221,6 +221,48 @@ fn chunks_of_an_answer_are_bounded_as_well() {
 }
 
 #[test]
+fn the_gateways_own_errors_are_not_kept_by_caches() {
+    let up = Upstream::named("main");
+    let gateway = start("limits: {request_target: 64}", &up.url());
+    let long = format!("/items?{}", "x".repeat(100));
+    for (target, fields, status) in [
+        ("/items", &["X-API-Version: 9"][..], 400),
+        ("/items", &["Connection: Host"], 400),
+        ("/items", &["Content-Length: x"], 400),
+        (long.as_str(), &[], 414),
+    ] {
+        let answer = gateway.get(target, fields);
+        assert_eq!(answer.status, status, "{target} {fields:?}");
+        assert_eq!(answer.header("Cache-Control").as_deref(), Some("no-store"), "{target} {fields:?}");
+    }
+    drop(up);
+    let dead = Gateway::start(&plain("http://127.0.0.1:9"));
+    assert_eq!(dead.get("/items", &[]).header("Cache-Control").as_deref(), Some("no-store"));
+}
+
+#[test]
+fn a_version_behind_a_semicolon_of_the_query_is_refused() {
+    let up = Upstream::named("main");
+    let yaml = plain(&up.url()).replace("{header: X-API-Version}", "{header: X-API-Version}, {query: version}");
+    let gateway = Gateway::start(&yaml);
+    gateway.get("/items?a=1;version=2", &[]).problem(400, "version_ambiguous");
+    assert!(up.requests().is_empty());
+    assert_eq!(gateway.get("/items?a=1;b=2&version=1.0", &[]).status, 200);
+    assert_eq!(up.last().target, "/items?a=1;b=2");
+}
+
+#[test]
+fn claims_about_the_caller_are_removed_in_every_spelling() {
+    let up = Upstream::named("main");
+    let gateway = start("", &up.url());
+    let fields = ["X_Forwarded_For: 6.6.6.6", "X-Forwarded_Proto: https", "Forwarded: for=6.6.6.6"];
+    assert_eq!(gateway.get("/items", &fields).status, 200);
+    let seen = up.last();
+    assert!(!seen.head.raw.contains("6.6.6.6") && seen.header("X-Forwarded_Proto").is_none(), "{}", seen.head.raw);
+    assert_eq!(seen.header("X-Forwarded-For").as_deref(), Some("127.0.0.1"));
+}
+
+#[test]
 fn fields_that_name_another_path_do_not_reach_the_upstream() {
     let up = Upstream::named("main");
     let gateway = start("", &up.url());
