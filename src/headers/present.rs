@@ -83,10 +83,17 @@ impl Present {
             18 if *name == header::PROXY_AUTHENTICATE => Self::HOP_BY_HOP,
             19 if *name == header::PROXY_AUTHORIZATION => Self::HOP_BY_HOP,
             _ if text.starts_with("x-api-") => Self::API,
-            _ if text.starts_with("x-forwarded-") => Self::FORWARDED,
+            _ if is_forwarded(text) => Self::FORWARDED,
             _ => Self::default(),
         }
     }
+}
+
+/// Whether a name begins with `x-forwarded-`. Many backends read `_` as `-`.
+pub fn is_forwarded(name: &str) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    let same = |(sent, own): (u8, &u8)| sent == *own || (sent == b'_' && *own == b'-');
+    name.len() > PREFIX.len() && name.bytes().zip(PREFIX).all(same)
 }
 
 impl BitOr for Present {
@@ -123,6 +130,10 @@ mod tests {
             ("x-forwarded-anything", Present::FORWARDED),
             ("client-cert", Present::FORWARDED),
             ("client-cert-chain", Present::FORWARDED),
+            ("x_forwarded_for", Present::FORWARDED),
+            ("x-forwarded_proto", Present::FORWARDED),
+            ("x-forwarded-", Present::default()),
+            ("x-forward-for-me", Present::default()),
             ("via", Present::VIA),
             ("x-request-id", Present::REQUEST_ID),
             ("x-api-version", Present::API),

@@ -11,7 +11,7 @@ use http::{
 use ipnet::IpNet;
 
 use super::link::{Link, Scheme};
-use crate::headers::Present;
+use crate::headers::{Present, present::is_forwarded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -62,8 +62,7 @@ pub fn set(headers: &mut HeaderMap, present: Present, link: &Link, trusted: bool
     }
     if present.has(Present::FORWARDED) {
         let claims = |name: &HeaderName| {
-            name.as_str().starts_with("x-forwarded-")
-                || [header::FORWARDED, CLIENT_CERT, CLIENT_CERT_CHAIN].contains(name)
+            is_forwarded(name.as_str()) || [header::FORWARDED, CLIENT_CERT, CLIENT_CERT_CHAIN].contains(name)
         };
         while let Some(name) = headers.keys().find(|name| claims(name)).cloned() {
             headers.remove(name);
@@ -188,6 +187,8 @@ mod tests {
         map
     }
 
+    const UNDERSCORED: [(&str, &str); 3] =
+        [("x_forwarded_for", "6.6.6.6"), ("x-forwarded_proto", "https"), ("x_forwarded-prefix", "/evil")];
     const SPOOFED: [(&str, &str); 5] = [
         ("forwarded", "for=6.6.6.6"),
         ("x-forwarded-for", "6.6.6.6"),
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_an_untrusted_peer_says_is_replaced() {
-        let mut headers = map(&SPOOFED);
+        let mut headers = map(&[&SPOOFED[..], &UNDERSCORED].concat());
         let link = link("192.0.2.1:5");
         let present = Present::of(&headers);
         for _ in 0..2 {
