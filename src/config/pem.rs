@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use super::expand;
+use super::file::read_regular;
 use super::finding::Finding;
 use super::names::Text;
 use super::shape::At;
@@ -50,7 +50,7 @@ impl Files<'_> {
         let file = self.folder.join(&path.value.0);
         // Also a file that is missing is watched: it may come.
         self.seen.push(file.clone());
-        match expand::read_bounded(&file, FILE_BYTES_MAX) {
+        match read_regular(&file, FILE_BYTES_MAX) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 let message = format!("cannot read {}: {error}", file.display());

@@ -9,7 +9,7 @@ use std::{
 use rustls::RootCertStore;
 
 use super::containers::Word;
-use super::expand::read_bounded;
+use super::file::read_regular;
 use super::finding::{Finding, Place};
 use super::names::Text;
 use super::raw;
@@ -88,7 +88,7 @@ impl<'p> Pems<'p> {
         } else {
             let file = self.folder.join(text);
             self.files.push(file.clone());
-            match read_bounded(&file, FILE_BYTES_MAX) {
+            match read_regular(&file, FILE_BYTES_MAX) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     let message = format!("cannot read {}: {error}", quoted(&file.display().to_string()));
