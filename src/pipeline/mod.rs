@@ -19,6 +19,7 @@ mod outgoing;
 pub mod pressure;
 mod refused;
 pub mod reply;
+pub(crate) mod scratch;
 pub mod snapshot;
 pub(crate) mod stall;
 mod tunnel;

@@ -23,7 +23,7 @@ use super::{
     request::{self, Head},
     socket::Socket,
 };
-use crate::pipeline::{flat_write::poll_write_flat, stall::Stall};
+use crate::pipeline::{flat_write::poll_write_flat, scratch, stall::Stall};
 
 /// A client connection, shared by whoever serves it and the body of the request under way.
 #[derive(Debug)]
@@ -331,6 +331,9 @@ impl State {
 
     /// Reads into the buffer; 0 when the client has closed.
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        if room <= scratch::SMALL_BYTES {
+            return scratch::poll_read(&mut self.socket, cx, &mut self.buffer, room);
+        }
         if self.buffer.capacity() - self.buffer.len() < room {
             self.buffer.reserve(room);
         }

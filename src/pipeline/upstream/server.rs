@@ -23,7 +23,10 @@ use super::{
     socket::Socket,
     tally::Tally,
 };
-use crate::{domain::upstream::Server, pipeline::deadline::Deadlines};
+use crate::{
+    domain::upstream::Server,
+    pipeline::{deadline::Deadlines, scratch},
+};
 
 /// Room for an ordinary request head.
 const LEAD_BYTES: usize = 1024;
@@ -222,6 +225,9 @@ impl Drop for Open {
 impl Connection {
     /// Reads more into the buffer, at most `room` bytes; 0 when the server has closed.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        if room <= scratch::SMALL_BYTES {
+            return scratch::poll_read(&mut self.io, cx, &mut self.buffer, room);
+        }
         self.buffer.reserve(room);
         // The adapter reads into spare capacity without clearing it first; it keeps no state.
         pin!(self.io.read_buf(&mut self.buffer)).poll(cx)
