@@ -160,6 +160,7 @@ fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver
 async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>, beats: Arc<AtomicU64>) {
     task::spawn_local(Rc::clone(&worker.deadlines).run());
     task::spawn_local(sweep(Rc::clone(&worker), beats));
+    worker.watch();
     let mut open: HashMap<ListenerId, Vec<Rc<Gate>>> = HashMap::new();
     let mut accepting = task::JoinSet::new();
     while let Some(order) = orders.recv().await {

@@ -34,6 +34,8 @@ mod fleet;
 mod framing;
 /// Request lines and field sections (RFC 9112 sections 3 and 5): what client and backend saw of each spelling.
 mod heads;
+/// Servers that are asked whether they are well, and those kept out because they fail.
+mod health;
 /// Bytes no honest client sends; afterwards the gateway still serves.
 mod hostile;
 /// HTTP/2 frame by frame: what honest clients may do, and what others may not (RFC 9113).
@@ -68,6 +70,8 @@ mod proxying;
 mod real_clients;
 /// nginx and HAProxy in front of the gateway and behind it.
 mod real_proxies;
+/// Connections a server may have, and who waits for one.
+mod queue;
 /// nginx and Python's http.server behind the gateway.
 mod real_servers;
 /// A new file while traffic flows.

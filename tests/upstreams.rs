@@ -253,3 +253,28 @@ fn retries_stay_within_their_budget() {
     assert!(retries >= 3.0 && retries <= 200.0 * 0.1 + 3.0 * (seconds + 2.0), "{retries} retries in {seconds} s");
     assert!(statuses.contains(&502), "what the budget does not cover fails at once");
 }
+
+#[test]
+fn a_hash_sends_the_same_key_to_the_same_server() {
+    let ups = [Upstream::named("a"), Upstream::named("b"), Upstream::named("c")];
+    let urls: Vec<_> = ups.iter().map(Upstream::url).collect();
+    let backend = |gateway: &Gateway, field: &str| {
+        let answer = gateway.get("/items", &[field]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.header("X-Backend").unwrap()
+    };
+    for (key, field) in [("{header: X-User-Id}", "X-User-Id: user"), ("{cookie: sid}", "Cookie: other=1; sid=user")] {
+        let gateway = start(&format!("{{balance: {{hash: {key}}}, servers: [{}]}}", urls.join(", ")));
+        let mut homes = BTreeMap::new();
+        for n in 0..24 {
+            let field = format!("{field}{n}");
+            let home = backend(&gateway, &field);
+            assert!((0..3).all(|_| backend(&gateway, &field) == home), "{field} moved");
+            *homes.entry(home).or_insert(0) += 1;
+        }
+        assert_eq!(homes.len(), 3, "{homes:?}");
+    }
+    let gateway = start(&format!("{{balance: {{hash: client_address}}, servers: [{}]}}", urls.join(", ")));
+    let home = backend(&gateway, "X-User-Id: one");
+    assert!((0..10).all(|n| backend(&gateway, &format!("X-User-Id: {n}")) == home));
+}

@@ -80,7 +80,7 @@ async fn servers_are_listed_and_drained_by_name() {
     assert_eq!(
         first["servers"][1],
         json!({"server": "10.0.0.1:9021", "weight": 1, "state": "available", "requests": 0, "requests_in_flight": 0,
-               "connections": 0, "connections_idle": 0, "connect_errors_in_a_row": 0, "breaker": "closed",
+               "connections": 0, "connections_idle": 0, "waiting": 0, "connect_errors_in_a_row": 0, "breaker": "closed",
                "drained": false, "ejected": false, "ejections": 0, "last_check": null})
     );
     let path = |server: &str, verb: &str| format!("/api/v1/upstreams/query-parser-2.0/servers/{server}/{verb}");

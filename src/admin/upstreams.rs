@@ -4,12 +4,14 @@
 //! {"upstreams": [{"name": "query-parser-2.0", "balance": "least_requests", "servers": [
 //!   {"server": "127.0.0.1:9020", "weight": 1, "state": "available",
 //!    "requests": 1200, "requests_in_flight": 3, "connections": 8, "connections_idle": 5,
+//!    "waiting": 0,
 //!    "connect_errors_in_a_row": 0, "breaker": "closed", "drained": false, "ejected": false, "ejections": 0,
 //!    "last_check": null}]}]}
 //! ```
 //!
 //! - `state`: `available`, or why nothing is sent to it: `drained`, `unhealthy`, `breaker_open` or `ejected`.
 //! - `requests`: tries since the server was first named, by all workers.
+//! - `waiting`: requests that wait because the server has all connections it may have.
 //! - `last_check`: `{at, healthy, error, duration_ms}` of the last health check; null before the first one and
 //!   where there are none.
 //!
@@ -48,6 +50,7 @@ struct ServerRow {
     requests_in_flight: u64,
     connections: u64,
     connections_idle: u64,
+    waiting: usize,
     connect_errors_in_a_row: u32,
     breaker: &'static str,
     drained: bool,
@@ -117,7 +120,7 @@ fn row<'a>(upstream: &'a Upstream, fleet: &Fleet) -> Row<'a> {
     let server = |server: &Server| server_row(server, &roster.condition(&server.label()));
     Row {
         name: &upstream.name,
-        balance: balance(upstream.balance),
+        balance: balance(&upstream.balance),
         servers: upstream.servers.iter().map(server).collect(),
     }
 }
@@ -138,6 +141,7 @@ fn server_row(server: &Server, condition: &Condition) -> ServerRow {
         requests_in_flight: totals.active,
         connections: totals.connections,
         connections_idle: totals.idle,
+        waiting: condition.queue().0,
         connect_errors_in_a_row: condition.refusals(),
         breaker: if condition.is_open() { "open" } else { "closed" },
         drained: condition.is_drained(),
@@ -147,10 +151,11 @@ fn server_row(server: &Server, condition: &Condition) -> ServerRow {
     }
 }
 
-fn balance(balance: Balance) -> &'static str {
+fn balance(balance: &Balance) -> &'static str {
     match balance {
         Balance::LeastRequests => "least_requests",
         Balance::RoundRobin => "round_robin",
+        Balance::Hash(_) => "hash",
     }
 }
 

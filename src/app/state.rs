@@ -89,11 +89,15 @@ impl Gateway for State {
         let ahead = self.clock_ahead.load(Ordering::Relaxed) / 1000;
         let clock = Degraded { what: "clock".into(), why: format!("it jumped by {ahead} s and is not believed yet") };
         let clock = (ahead != 0).then_some(clock);
+        let out = self.fleet.out_of_service().into_iter().map(|upstream| Degraded {
+            what: format!("upstream {upstream}"),
+            why: "none of its servers can take requests; GET /api/v1/upstreams says why".into(),
+        });
         Readiness {
             config_loaded: true,
             listeners_open: true,
             draining: self.draining.load(Ordering::Acquire),
-            degraded: [config, memory, clock].into_iter().flatten().collect(),
+            degraded: [config, memory, clock].into_iter().flatten().chain(out).collect(),
         }
     }
 

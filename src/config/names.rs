@@ -51,6 +51,18 @@ pub struct PathPattern(pub Regex);
 #[derive(Clone, Debug)]
 pub struct AcceptPattern(pub Regex);
 
+/// The name of a header field that holds the key of a hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyField(pub HeaderName);
+
+/// The name of a cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieName(pub String);
+
+/// The path of a health check, perhaps with a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckPath(pub String);
+
 /// `POST /parse`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointText(pub Endpoint);
@@ -79,6 +91,9 @@ form!(
     text_schema("\\(", "An expression for a whole media range, whose first group captures the version.")
 );
 form!(EndpointText, "an endpoint such as POST /parse", text_schema("^[A-Z-]+ +/", "A method and a path template."));
+form!(KeyField, "the name of a header field", text_schema("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "A header field's name."));
+form!(CookieName, "the name of a cookie", text_schema("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "A cookie's name."));
+form!(CheckPath, "a path such as /healthz", text_schema("^/[!-~]*$", "A path, perhaps with a query."));
 form!(Guide, "a URI or a path", text_schema(".", "A URI or a path."));
 
 /// Reads a version name, which has to be quoted: a plain `2.10` would become `2.1`.
@@ -191,6 +206,38 @@ impl Name {
             return Err(Refusal::value("name", message, "use at most 64 letters, digits, `.`, `_` and `-`"));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl KeyField {
+    /// Reads the name of a field that is still there when a server is chosen.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        const TAKEN_OFF: [&str; 6] = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+        let name = HeaderName::from_bytes(text.as_bytes())
+            .map_err(|_| Refusal::form("use letters, digits and `-`, such as X-User-Id"))?;
+        if TAKEN_OFF.contains(&name.as_str()) {
+            let message = format!("`{text}` says nothing about who asks");
+            return Err(Refusal::value("header", message, "use a field such as X-User-Id or Authorization"));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl CookieName {
+    /// Reads a token (RFC 6265 section 4.1.1).
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        // A field's name is a token, too.
+        let token = HeaderName::from_bytes(text.as_bytes()).is_ok();
+        token.then(|| Self(text.to_owned())).ok_or_else(|| Refusal::form("use letters, digits, `-` and `_`"))
+    }
+}
+
+impl CheckPath {
+    /// Reads a path that can stand in a request line.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let plain = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        let help = "begin with `/`; percent-encode spaces and what is not ASCII";
+        plain.then(|| Self(text.to_owned())).ok_or_else(|| Refusal::form(help))
     }
 }
 

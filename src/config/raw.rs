@@ -6,23 +6,24 @@
 use super::containers::{Entries, Filled, List, OneOrMany, ShortOrLong, Word, read_entries};
 use super::finding::Finding;
 use super::names::{
-    AcceptPattern, DefaultName, EndpointText, FieldName, Guide, Name, PathPattern, Text, TrailerName, VersionName,
+    AcceptPattern, CheckPath, CookieName, DefaultName, EndpointText, FieldName, Guide, KeyField, Name, PathPattern,
+    Text, TrailerName, VersionName,
 };
 use super::places::{Address, Host, Network, Prefix};
-use super::shape::{Anything, At, Read, not_yet, shape, wrong_type};
+use super::shape::{Anything, At, Field, Read, shape, wrong_type};
 use super::source::Source;
 use super::tls::{ClientCertificates, MinVersion};
 use super::tree::Node;
 use super::units::{
-    Attempts, AutoCount, Count, Date, Flag, LeadTime, MemorySize, Percent, Size, SizeOrZero, Span, SpanOrZero,
-    UnlimitedCount,
+    Attempts, AutoCount, Count, CountOrZero, Date, Flag, LeadTime, MemorySize, Percent, Size, SizeOrZero, Span,
+    SpanOrZero, StatusRange, UnlimitedCount,
 };
 use super::url::ServerUrl;
 use super::{LogFormat, LogRequests};
 use crate::domain::{
     api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
     lifecycle::{Phase, Status},
-    upstream::{Balance, Protocol},
+    upstream::{Balance, HashKey, Protocol},
 };
 
 shape! {
@@ -297,7 +298,7 @@ shape! {
     pub struct Upstream {
         /// Their URLs.
         required servers: Filled<ShortOrLong<ServerUrl, Server>>,
-        /// How one is picked: `least_requests` (the less busy of two random ones) or `round_robin`.
+        /// How one is picked: `least_requests` (the less busy of two random ones), `round_robin` or {hash: KEY}.
         optional balance: BalanceRule = "least_requests",
         /// Tries after the first.
         optional retries: Retries,
@@ -305,10 +306,14 @@ shape! {
         optional timeouts: UpstreamTimeouts,
         /// When nothing more is sent to a server that cannot be connected to; 503 where no server is left.
         optional breaker: Breaker,
-        /// Health checks: {path, interval, timeout, unhealthy_after, healthy_after}.
-        later health: Anything,
-        /// Connections to all its servers.
-        later max_connections: Anything,
+        /// Asks each server every now and then whether it is well; nothing is sent to one that is not.
+        optional health: Health,
+        /// Keeps a server out for a while that fails too often in a row; `{}` takes the defaults.
+        optional ejection: Ejection,
+        /// Connections each of its servers may have, of all workers together. Absent: any number.
+        optional max_connections: Count,
+        /// How requests wait for a server whose connections are all busy; 503 beyond.
+        optional queue: Queue,
         /// What its servers speak: `http/1.1`, `h2` (HTTP/2, https:// only) or `h2c` (HTTP/2 with prior knowledge, http:// only).
         optional protocol: Word<Protocol> = "http/1.1",
         /// Whether servers may be at link-local addresses, where clouds serve the machine's credentials.
@@ -361,6 +366,50 @@ shape! {
         optional open_after: Count = 5,
         /// Pause between two tries to connect while it is open, give or take a fifth; the first success closes it.
         optional probe: Span = "1s",
+    }
+}
+
+shape! {
+    /// How requests wait for a server whose connections are all busy.
+    pub struct Queue {
+        /// How many may wait for one server, 0 for none.
+        optional size: CountOrZero = 128,
+        /// How long each may wait.
+        optional timeout: Span = "1s",
+    }
+}
+
+shape! {
+    /// Asks each server every now and then whether it is well. One process asks once for all its workers.
+    pub struct Health {
+        /// What is asked for with GET, without a server's base path. Absent: a connection is enough.
+        optional path: CheckPath,
+        /// Pause between two checks, give or take a fifth.
+        optional interval: Span = "5s",
+        /// How long one check may take.
+        optional timeout: Span = "1s",
+        /// Successes in a row that make an unhealthy server healthy. The first check decides alone.
+        optional healthy_after: Count = 2,
+        /// Failures in a row that make a healthy server unhealthy. The first check decides alone.
+        optional unhealthy_after: Count = 3,
+        /// Statuses that are a success: one or a list of `200` or `2xx`.
+        optional expect_status: OneOrMany<StatusRange>,
+    }
+}
+
+shape! {
+    /// Keeps a server out for a while that fails too often in a row.
+    pub struct Ejection {
+        /// Failures in a row: a status of 500 or more, no answer, no connection.
+        optional after: Count = 5,
+        /// How long the first time; the second time takes twice as long, and so on.
+        optional time: Span = "30s",
+        /// How long at most.
+        optional time_max: Span = "300s",
+        /// Share of the servers that may be out at once; one of several always may.
+        optional share: Percent = "50%",
+        /// When fewer servers than this share are available, ejections are ignored.
+        optional panic: Percent = "50%",
     }
 }
 
@@ -439,8 +488,41 @@ pub struct Apis(pub Entries<Name, Api>);
 pub struct Changes(pub Node);
 
 /// `balance:`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BalanceRule(pub Balance);
+
+/// `balance:` as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the words are the documentation")]
+pub enum BalanceWord {
+    LeastRequests,
+    RoundRobin,
+}
+
+/// `hash:` as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the word is the documentation")]
+pub enum HashWord {
+    ClientAddress,
+}
+
+shape! {
+    /// The same server for all requests with the same key, as long as it is there.
+    pub struct HashBalance {
+        /// The key: `client_address`, {header: NAME} or {cookie: NAME}. Requests without it go to any server.
+        required hash: ShortOrLong<Word<HashWord>, HashSource>,
+    }
+}
+
+shape! {
+    /// Where a request holds its key: exactly one of header and cookie.
+    pub struct HashSource {
+        /// A header field of this name.
+        optional header: KeyField,
+        /// A cookie of this name.
+        optional cookie: CookieName,
+    }
+}
 
 /// `links:` entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -500,16 +582,35 @@ impl Read for Changes {
 
 impl Read for BalanceRule {
     fn expected() -> String {
-        Word::<Balance>::expected()
+        ShortOrLong::<Word<BalanceWord>, HashBalance>::expected()
     }
 
     fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Self> {
-        if let Some([(name, _)]) = node.map()
-            && name.text() == Some("hash")
-        {
-            findings.push(not_yet(&name.place, "`balance: {hash: …}`"));
-            return None;
+        let rule = match ShortOrLong::<Word<BalanceWord>, HashBalance>::read(node, findings)? {
+            ShortOrLong::Short(Word(BalanceWord::LeastRequests)) => Balance::LeastRequests,
+            ShortOrLong::Short(Word(BalanceWord::RoundRobin)) => Balance::RoundRobin,
+            ShortOrLong::Long(rule) => Balance::Hash(hash_key(&rule, findings)?),
+        };
+        Some(Self(rule))
+    }
+}
+
+fn hash_key(rule: &HashBalance, findings: &mut Vec<Finding>) -> Option<HashKey> {
+    let at = rule.hash.set()?;
+    let source = match &at.value {
+        ShortOrLong::Short(Word(HashWord::ClientAddress)) => return Some(HashKey::ClientAddress),
+        ShortOrLong::Long(source) => source,
+    };
+    match (&source.header, &source.cookie) {
+        (header, Field::Absent) if !header.is_absent() => {
+            header.value().map(|name| HashKey::Header(name.0.as_str().to_owned()))
         }
-        Word::read(node, findings).map(|word| Self(word.0))
+        (Field::Absent, cookie) if !cookie.is_absent() => cookie.value().map(|name| HashKey::Cookie(name.0.clone())),
+        _ => {
+            let help = "write `hash: {header: NAME}`, `hash: {cookie: NAME}` or `hash: client_address`";
+            let message = "the key of a hash is one of header and cookie";
+            findings.push(Finding::error(&at.place, "hash", message, help));
+            None
+        }
     }
 }

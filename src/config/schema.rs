@@ -8,10 +8,9 @@ use serde_json::{Value as Json, json};
 use super::containers::{Entries, Filled, Word};
 use super::names::{EndpointText, Name, VersionName};
 use super::places::Network;
-use super::raw::{Api, Apis, BalanceRule, Changes, Gateway, ProxyProtocol, SourceKeys};
+use super::raw::{Api, Apis, BalanceRule, BalanceWord, Changes, Gateway, HashBalance, ProxyProtocol, SourceKeys};
 use super::source::Source;
 use super::units::Flag;
-use crate::domain::upstream::Balance;
 
 /// The schema as JSON.
 pub fn document() -> Json {
@@ -55,13 +54,7 @@ impl JsonSchema for BalanceRule {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let word = generator.subschema_for::<Word<Balance>>();
-        let hash = json!({
-            "type": "object",
-            "description": "A server by the hash of a header. Not supported yet: refused.",
-            "properties": { "hash": {} },
-            "additionalProperties": false,
-        });
+        let (word, hash) = (generator.subschema_for::<Word<BalanceWord>>(), generator.subschema_for::<HashBalance>());
         json_schema!({ "anyOf": [word, hash] })
     }
 }
@@ -278,6 +271,11 @@ mod tests {
             Server,
             Retries,
             Breaker,
+            Health,
+            Queue,
+            Ejection,
+            HashBalance,
+            HashSource,
             UpstreamTimeouts,
             UpstreamTls,
             Api,

@@ -33,6 +33,10 @@ pub struct LeadTime(pub Lead);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub usize);
 
+/// A whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountOrZero(pub usize);
+
 /// A whole number from 1 on, or `auto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AutoCount(pub Option<usize>);
@@ -53,6 +57,10 @@ pub struct Attempts(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percent(pub u32);
 
+/// A status such as `200`, or a class such as `2xx`: the first and the last it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusRange(pub u16, pub u16);
+
 /// `true` or `false`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag(pub bool);
@@ -67,6 +75,7 @@ form!(Span, "a duration such as 30s", span_schema());
 form!(SpanOrZero, "a duration such as 30s", span_schema());
 form!(LeadTime, "a time such as 6 months", text_schema("^[0-9]+ ?[a-z]+$", "A time such as 6 months or 90 days."));
 form!(Count, "a whole number from 1 on", number_schema(1, "^[0-9]+$", "A whole number from 1 on."));
+form!(CountOrZero, "a whole number", number_schema(0, "^[0-9]+$", "A whole number."));
 form!(AutoCount, "auto or a whole number", number_schema(1, "^(auto|[0-9]+)$", "auto or a whole number from 1 on."));
 form!(
     UnlimitedCount,
@@ -80,6 +89,11 @@ form!(
 );
 form!(Attempts, "a whole number from 0 to 10", number_schema(0, "^[0-9]+$", "A whole number from 0 to 10."));
 form!(Percent, "a percentage such as 20%", text_schema("^[0-9]+%$", "A percentage such as 20%."));
+form!(
+    StatusRange,
+    "a status such as 200 or 2xx",
+    number_schema(200, "^([2-5][0-9][0-9]|[2-5]xx)$", "A status such as 200, or a class such as 2xx.")
+);
 form!(
     Flag,
     "true or false",
@@ -194,6 +208,13 @@ impl Count {
     }
 }
 
+impl CountOrZero {
+    /// Reads a whole number.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        whole(text).map(Self)
+    }
+}
+
 impl AutoCount {
     /// Reads `auto` or a whole number from 1 on.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
@@ -235,6 +256,20 @@ impl Percent {
         let number = text.strip_suffix('%').ok_or_else(refusal)?;
         let percent = digits(number).and_then(|number| u32::try_from(number).ok()).filter(|percent| *percent <= 100);
         percent.map(Self).ok_or_else(refusal)
+    }
+}
+
+impl StatusRange {
+    /// Reads a status from 200 to 599 or a class of them.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let refusal = || Refusal::form("write a status from 200 to 599, or a class from 2xx to 5xx");
+        if let Some(class) = text.strip_suffix("xx") {
+            let class: u16 = class.parse().ok().filter(|class| (2..=5).contains(class)).ok_or_else(refusal)?;
+            return Ok(Self(class * 100, class * 100 + 99));
+        }
+        let status = digits(text).and_then(|number| u16::try_from(number).ok());
+        let status = status.filter(|status| (200..600).contains(status)).ok_or_else(refusal)?;
+        Ok(Self(status, status))
     }
 }
 
@@ -347,6 +382,8 @@ mod tests {
     fn counts_begin_at_one_and_words_have_their_place() {
         assert_eq!(Count::parse("1"), Ok(Count(1)));
         assert!(Count::parse("0").is_err());
+        assert_eq!(CountOrZero::parse("0"), Ok(CountOrZero(0)));
+        assert!(CountOrZero::parse("-1").is_err());
         assert!(Count::parse("+1").is_err());
         assert_eq!(AutoCount::parse("auto"), Ok(AutoCount(None)));
         assert!(AutoCount::parse("unlimited").is_err());
@@ -362,5 +399,10 @@ mod tests {
         assert!(Percent::parse("101%").is_err());
         assert!(Percent::parse("20").is_err());
         assert!(Flag::parse("yes").is_err());
+        assert_eq!(StatusRange::parse("204"), Ok(StatusRange(204, 204)));
+        assert_eq!(StatusRange::parse("2xx"), Ok(StatusRange(200, 299)));
+        for text in ["", "xx", "1xx", "6xx", "100", "600", "2XX", "20", "2x", "+200"] {
+            assert!(StatusRange::parse(text).is_err(), "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 
 use super::checked::Timeouts;
@@ -10,11 +11,13 @@ use super::containers::ShortOrLong;
 use super::finding::{Finding, Place};
 use super::pem::Files;
 use super::raw;
-use super::shape::{At, Field};
+use super::shape::{At, Field, not_yet};
 use super::suggest;
 use super::upstream_tls::Terms;
 use super::url::ServerUrl;
-use crate::domain::upstream::{Breaker, Protocol, Server, Upstream, UpstreamTimeouts, is_link_local, is_own};
+use crate::domain::upstream::{
+    Breaker, EjectionRules, Health, Protocol, Queue, Server, Upstream, UpstreamTimeouts, is_link_local, is_own,
+};
 
 const WEIGHT_MAX: usize = 65_535;
 
@@ -162,6 +165,23 @@ fn long(
             help,
         ));
     }
+    // One connection of HTTP/2 carries many requests; checks speak HTTP/1.1.
+    if raw.protocol.value().is_some_and(|protocol| protocol.0 != Protocol::Http1) {
+        let path = raw.health.value().and_then(|health| health.path.set()).map(|path| (&path.place, "`health.path`"));
+        let cap = raw.max_connections.set().map(|cap| (&cap.place, "`max_connections`"));
+        for (place, what) in path.into_iter().chain(cap) {
+            findings.push(not_yet(place, &format!("{what} for servers that speak HTTP/2")));
+        }
+    }
+    if let (Some(queue), true) = (raw.queue.set(), raw.max_connections.is_absent()) {
+        let message = "without `max_connections` nobody waits";
+        findings.push(Finding::warning(
+            &queue.place,
+            "no-effect",
+            message,
+            "add `max_connections`, or take `queue` out",
+        ));
+    }
     Some(assemble(name, built, raw, timeouts))
 }
 
@@ -263,16 +283,20 @@ fn assemble(name: &str, servers: Vec<Server>, raw: &raw::Upstream, timeouts: &Ti
     Upstream {
         name: name.to_owned(),
         servers,
-        balance: raw.balance.value().map_or_else(Default::default, |rule| rule.0),
+        balance: raw.balance.value().map_or_else(Default::default, |rule| rule.0.clone()),
         retry_attempts: retries.attempts.value().map_or(1, |attempts| attempts.0),
         retry_budget_percent: retries.budget.value().map_or(20, |percent| percent.0),
         protocol: raw.protocol.value().map_or_else(Default::default, |word| word.0),
         timeouts: UpstreamTimeouts {
             connect: own.connect.value().map_or(timeouts.connect, |span| span.0),
             response: own.response.value().map_or(timeouts.response, |span| span.0),
-            pool_idle: own.pool_idle.value().map_or(std::time::Duration::from_secs(30), |span| span.0),
+            pool_idle: own.pool_idle.value().map_or(Duration::from_secs(30), |span| span.0),
         },
         breaker: raw.breaker.value().map_or_else(Default::default, breaker),
+        health: raw.health.value().map(health),
+        ejection: raw.ejection.value().map(ejection),
+        max_connections: raw.max_connections.value().map(|count| count.0),
+        queue: raw.queue.value().map_or_else(Default::default, queue),
     }
 }
 
@@ -284,6 +308,38 @@ fn breaker(raw: &raw::Breaker) -> Breaker {
     }
 }
 
+fn queue(raw: &raw::Queue) -> Queue {
+    let default = Queue::default();
+    Queue {
+        size: raw.size.value().map_or(default.size, |count| count.0),
+        timeout: raw.timeout.value().map_or(default.timeout, |span| span.0),
+    }
+}
+
+fn health(raw: &raw::Health) -> Health {
+    let expected = raw.expect_status.value();
+    Health {
+        path: raw.path.value().map(|path| path.0.clone()),
+        interval: raw.interval.value().map_or(Duration::from_secs(5), |span| span.0),
+        timeout: raw.timeout.value().map_or(Duration::from_secs(1), |span| span.0),
+        healthy_after: raw.healthy_after.value().map_or(2, |count| number(count.0)),
+        unhealthy_after: raw.unhealthy_after.value().map_or(3, |count| number(count.0)),
+        // What neither refuses nor fails is well, as with other proxies.
+        expected: expected.map_or(vec![(200, 399)], |list| list.0.iter().map(|at| (at.value.0, at.value.1)).collect()),
+    }
+}
+
+fn ejection(raw: &raw::Ejection) -> EjectionRules {
+    let time = raw.time.value().map_or(Duration::from_secs(30), |span| span.0);
+    EjectionRules {
+        after: raw.after.value().map_or(5, |count| number(count.0)),
+        time,
+        time_max: raw.time_max.value().map_or(Duration::from_secs(300), |span| span.0).max(time),
+        share_percent: raw.share.value().map_or(50, |percent| percent.0),
+        panic_percent: raw.panic.value().map_or(50, |percent| percent.0),
+    }
+}
+
 /// More than that is never reached.
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
@@ -292,7 +348,7 @@ fn number(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use crate::config::testing::{expect, outcome};
-    use crate::domain::upstream::Balance;
+    use crate::domain::upstream::{Balance, HashKey};
 
     /// An API served by the upstream `u`, which is given.
     fn with(upstream: &str) -> String {
@@ -403,17 +459,80 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_later_days_are_known_and_refused() {
-        for (key, column) in [("health: {path: /healthz}", 28), ("max_connections: 512", 28)] {
-            let name = key.split(':').next().unwrap_or_default();
+    fn health_checks_have_a_path_waits_and_statuses() {
+        let read = |text: &str| outcome(&with(text)).config.expect("sound").upstreams.remove(0);
+        let default = read("{servers: [http://a], health: {}}").health.expect("asked for");
+        assert_eq!((default.path, default.interval.as_secs(), default.timeout.as_secs()), (None, 5, 1));
+        assert_eq!((default.healthy_after, default.unhealthy_after, default.expected), (2, 3, vec![(200, 399)]));
+        let own = "{servers: [http://a], health: {path: /up?deep=1, interval: 1s, timeout: 2s, healthy_after: 1, unhealthy_after: 4, expect_status: [204, 3xx]}}";
+        let own = read(own).health.expect("asked for");
+        assert_eq!((own.path.as_deref(), own.interval.as_secs(), own.timeout.as_secs()), (Some("/up?deep=1"), 1, 2));
+        assert_eq!((own.healthy_after, own.unhealthy_after, own.expected), (1, 4, vec![(204, 204), (300, 399)]));
+        assert_eq!(read("{servers: [http://a]}").health, None);
+        expect(
+            &with("{servers: [http://a], health: {path: healthz, interval: 0s, expect_status: [99]}}"),
+            &[
+                "g.yaml:2:43: error: expected a path such as /healthz, found \"healthz\"",
+                "g.yaml:2:62: error: the duration is 0",
+                "g.yaml:2:82: error: expected a status such as 200 or 2xx, found \"99\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn servers_are_ejected_only_where_it_is_asked_for() {
+        let read = |text: &str| outcome(&with(text)).config.expect("sound").upstreams.remove(0).ejection;
+        assert_eq!(read("{servers: [http://a]}"), None);
+        let rules = read("{servers: [http://a], ejection: {}}").expect("asked for");
+        assert_eq!((rules.after, rules.time.as_secs(), rules.time_max.as_secs()), (5, 30, 300));
+        assert_eq!((rules.share_percent, rules.panic_percent), (50, 50));
+        let rules =
+            read("{servers: [http://a], ejection: {after: 2, time: 10m, share: 10%, panic: 0%}}").expect("asked for");
+        assert_eq!((rules.after, rules.time_max.as_secs()), (2, 600));
+        assert_eq!((rules.share_percent, rules.panic_percent), (10, 0));
+        expect(
+            &with("{servers: [http://a], ejection: {after: 0, share: half}}"),
+            &[
+                "g.yaml:2:46: error: the number is 0",
+                "g.yaml:2:56: error: expected a percentage such as 20%, found \"half\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn connections_are_limited_and_waits_bounded() {
+        let read = |text: &str| outcome(&with(text)).config.expect("sound").upstreams.remove(0);
+        let none = read("{servers: [http://a]}");
+        assert_eq!((none.max_connections, none.queue.size, none.queue.timeout.as_secs()), (None, 128, 1));
+        let own = read("{servers: [http://a], max_connections: 2, queue: {size: 0, timeout: 50ms}}");
+        assert_eq!((own.max_connections, own.queue.size, own.queue.timeout.as_millis()), (Some(2), 0, 50));
+        expect(&with("{servers: [http://a], max_connections: 0}"), &["g.yaml:2:45: error: the number is 0"]);
+        expect(
+            &with("{servers: [http://a], queue: {size: 1}}"),
+            &["g.yaml:2:35: warning: without `max_connections` nobody waits"],
+        );
+    }
+
+    #[test]
+    fn a_hash_has_one_key() {
+        let read = |key: &str| {
+            let text = with(&format!("{{servers: [http://a], balance: {{hash: {key}}}}}"));
+            outcome(&text).config.expect("sound").upstreams.remove(0).balance
+        };
+        assert_eq!(read("{header: X-User-Id}"), Balance::Hash(HashKey::Header("x-user-id".into())));
+        assert_eq!(read("{cookie: SID}"), Balance::Hash(HashKey::Cookie("SID".into())));
+        assert_eq!(read("client_address"), Balance::Hash(HashKey::ClientAddress));
+        for (key, message) in [
+            ("{}", "2:44: error: the key of a hash is one of header and cookie"),
+            ("{header: A, cookie: b}", "2:44: error: the key of a hash is one of header and cookie"),
+            ("{header: Te}", "2:53: error: `Te` says nothing about who asks"),
+            ("{cookie: 'a b'}", "2:53: error: expected the name of a cookie, found \"a b\""),
+            ("client", "2:44: error: expected client_address, found \"client\""),
+        ] {
             expect(
-                &with(&format!("{{servers: [http://a], {key}}}")),
-                &[&format!("g.yaml:2:{column}: error: `{name}` is not supported yet")],
+                &with(&format!("{{servers: [http://a], balance: {{hash: {key}}}}}")),
+                &[&format!("g.yaml:{message}")],
             );
         }
-        expect(
-            &with("{servers: [http://a], balance: {hash: {header: X-User-Id}}}"),
-            &["g.yaml:2:38: error: `balance: {hash: …}` is not supported yet"],
-        );
     }
 }

@@ -1,13 +1,13 @@
 //! The words of `gateway.yaml` and the domain values they stand for.
 
 use super::containers::Words;
-use super::raw::LinkRelation;
+use super::raw::{BalanceWord, HashWord, LinkRelation};
 use super::tls::{ClientCertificates, MinVersion};
 use super::{LogFormat, LogRequests};
 use crate::domain::{
     api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
     lifecycle::{Phase, Status},
-    upstream::{Balance, Protocol},
+    upstream::Protocol,
 };
 
 macro_rules! words {
@@ -27,7 +27,8 @@ words!(Unlisted: "forward" => Forward, "reject" => Reject);
 words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);
 words!(ClientCertificates: "required" => Required, "optional" => Optional);
 words!(MinVersion: "1.2" => Tls12, "1.3" => Tls13);
-words!(Balance: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
+words!(BalanceWord: "least_requests" => LeastRequests, "round_robin" => RoundRobin);
+words!(HashWord: "client_address" => ClientAddress);
 words!(Protocol: "http/1.1" => Http1, "h2" => Http2, "h2c" => Http2Cleartext);
 words!(LinkRelation: "deprecation" => Deprecation, "sunset" => Sunset, "successor-version" => SuccessorVersion);
 words!(Phase: "announcement" => Announcement, "warning" => Warning, "enforcement" => Enforcement, "sunset" => Sunset);

@@ -27,6 +27,14 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// When nothing more is sent to a server that cannot be connected to.
     pub breaker: Breaker,
+    /// How servers are asked whether they are well; none asks nothing.
+    pub health: Option<Health>,
+    /// When a server that answers badly is kept out; none never does.
+    pub ejection: Option<EjectionRules>,
+    /// Connections each server may have, of all workers together; none means any number.
+    pub max_connections: Option<usize>,
+    /// How requests wait for a server whose connections are all busy.
+    pub queue: Queue,
     /// What its servers speak.
     pub protocol: Protocol,
 }
@@ -121,13 +129,26 @@ impl Server {
 }
 
 /// How a server is picked among an upstream's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Balance {
     /// The less busy of two chosen at random ("power of two choices").
     #[default]
     LeastRequests,
     /// One after the other.
     RoundRobin,
+    /// The same for all requests with the same key; the less busy of two for those without.
+    Hash(HashKey),
+}
+
+/// What requests have in common that go to the same server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashKey {
+    /// The value of a header field, by its lower-case name.
+    Header(String),
+    /// The value of a cookie.
+    Cookie(String),
+    /// The client's address.
+    ClientAddress,
 }
 
 /// When nothing more is sent to a server that cannot be connected to.
@@ -142,6 +163,53 @@ pub struct Breaker {
 impl Default for Breaker {
     fn default() -> Self {
         Self { open_after: 5, probe: Duration::from_secs(1) }
+    }
+}
+
+/// How servers are asked whether they are well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for, as it stands, without a server's base path; none only connects.
+    pub path: Option<String>,
+    /// Pause between two checks.
+    pub interval: Duration,
+    /// How long one check may take.
+    pub timeout: Duration,
+    /// Successes in a row that make an unhealthy server healthy.
+    pub healthy_after: u32,
+    /// Failures in a row that make a healthy server unhealthy.
+    pub unhealthy_after: u32,
+    /// Statuses that are a success, each range with both ends.
+    pub expected: Vec<(u16, u16)>,
+}
+
+/// When a server that answers badly is kept out for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EjectionRules {
+    /// Failures in a row: answers of 500 and above, answers that did not come, connections that did not open.
+    pub after: u32,
+    /// How long the first time; each further time takes as much longer.
+    pub time: Duration,
+    /// How long at most.
+    pub time_max: Duration,
+    /// Share of the servers that may be kept out at once, in percent; one of several always may.
+    pub share_percent: u32,
+    /// Share of the servers below which ejections are ignored, in percent.
+    pub panic_percent: u32,
+}
+
+/// How requests wait for a server whose connections are all busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may wait for one server.
+    pub size: usize,
+    /// How long each may wait.
+    pub timeout: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { size: 128, timeout: Duration::from_secs(1) }
     }
 }
 
@@ -182,6 +250,10 @@ pub(crate) mod testing {
             protocol: Protocol::Http1,
             timeouts: UpstreamTimeouts { connect: seconds(2), response: seconds(30), pool_idle: seconds(30) },
             breaker: Breaker::default(),
+            health: None,
+            ejection: None,
+            max_connections: None,
+            queue: Queue::default(),
         }
     }
 }

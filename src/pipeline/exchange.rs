@@ -61,7 +61,8 @@ pub struct Exchange {
     /// When its head was there.
     pub started: Instant,
     status: Option<u16>,
-    client: std::net::IpAddr,
+    /// The client's address, as far as proxies in front are trusted to tell it.
+    pub client: std::net::IpAddr,
     is_http2: bool,
 }
 

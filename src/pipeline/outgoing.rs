@@ -245,6 +245,7 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
         lines: &lines,
         deadlines: &exchange.worker.deadlines,
         patience: &passage.patience,
+        client: exchange.client,
         upgrade: passage.upgrade.is_some(),
         interim: &|status, mut fields| {
             let present = Present::of(&fields);

@@ -61,6 +61,9 @@ impl Refused {
             Code::UpstreamUnavailable => {
                 format!("No server of the upstream {upstream} can take requests now. Try again later.")
             }
+            Code::UpstreamOverloaded => {
+                format!("The upstream {upstream} is as busy as it may be. Try again later.")
+            }
             Code::UpstreamUnreachable => format!("The upstream {upstream} cannot be reached. Try again later."),
             Code::UpstreamTimeout => format!("The upstream {upstream} did not answer in time. Try again later."),
             Code::UpstreamReset => format!("The upstream {upstream} closed the connection before it answered."),

@@ -23,6 +23,7 @@ use super::{
     upstream::{
         client::{Group, Member},
         fleet::Fleet,
+        health::Checks,
         server::ServerPool,
     },
 };
@@ -48,6 +49,8 @@ pub struct Shared {
     pub descriptors: usize,
     /// How many workers there are.
     pub workers: usize,
+    /// How many workers have begun.
+    begun: AtomicUsize,
     /// Client connections open on all workers.
     connections: AtomicUsize,
     /// Client connections by address; kept only while `limits.connections_per_client` is set.
@@ -61,7 +64,7 @@ impl Shared {
     /// - `descriptors`: the process's limit.
     pub fn new(metrics: Arc<Metrics>, fleet: Arc<Fleet>, log: AccessLog, descriptors: usize, workers: usize) -> Self {
         let (connections, by_client) = (AtomicUsize::new(0), Mutex::default());
-        Self { metrics, fleet, log, descriptors, workers, connections, by_client }
+        Self { metrics, fleet, log, descriptors, workers, begun: AtomicUsize::new(0), connections, by_client }
     }
 
     /// Most requests served at once: as configured, or what upstreams may use of the descriptors.
@@ -152,6 +155,10 @@ pub struct Worker {
     /// What is counted of HTTP/2 connections.
     pub http2: Http2Cells,
     loaded: RefCell<Rc<Loaded>>,
+    /// From 0.
+    index: usize,
+    /// Health checks this worker runs for all.
+    checks: Checks,
     /// Pools by upstream and server, kept across reloads while a snapshot names them.
     pools: RefCell<Pools>,
     /// Client connections open on this worker.
@@ -221,6 +228,7 @@ impl Worker {
             requests_in_flight: shared.metrics.shed("requests_in_flight"),
             connections: shared.metrics.shed("connections"),
         };
+        let index = shared.begun.fetch_add(1, Ordering::Relaxed);
         let pools = RefCell::default();
         let loaded = RefCell::new(Rc::new(load(&shared, snapshot, &pools)));
         Rc::new(Self {
@@ -235,6 +243,8 @@ impl Worker {
             in_flight,
             http2,
             loaded,
+            index,
+            checks: Checks::default(),
             pools,
             open: Cell::new(0),
             notes: Notes::default(),
@@ -254,8 +264,22 @@ impl Worker {
     /// Uses `snapshot` from the next request on. Pools of servers that are still named survive.
     pub fn replace(&self, snapshot: Snapshot) {
         let next = Rc::new(load(&self.shared, snapshot, &self.pools));
-        next.groups.iter().for_each(|group| group.watch_breakers(&self.deadlines));
+        self.watch_over(&next);
         *self.loaded.borrow_mut() = next;
+    }
+
+    /// Begins to watch over upstreams; call once, where tasks can be spawned.
+    pub fn watch(&self) {
+        self.watch_over(&self.loaded());
+    }
+
+    fn watch_over(&self, loaded: &Loaded) {
+        loaded.groups.iter().for_each(|group| group.watch_over(&self.deadlines));
+        let mine = |server: usize| server % self.shared.workers.max(1) == self.index;
+        // Upstreams of one server each would else all be checked by the first worker.
+        let groups = loaded.groups.iter().enumerate();
+        let wanted = groups.flat_map(|(at, group)| group.checks(|server| mine(at + server)));
+        self.checks.replace(wanted, &self.deadlines);
     }
 
     /// Closes upstream connections that were idle too long; call about once a second.
@@ -307,12 +331,14 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<Pools>) -> Loa
             let known = before.remove(&key).unwrap_or_else(new);
             let pool = Rc::clone(kept.entry(key).or_insert(known));
             pool.guard(&own);
-            Member { pool, weight: server.weight }
+            let cap = pool.condition.cap(upstream.max_connections);
+            Member { pool, weight: server.weight, cap }
         };
         let members = upstream.servers.iter().map(&mut member).collect();
         let retries = shared.metrics.upstream_retries(&upstream.name);
+        let queue_wait = upstream.max_connections.map(|_| shared.metrics.upstream_queue_wait(&upstream.name));
         let terms = (config.limits, Rc::clone(&request_trailers));
-        Rc::new(Group::new(upstream, members, roster, config.timeouts.write, terms, retries))
+        Rc::new(Group::new(upstream, members, roster, config.timeouts.write, terms, (retries, queue_wait)))
     };
     let groups = config.upstreams.iter().map(&mut group).collect();
     // Requests under way end on their connections.

@@ -40,6 +40,7 @@ pub struct Metrics {
     conflicts: Arc<Series<Counter, 1>>,
     adaptations: Arc<Series<Counter, 5>>,
     upstream_retries: Arc<Series<Counter, 1>>,
+    upstream_queue_wait: Arc<Series<Histogram, 1>>,
     reload_successful: Arc<Series<Gauge, 0>>,
     reload_timestamp: Arc<Series<Gauge, 0>>,
     sunset: Arc<Series<Gauge, 2>>,
@@ -110,6 +111,11 @@ impl Metrics {
                 "vergate_adaptations_total",
                 "Bodies and heads adapted between versions.",
                 ["api", "from", "to", "direction", "outcome"],
+            ),
+            upstream_queue_wait: families.add(
+                "vergate_upstream_queue_wait_seconds",
+                "How long requests waited for a connection, where the upstream has max_connections.",
+                ["upstream"],
             ),
             upstream_retries: families.add("vergate_upstream_retries_total", "Requests sent again.", ["upstream"]),
             reload_successful: families.add(
@@ -247,6 +253,11 @@ impl Metrics {
     /// `vergate_upstream_retries_total`.
     pub fn upstream_retries(&self, upstream: &str) -> Counter {
         self.upstream_retries.handle([upstream])
+    }
+
+    /// `vergate_upstream_queue_wait_seconds`: one per try, where the upstream has `max_connections`.
+    pub fn upstream_queue_wait(&self, upstream: &str) -> Histogram {
+        self.upstream_queue_wait.handle([upstream])
     }
 
     /// Adds families whose numbers `source` reads at each scrape; call once for each.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::hash::Table;
 use crate::domain::upstream::Balance;
 
 /// What the choice looks at.
@@ -13,10 +14,17 @@ pub struct Load {
     pub weight: u32,
 }
 
+#[derive(Debug)]
+enum Rule {
+    LeastRequests,
+    RoundRobin,
+    Hash(Table),
+}
+
 /// Chooses servers of one upstream, on one worker.
 #[derive(Debug)]
 pub struct Balancer {
-    balance: Balance,
+    rule: Rule,
     /// Whether all servers have the same weight.
     even: bool,
     /// Round robin: requests so far.
@@ -24,20 +32,27 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer that has not chosen yet, for servers of these weights.
-    pub fn new(balance: Balance, weights: &[u32]) -> Self {
-        let even = weights.windows(2).all(|pair| pair[0] == pair[1]);
+    /// A balancer that has not chosen yet, for servers of these names and weights.
+    pub fn new(balance: &Balance, servers: &[(String, u32)]) -> Self {
+        let even = servers.windows(2).all(|pair| pair[0].1 == pair[1].1);
+        let rule = match balance {
+            Balance::LeastRequests => Rule::LeastRequests,
+            Balance::RoundRobin => Rule::RoundRobin,
+            Balance::Hash(_) => Rule::Hash(Table::new(servers)),
+        };
         // Workers start at different places, so that they do not all begin with the first server.
-        Self { balance, even, turn: Cell::new(fastrand::u32(..)) }
+        Self { rule, even, turn: Cell::new(fastrand::u32(..)) }
     }
 
     /// The index of the next server among `count`; none where none is usable.
     ///
+    /// - `key`: the hash of what the request has in common with others, for consistent hashing.
     /// - `again`: whether the request is tried again, which does not use up a turn: a server that fails would else
     ///   meet every request whose second try took the others' turns.
     pub fn pick(
         &self,
         count: usize,
+        key: Option<u64>,
         again: bool,
         usable: impl Fn(usize) -> bool,
         loads: impl Fn(usize) -> Load,
@@ -45,9 +60,10 @@ impl Balancer {
         if count == 1 {
             return usable(0).then_some(0);
         }
-        match self.balance {
-            Balance::RoundRobin => self.round_robin((0..count).filter(|i| usable(*i)), again, &loads),
-            Balance::LeastRequests => self.least_requests(count, &usable, &loads),
+        match (&self.rule, key) {
+            (Rule::Hash(table), Some(key)) => table.find(key, usable),
+            (Rule::RoundRobin, _) => self.round_robin((0..count).filter(|i| usable(*i)), again, &loads),
+            (Rule::LeastRequests | Rule::Hash(_), _) => self.least_requests(count, &usable, &loads),
         }
     }
 
@@ -126,6 +142,12 @@ fn weighted(weight: impl Fn(usize) -> u32, candidates: impl Iterator<Item = usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::upstream::HashKey;
+
+    fn balancer(balance: Balance, weights: &[u32]) -> Balancer {
+        let servers: Vec<_> = (0..).map(|n: u32| n.to_string()).zip(weights.iter().copied()).collect();
+        Balancer::new(&balance, &servers)
+    }
 
     fn even(_: usize) -> Load {
         Load { active: 0, weight: 1 }
@@ -133,40 +155,51 @@ mod tests {
 
     #[test]
     fn the_idle_server_of_two_gets_the_request() {
-        let balancer = Balancer::new(Balance::LeastRequests, &[1, 1]);
+        let balancer = balancer(Balance::LeastRequests, &[1, 1]);
         for _ in 0..100 {
             let busy_first = |i| Load { active: if i == 0 { 5 } else { 0 }, weight: 1 };
-            assert_eq!(balancer.pick(2, false, |_| true, busy_first), Some(1));
+            assert_eq!(balancer.pick(2, None, false, |_| true, busy_first), Some(1));
         }
     }
 
     #[test]
     fn weights_share_out_round_robin_exactly() {
-        let balancer = Balancer::new(Balance::RoundRobin, &[1, 2]);
+        let balancer = balancer(Balance::RoundRobin, &[1, 2]);
         let mut hits = [0; 2];
         for _ in 0..300 {
             let loads = |i| Load { active: 0, weight: if i == 0 { 1 } else { 2 } };
-            hits[balancer.pick(2, false, |_| true, loads).expect("both are usable")] += 1;
+            hits[balancer.pick(2, None, false, |_| true, loads).expect("both are usable")] += 1;
         }
         assert_eq!(hits, [100, 200]);
     }
 
     #[test]
+    fn a_key_goes_to_the_same_server_and_a_request_without_one_to_any() {
+        let balancer = balancer(Balance::Hash(HashKey::ClientAddress), &[1, 1, 1]);
+        let home = balancer.pick(3, Some(7), false, |_| true, even).expect("all are usable");
+        assert!((0..50).all(|_| balancer.pick(3, Some(7), false, |_| true, even) == Some(home)));
+        assert_ne!(balancer.pick(3, Some(7), false, |i| i != home, even), Some(home));
+        let any: std::collections::BTreeSet<_> =
+            (0..100).map(|_| balancer.pick(3, None, false, |_| true, even)).collect();
+        assert_eq!(any.len(), 3);
+    }
+
+    #[test]
     fn a_second_try_does_not_use_up_a_turn() {
-        let balancer = Balancer::new(Balance::RoundRobin, &[1, 1]);
+        let balancer = balancer(Balance::RoundRobin, &[1, 1]);
         let mut first = [0; 2];
         for _ in 0..10 {
-            first[balancer.pick(2, false, |_| true, even).expect("both are usable")] += 1;
-            assert_eq!(balancer.pick(2, true, |i| i == 1, even), Some(1));
+            first[balancer.pick(2, None, false, |_| true, even).expect("both are usable")] += 1;
+            assert_eq!(balancer.pick(2, None, true, |i| i == 1, even), Some(1));
         }
         assert_eq!(first, [5, 5]);
     }
 
     #[test]
     fn idle_servers_get_their_share_by_weight() {
-        let balancer = Balancer::new(Balance::LeastRequests, &[1, 3]);
+        let balancer = balancer(Balance::LeastRequests, &[1, 3]);
         let loads = |i| Load { active: 0, weight: if i == 0 { 1 } else { 3 } };
-        let first = (0..4000).filter(|_| balancer.pick(2, false, |_| true, loads) == Some(0)).count();
+        let first = (0..4000).filter(|_| balancer.pick(2, None, false, |_| true, loads) == Some(0)).count();
         assert!((800..1200).contains(&first), "{first} of 4000, a quarter was expected");
     }
 
@@ -174,23 +207,23 @@ mod tests {
     fn only_usable_servers_are_picked() {
         for balance in [Balance::LeastRequests, Balance::RoundRobin] {
             for weights in [[1, 1, 1], [1, 2, 1]] {
-                let balancer = Balancer::new(balance, &weights);
+                let balancer = balancer(balance.clone(), &weights);
                 for _ in 0..50 {
-                    assert_eq!(balancer.pick(3, false, |i| i == 1, even), Some(1));
-                    assert_ne!(balancer.pick(3, false, |i| i != 1, even), Some(1));
-                    assert_eq!(balancer.pick(3, false, |_| false, even), None);
+                    assert_eq!(balancer.pick(3, None, false, |i| i == 1, even), Some(1));
+                    assert_ne!(balancer.pick(3, None, false, |i| i != 1, even), Some(1));
+                    assert_eq!(balancer.pick(3, None, false, |_| false, even), None);
                 }
-                assert_eq!(balancer.pick(1, false, |_| false, even), None);
+                assert_eq!(balancer.pick(1, None, false, |_| false, even), None);
             }
         }
     }
 
     #[test]
     fn many_even_servers_all_get_requests() {
-        let balancer = Balancer::new(Balance::LeastRequests, &[1; 4]);
+        let balancer = balancer(Balance::LeastRequests, &[1; 4]);
         let mut hits = [0; 4];
         for _ in 0..1000 {
-            hits[balancer.pick(4, false, |_| true, even).expect("all are usable")] += 1;
+            hits[balancer.pick(4, None, false, |_| true, even).expect("all are usable")] += 1;
         }
         assert!(hits.iter().all(|n| *n > 100), "{hits:?}");
     }

@@ -3,9 +3,11 @@
 
 use std::{
     io,
+    net::IpAddr,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -15,9 +17,13 @@ use super::{
     balance::{Balancer, Load},
     body::{UploadFailure, UpstreamBody},
     breaker,
+    cap::{Cap, Full, Place},
     connect::{ConnectError, ConnectOptions},
     fleet::Roster,
+    hash,
+    health::Plan,
     http2::{self, Multiplexed, exchange::Rules},
+    outlier,
     patience::Patience,
     pump::{Pump, PumpError},
     retry::{self, Budget, Progress},
@@ -27,11 +33,11 @@ use super::{
 };
 use crate::{
     config::checked::Limits,
-    domain::upstream::{Breaker, Protocol, Upstream},
+    domain::upstream::{Balance, Breaker, EjectionRules, HashKey, Health, Protocol, Queue, Upstream},
     headers::spare,
     pipeline::deadline::Deadlines,
     problem::Code,
-    telemetry::Counter,
+    telemetry::{Counter, Histogram},
 };
 
 /// An upstream as one worker sees it under one snapshot.
@@ -43,10 +49,17 @@ pub struct Group {
     pub response: std::time::Duration,
     servers: Vec<Member>,
     balancer: Balancer,
+    /// What requests have in common that go to the same server.
+    hash: Option<HashKey>,
     budget: Budget,
     roster: Arc<Roster>,
     attempts: u32,
     breaker: Breaker,
+    ejection: Option<EjectionRules>,
+    queue: Queue,
+    /// How long requests waited for a connection, where there is a cap.
+    queue_wait: Option<Histogram>,
+    health: Option<Health>,
     options: ConnectOptions,
     /// Which protocol its servers speak.
     pub protocol: Protocol,
@@ -65,6 +78,8 @@ pub struct Member {
     pub pool: Rc<ServerPool>,
     /// Its share of the requests, relative to its neighbours.
     pub weight: u32,
+    /// How many connections it may have, where that is limited.
+    pub cap: Option<Arc<Cap>>,
 }
 
 /// An answer whose body may still be arriving.
@@ -114,6 +129,12 @@ pub enum UpstreamError {
         /// The key under `upstreams:`.
         upstream: String,
     },
+    /// All connections the upstream may have are busy, and too many wait for one or this request waited too long.
+    #[error("{upstream}: all connections are busy")]
+    Overloaded {
+        /// The key under `upstreams:`.
+        upstream: String,
+    },
     /// Nothing was sent.
     #[error("{server}: cannot connect")]
     Connect {
@@ -154,6 +175,7 @@ impl UpstreamError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable { .. } => Code::UpstreamUnavailable,
+            Self::Overloaded { .. } => Code::UpstreamOverloaded,
             Self::Connect {
                 source:
                     ConnectError::Failed(_) | ConnectError::Forbidden(_) | ConnectError::Tls(_) | ConnectError::Http2(_),
@@ -169,12 +191,25 @@ impl UpstreamError {
     }
 }
 
+impl Member {
+    async fn connect(&self, deadlines: &Rc<Deadlines>, options: ConnectOptions) -> Result<Connection, ConnectError> {
+        let Some(cap) = &self.cap else { return self.pool.connect(deadlines, options).await };
+        let late = |_| ConnectError::TimedOut(options.connect);
+        let held = tokio::time::timeout(options.connect, cap.hold()).await.map_err(late)?;
+        let mut connection = self.pool.connect(deadlines, options).await?;
+        connection.hold(Some(held));
+        Ok(connection)
+    }
+}
+
 /// What one exchange brings to [`Group::send`].
 pub struct Terms<'a> {
     /// The worker's deadlines.
     pub deadlines: &'a Rc<Deadlines>,
     /// How long this exchange may take.
     pub patience: &'a Patience,
+    /// The client's address, as far as proxies in front are trusted to tell it.
+    pub client: IpAddr,
     /// Put into the head as they are, behind the fields.
     pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
@@ -191,18 +226,26 @@ impl Group {
         roster: Arc<Roster>,
         write: std::time::Duration,
         (limits, request_trailers): (Limits, Rc<[HeaderName]>),
-        retries: Counter,
+        (retries, queue_wait): (Counter, Option<Histogram>),
     ) -> Self {
         let timeouts = upstream.timeouts;
-        let weights: Vec<u32> = servers.iter().map(|member| member.weight).collect();
+        let named: Vec<_> = servers.iter().map(|member| (member.pool.name.clone(), member.weight)).collect();
         Self {
             name: upstream.name.clone(),
             response: timeouts.response,
             servers,
-            balancer: Balancer::new(upstream.balance, &weights),
+            balancer: Balancer::new(&upstream.balance, &named),
+            hash: match &upstream.balance {
+                Balance::Hash(key) => Some(key.clone()),
+                Balance::LeastRequests | Balance::RoundRobin => None,
+            },
             budget: Budget::new(upstream.retry_budget_percent),
             roster,
             breaker: upstream.breaker,
+            ejection: upstream.ejection,
+            queue: upstream.queue,
+            queue_wait,
+            health: upstream.health.clone(),
             attempts: upstream.retry_attempts,
             options: ConnectOptions { connect: timeouts.connect, write },
             protocol: upstream.protocol,
@@ -226,25 +269,36 @@ impl Group {
         let mut tried = 0u64;
         let mut retries = 0;
         let unavailable = || UpstreamError::Unavailable { upstream: self.name.clone() };
-        let mut index = self.pick(tried).ok_or_else(unavailable)?;
+        let hash = self.hash.as_ref();
+        let key = hash.and_then(|by| hash::of_request(by, request.headers(), terms.client));
+        let mut index = self.pick(key, tried).ok_or_else(unavailable)?;
         loop {
             let member = &self.servers[index];
-            let error = match self.connection(member, terms.deadlines).await {
-                Err(source) => UpstreamError::Connect { server: member.pool.name.clone(), source },
+            let place = self.enter(member, terms.patience).await?;
+            let error = match self.connection(member, &terms).await {
+                Err(source) => {
+                    self.judge(member, false);
+                    UpstreamError::Connect { server: member.pool.name.clone(), source }
+                }
                 Ok(connection) => {
                     let reused = connection.is_reused();
-                    match self.exchange(&member.pool, connection, &mut request, &terms).await {
+                    match self.exchange(&member.pool, (connection, place), &mut request, &terms).await {
                         Ok(answer) => {
+                            self.judge(member, answer.head.status.as_u16() < 500);
                             spare::give_back(std::mem::take(request.headers_mut()));
                             return Ok(answer);
                         }
                         // Nothing went out on a connection the server had closed: not even a try.
                         Err(Failure::NotSent(_)) if reused => {
-                            index = self.pick(tried).ok_or_else(unavailable)?;
+                            index = self.pick(key, tried).ok_or_else(unavailable)?;
                             continue;
                         }
-                        Err(Failure::NotSent(error) | Failure::Refused(error)) => error,
+                        Err(Failure::NotSent(error) | Failure::Refused(error)) => {
+                            self.judge(member, false);
+                            error
+                        }
                         Err(Failure::Lost(error)) => {
+                            self.judge(member, false);
                             let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
                             // A streamed body is gone with the connection.
                             if !retry::allowed(progress, request.method(), !streamed) {
@@ -252,20 +306,27 @@ impl Group {
                             }
                             error
                         }
-                        Err(Failure::Begun(error)) => return Err(error),
+                        Err(Failure::Begun(error)) => {
+                            if !matches!(error, UpstreamError::Upload(_)) {
+                                self.judge(member, false);
+                            }
+                            return Err(error);
+                        }
                     }
                 }
             };
             tried |= 1 << index.min(63);
-            match self.pick(tried).filter(|_| self.may_retry(&mut retries, terms.deadlines)) {
+            match self.pick(key, tried).filter(|_| self.may_retry(&mut retries, terms.deadlines)) {
                 Some(next) => index = next,
                 None => return Err(error),
             }
         }
     }
 
-    /// Finds out when open breakers may close, also those that opened before this worker knew their server.
-    pub fn watch_breakers(&self, deadlines: &Rc<Deadlines>) {
+    /// Finds out when open breakers may close, also those that opened before this worker knew their server, and lets
+    /// other workers have connections that idle here where they are limited. Call where tasks can be spawned.
+    pub fn watch_over(&self, deadlines: &Rc<Deadlines>) {
+        self.servers.iter().for_each(|member| member.pool.give_under(member.cap.as_ref()));
         let open = self.servers.iter().filter(|member| member.pool.condition.is_open());
         open.for_each(|member| self.watch(&member.pool, deadlines));
     }
@@ -274,8 +335,22 @@ impl Group {
         breaker::watch(pool, deadlines, self.options, self.breaker.probe);
     }
 
-    /// Closes connections that were idle too long.
+    /// The servers this worker checks, and how; those of others, and all where nothing is checked, are left alone.
+    ///
+    /// - `mine`: whether it is this worker that checks the server at an index.
+    pub fn checks(&self, mine: impl Fn(usize) -> bool) -> Vec<(String, Rc<ServerPool>, Plan)> {
+        let Some(health) = &self.health else {
+            self.servers.iter().for_each(|member| member.pool.condition.forget_checks());
+            return Vec::new();
+        };
+        let plan = || Plan { health: health.clone(), write: self.options.write, limits: self.limits };
+        let checked = self.servers.iter().enumerate().filter(|(index, _)| mine(*index));
+        checked.map(|(_, member)| (self.name.clone(), Rc::clone(&member.pool), plan())).collect()
+    }
+
+    /// Closes connections that were idle too long, and lets servers in whose ejection is over.
     pub fn sweep(&self, now: u64) {
+        self.release();
         for member in &self.servers {
             member.pool.refresh(now);
             member.pool.sweep(now, now.saturating_sub(self.pool_idle_ms));
@@ -285,20 +360,91 @@ impl Group {
     /// The server of the next try; none where none may get requests.
     ///
     /// - `tried`: bit i is set where server i failed this request already; such are avoided while others are left.
-    fn pick(&self, tried: u64) -> Option<usize> {
+    fn pick(&self, key: Option<u64>, tried: u64) -> Option<usize> {
         let count = self.servers.len();
         let load = |i: usize| {
             let member = &self.servers[i];
             Load { active: member.pool.tally.active.value(), weight: member.weight }
         };
+        if self.is_panic() {
+            let usable = |i: usize| self.servers[i].pool.condition.is_at_worst_ejected();
+            return self.balancer.pick(count, key, tried != 0, usable, load);
+        }
         let available = |i: usize| self.servers[i].pool.condition.is_available();
+        if self.queue_wait.is_some() {
+            // Where connections are limited, a server that has one to spare comes first.
+            let free = |i: usize| self.servers[i].cap.as_ref().is_none_or(|cap| cap.is_free());
+            let spare = |i: usize| available(i) && free(i) && (i >= 64 || tried & (1 << i) == 0);
+            if let Some(spare) = self.balancer.pick(count, key, tried != 0, spare, load) {
+                return Some(spare);
+            }
+        }
         let fresh = |i: usize| available(i) && (i >= 64 || tried & (1 << i) == 0);
-        let picked = self.balancer.pick(count, tried != 0, fresh, load);
-        if picked.is_some() || tried == 0 { picked } else { self.balancer.pick(count, true, available, load) }
+        let picked = self.balancer.pick(count, key, tried != 0, fresh, load);
+        if picked.is_some() || tried == 0 { picked } else { self.balancer.pick(count, key, true, available, load) }
     }
 
-    async fn connection(&self, member: &Member, deadlines: &Rc<Deadlines>) -> Result<Carrier, ConnectError> {
-        let pool = &member.pool;
+    /// Whether so few servers are available that ejections are ignored.
+    fn is_panic(&self) -> bool {
+        let Some(rules) = &self.ejection else { return false };
+        if self.roster.ejected.load(Relaxed) == 0 {
+            return false;
+        }
+        self.release();
+        let available = self.servers.iter().filter(|member| member.pool.condition.is_available()).count();
+        outlier::is_panic(rules, available, self.servers.len())
+    }
+
+    /// Lets servers in whose ejection is over; all, where nothing is ejected any more.
+    fn release(&self) {
+        if self.roster.ejected.load(Relaxed) != 0 {
+            let conditions = self.servers.iter().map(|member| &member.pool.condition);
+            match self.ejection {
+                Some(_) => conditions.for_each(|condition| outlier::release(&self.roster, condition)),
+                None => conditions.for_each(|condition| outlier::let_in(&self.roster, condition)),
+            }
+        }
+    }
+
+    /// Counts how a server did, where that can eject it.
+    fn judge(&self, member: &Member, well: bool) {
+        let Some(rules) = &self.ejection else { return };
+        let condition = &member.pool.condition;
+        if well {
+            condition.succeeded();
+        } else if outlier::failed(rules, &self.roster, condition, self.servers.len()) {
+            let seconds = condition.ejection(|ejection| ejection.until).saturating_sub(self.roster.now()) / 1000;
+            tracing::warn!(
+                upstream = self.name,
+                server = member.pool.name,
+                seconds,
+                "server failed too often, ejected"
+            );
+        }
+    }
+
+    /// A place among those the server may be busy with; none where it may be busy with any number.
+    async fn enter(&self, member: &Member, patience: &Patience) -> Result<Option<Place>, UpstreamError> {
+        let Some(cap) = &member.cap else { return Ok(None) };
+        let began = Instant::now();
+        let place = match cap.try_enter() {
+            Some(place) => Ok(place),
+            None => {
+                let queue = Queue { timeout: self.queue.timeout.min(patience.left()), ..self.queue };
+                Box::pin(cap.enter(queue)).await
+            }
+        };
+        if let Some(wait) = &self.queue_wait {
+            wait.observe(began.elapsed());
+        }
+        place.map(Some).map_err(|Full| {
+            member.pool.condition.turn_away();
+            UpstreamError::Overloaded { upstream: self.name.clone() }
+        })
+    }
+
+    async fn connection(&self, member: &Member, terms: &Terms<'_>) -> Result<Carrier, ConnectError> {
+        let (pool, deadlines) = (&member.pool, terms.deadlines);
         let now = deadlines.now();
         let pooled = match self.protocol {
             Protocol::Http1 => pool.checkout(now, now.saturating_sub(self.pool_idle_ms)).map(Carrier::Http1),
@@ -310,9 +456,13 @@ impl Group {
         }
         pool.tally.misses.inc();
         // Boxed: connecting is rare, and its state would weigh on every exchange.
-        let connected = Box::pin(self.connect(pool, deadlines)).await;
+        let connect = self.options.connect.min(terms.patience.left());
+        let options = ConnectOptions { connect, ..self.options };
+        let connected = Box::pin(self.connect(member, deadlines, options)).await;
         match &connected {
             Ok(_) => pool.condition.connected(),
+            // The whole exchange ran out of time: nothing is known of the server.
+            Err(ConnectError::TimedOut(_)) if connect < self.options.connect => {}
             Err(_) if pool.condition.refused(self.breaker.open_after) => {
                 tracing::warn!(
                     upstream = self.name,
@@ -326,15 +476,21 @@ impl Group {
         connected
     }
 
-    async fn connect(&self, pool: &ServerPool, deadlines: &Rc<Deadlines>) -> Result<Carrier, ConnectError> {
+    async fn connect(
+        &self,
+        member: &Member,
+        deadlines: &Rc<Deadlines>,
+        options: ConnectOptions,
+    ) -> Result<Carrier, ConnectError> {
         if self.protocol == Protocol::Http1 {
-            return pool.connect(deadlines, self.options).await.map(Carrier::Http1);
+            return member.connect(deadlines, options).await.map(Carrier::Http1);
         }
+        let pool = &member.pool;
         let open = async || {
-            let (io, open) = pool.open(deadlines, self.options).await?;
-            Multiplexed::begin(io, open, self.options, self.limits.response_header_bytes).await
+            let (io, open) = pool.open(deadlines, options).await?;
+            Multiplexed::begin(io, open, options, self.limits.response_header_bytes).await
         };
-        let connection = pool.multiplexer.connection(deadlines.now(), self.options.connect, open).await;
+        let connection = pool.multiplexer.connection(deadlines.now(), options.connect, open).await;
         connection.map(Carrier::Http2)
     }
 
@@ -352,12 +508,12 @@ impl Group {
     async fn exchange(
         &self,
         pool: &Rc<ServerPool>,
-        carrier: Carrier,
+        (carrier, place): (Carrier, Option<Place>),
         request: &mut Request<UpstreamBody>,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
         match carrier {
-            Carrier::Http1(connection) => self.exchange_http1(pool, connection, request, terms).await,
+            Carrier::Http1(connection) => self.exchange_http1(pool, (connection, place), request, terms).await,
             Carrier::Http2(connection) => {
                 let (server, active) = ((&pool.server, &*pool.name), Active::new(pool));
                 let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };
@@ -370,14 +526,14 @@ impl Group {
     async fn exchange_http1(
         &self,
         pool: &Rc<ServerPool>,
-        mut connection: Connection,
+        (mut connection, place): (Connection, Option<Place>),
         request: &mut Request<UpstreamBody>,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
         terms.patience.sending();
         let lead = connection.take_lead();
         let pump = Pump::new(request, &pool.server.base_path, terms.lines, &self.request_trailers, lead);
-        let mut lease = Lease { active: Active::new(pool), connection, keep_alive: false };
+        let mut lease = Lease { active: Active::new(pool), connection, place, keep_alive: false };
         let mut sending = Sending { pump: Some(pump), interims: 0, heard: false, failed: None, limits: &self.limits };
         let method = request.method();
         let outcome = std::future::poll_fn(|cx| sending.poll(&mut lease.connection, method, terms, cx)).await;
@@ -565,6 +721,8 @@ pub struct Lease {
     active: Active,
     /// The connection itself.
     pub(super) connection: Connection,
+    /// Its place among those the server may be busy with.
+    place: Option<Place>,
     /// Whether it may carry another request.
     pub(super) keep_alive: bool,
 }
@@ -572,17 +730,19 @@ pub struct Lease {
 impl Lease {
     /// The answer was read to its end: the connection may carry the next request.
     pub fn finish(self, deadlines: &Deadlines) {
-        let Self { active, connection, keep_alive } = self;
+        let Self { active, connection, place, keep_alive } = self;
         if keep_alive {
             active.0.checkin(connection, deadlines.now());
         }
+        // Given on only now: who gets it finds the connection in the pool.
+        drop(place);
     }
 
     /// The socket after a switch of protocols, what the server sent right behind its head, and what counts both as
     /// in use while it is kept.
-    pub fn into_socket(self) -> (Socket, Bytes, (Active, Open)) {
+    pub fn into_socket(self) -> (Socket, Bytes, (Active, Open, Option<Place>)) {
         let (socket, rest, open) = self.connection.into_parts();
-        (socket, rest, (self.active, open))
+        (socket, rest, (self.active, open, self.place))
     }
 }
 

@@ -12,7 +12,10 @@ use std::sync::{
     },
 };
 
-use super::tally::{Tally, Totals};
+use super::{
+    cap::Cap,
+    tally::{Tally, Totals},
+};
 use crate::domain::time::UtcTime;
 
 /// An operator asked that nothing more be sent to it.
@@ -38,7 +41,12 @@ pub struct Condition {
     /// How many times the ejection time was extended, and when it ends or ended, in the fleet's milliseconds.
     ejection: Mutex<Ejection>,
     last_check: Mutex<Option<Check>>,
+    checks: AtomicU64,
+    failed_checks: AtomicU64,
     tallies: Mutex<Vec<Arc<Tally>>>,
+    cap: Mutex<Option<Arc<Cap>>>,
+    /// Requests that were sent away because too many waited already or they waited too long.
+    turned_away: AtomicU64,
     /// Set when no configuration names the server any more.
     retired: AtomicBool,
 }
@@ -170,12 +178,47 @@ impl Condition {
 
     /// Remembers a health check.
     pub fn note(&self, check: Check) {
+        self.checks.fetch_add(1, Relaxed);
+        self.failed_checks.fetch_add(u64::from(check.error.is_some()), Relaxed);
         *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = Some(check);
+    }
+
+    /// Health checks so far, and how many of them failed.
+    pub fn checks(&self) -> (u64, u64) {
+        (self.checks.load(Relaxed), self.failed_checks.load(Relaxed))
+    }
+
+    /// It is not checked any more: nothing is known against it.
+    pub fn forget_checks(&self) {
+        *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.checked(true);
     }
 
     /// The last health check, if there was one.
     pub fn last_check(&self) -> Option<Check> {
         self.last_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The server's cap, for this many connections; none for any number.
+    pub fn cap(&self, max: Option<usize>) -> Option<Arc<Cap>> {
+        let mut cap = self.cap.lock().unwrap_or_else(PoisonError::into_inner);
+        match (max, cap.as_ref()) {
+            (None, _) => *cap = None,
+            (Some(max), Some(known)) if known.max() == max => {}
+            (Some(max), before) => *cap = Some(Arc::new(Cap::new(max, before.map(AsRef::as_ref)))),
+        }
+        cap.clone()
+    }
+
+    /// A request was sent away because too many waited already or it waited too long.
+    pub fn turn_away(&self) {
+        self.turned_away.fetch_add(1, Relaxed);
+    }
+
+    /// Requests that wait for a connection, and how many were sent away so far.
+    pub fn queue(&self) -> (usize, u64) {
+        let cap = self.cap.lock().unwrap_or_else(PoisonError::into_inner);
+        (cap.as_ref().map_or(0, |cap| cap.waiting()), self.turned_away.load(Relaxed))
     }
 
     /// A tally for one worker.

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use super::condition::Condition;
+use super::{condition::Condition, outlier};
 use crate::domain::upstream::{Server, Upstream};
 
 /// Every upstream of the configuration in use.
@@ -62,6 +62,15 @@ impl Fleet {
     /// What is known of an upstream; of one that is not kept (any more), nothing that others would see.
     pub fn roster(&self, upstream: &str) -> Arc<Roster> {
         self.lock().get(upstream).cloned().unwrap_or_else(|| Arc::new(Roster::new(self.start)))
+    }
+
+    /// Upstreams none of whose servers may get requests, by name.
+    pub fn out_of_service(&self) -> Vec<String> {
+        let rosters = self.lock();
+        let out = rosters.iter().filter(|(_, roster)| roster.lock().values().all(|server| !server.is_available()));
+        let mut names: Vec<String> = out.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
     }
 
     /// Calls `see` with each server: upstream, label and condition, in no order.
@@ -116,9 +125,7 @@ impl Roster {
             let kept = labels.contains(known);
             if !kept {
                 condition.retire();
-                if condition.eject(false) {
-                    self.ejected.fetch_sub(1, Relaxed);
-                }
+                outlier::let_in(self, condition);
             }
             kept
         });
@@ -156,6 +163,9 @@ mod tests {
         assert!(fleet.roster("one").condition("10.0.0.1:1").is_drained());
         assert!(!fleet.roster("two").condition("10.0.0.1:1").is_drained(), "another upstream's");
         assert!(second.is_retired() && !first.is_retired());
+        assert!(fleet.out_of_service().is_empty());
+        fleet.roster("two").condition("10.0.0.1:1").drain(true);
+        assert_eq!(fleet.out_of_service(), ["two"]);
         fleet.keep(&[]);
         assert!(first.is_retired());
         assert!(labels(&fleet).is_empty());

@@ -16,7 +16,7 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
     Family { name, help, kind: Kind::Counter }
 }
 
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 13] = [
     gauge("vergate_upstream_healthy", "1 while requests are sent to the server, else 0."),
     gauge("vergate_upstream_breaker_open", "1 while the server cannot be connected to and is only probed."),
     gauge("vergate_upstream_requests_in_flight", "Requests the server is busy with."),
@@ -26,6 +26,13 @@ const FAMILIES: [Family; 9] = [
     counter("vergate_upstream_pool_hits_total", "Tries that found an idle connection."),
     counter("vergate_upstream_pool_misses_total", "Tries that found none and had to connect."),
     counter("vergate_upstream_ejections_total", "Times the server was kept out because it failed too often in a row."),
+    gauge("vergate_upstream_queue_length", "Requests that wait because the server has all connections it may have."),
+    counter(
+        "vergate_upstream_queue_refused_total",
+        "Requests sent away: too many waited already, or they waited too long.",
+    ),
+    counter("vergate_upstream_health_checks_total", "Health checks of the server."),
+    counter("vergate_upstream_health_check_failures_total", "Health checks of the server that failed."),
 ];
 
 /// Shows the servers of `fleet` from now on.
@@ -34,7 +41,8 @@ pub fn show(fleet: &Arc<Fleet>, metrics: &Metrics) {
     let source = move || {
         let mut samples = Vec::new();
         fleet.each(|upstream, server, condition| {
-            let totals = condition.totals();
+            let (totals, (checks, failed_checks)) = (condition.totals(), condition.checks());
+            let (waiting, turned_away) = condition.queue();
             let numbers = [
                 u64::from(condition.is_available()),
                 u64::from(condition.is_open()),
@@ -45,6 +53,10 @@ pub fn show(fleet: &Arc<Fleet>, metrics: &Metrics) {
                 totals.hits,
                 totals.misses,
                 condition.ejections(),
+                waiting as u64,
+                turned_away,
+                checks,
+                failed_checks,
             ];
             samples.push(([upstream.to_owned(), server.to_owned()], numbers.map(|number| number as f64)));
         });

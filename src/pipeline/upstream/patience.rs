@@ -50,6 +50,11 @@ impl Patience {
         self.total_at.set(u64::MAX);
     }
 
+    /// How long the whole exchange may still take.
+    pub fn left(&self) -> Duration {
+        Duration::from_millis(self.total_at.get().saturating_sub(self.deadlines.now()))
+    }
+
     /// Whether the whole exchange has taken too long.
     pub fn is_over(&self) -> bool {
         self.deadlines.now() >= self.total_at.get()

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
     addresses::Addresses,
+    cap::{Cap, Giving, Held},
     condition::Condition,
     connect::{self, ConnectError, ConnectOptions},
     guard::Guard,
@@ -54,6 +55,8 @@ pub struct ServerPool {
     pub multiplexer: Multiplexer,
     /// Whether connections are kept no more: no snapshot in use names the server.
     closed: Cell<bool>,
+    /// Gives idle connections up to other workers, where there is a cap.
+    giving: RefCell<Option<Giving>>,
     /// Whether this worker finds out when an open breaker may close.
     pub(super) watched: Cell<bool>,
 }
@@ -84,7 +87,11 @@ pub struct Connection {
 
 /// Counts a connection as open on its server.
 #[derive(Debug)]
-pub struct Open(Arc<Tally>);
+pub struct Open {
+    tally: Arc<Tally>,
+    /// Its part of the server's cap, where there is one.
+    held: Option<Held>,
+}
 
 impl ServerPool {
     /// A server without connections.
@@ -99,6 +106,7 @@ impl ServerPool {
             idle: RefCell::default(),
             multiplexer: Multiplexer::default(),
             closed: Cell::new(false),
+            giving: RefCell::default(),
             watched: Cell::new(false),
         })
     }
@@ -160,6 +168,25 @@ impl ServerPool {
         self.tally.idle.set(idle.len() as u64);
     }
 
+    /// Gives idle connections up to other workers where there is a cap; call where tasks can be spawned.
+    pub fn give_under(self: &Rc<Self>, cap: Option<&Arc<Cap>>) {
+        let mut giving = self.giving.borrow_mut();
+        match cap {
+            None => *giving = None,
+            Some(cap) if giving.as_ref().is_some_and(|giving| giving.is_for(cap)) => {}
+            Some(cap) => *giving = Some(Giving::begin(self, cap)),
+        }
+    }
+
+    /// Closes the connection that has been idle longest.
+    pub fn give_up_one(&self) {
+        let mut idle = self.idle.borrow_mut();
+        if !idle.is_empty() {
+            idle.remove(0);
+            self.tally.idle.set(idle.len() as u64);
+        }
+    }
+
     /// Closes idle connections now and all others once their request is done.
     pub fn close(&self) {
         self.closed.set(true);
@@ -212,13 +239,13 @@ impl ServerPool {
 impl Open {
     fn new(tally: &Arc<Tally>) -> Self {
         tally.connections.inc();
-        Self(Arc::clone(tally))
+        Self { tally: Arc::clone(tally), held: None }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.connections.dec();
+        self.tally.connections.dec();
     }
 }
 
@@ -239,6 +266,11 @@ impl Connection {
             0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             n => Poll::Ready(Ok(n)),
         }
+    }
+
+    /// Counts the connection against the server's cap.
+    pub fn hold(&mut self, held: Option<Held>) {
+        self.open.held = held;
     }
 
     /// Writes what was taken but not handed to the kernel yet.

@@ -1,0 +1,213 @@
+use crate::support::{Gateway, Then, Upstream, eventually, fill, tools::free_port};
+use serde_json::Value;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16, Ordering::SeqCst},
+    },
+};
+
+/// One version on an upstream described by `upstream` (the value of its yaml key).
+fn text(upstream: &str) -> String {
+    fill(
+        r#"
+workers: 2
+upstreams: {main: <upstream>}
+apis: {shop: {path: /, versions: {"1.0": {upstream: main}}}}
+"#,
+        &[("upstream", upstream)],
+    )
+}
+
+/// Answers `/up` with a status that can be changed, and everything else with its name.
+fn checked(name: &'static str) -> (Upstream, Arc<AtomicU16>) {
+    let status = Arc::new(AtomicU16::new(200));
+    let now = Arc::clone(&status);
+    let up = Upstream::new(move |a| match a.request.target.as_str() {
+        "/up" => a.reply(now.load(SeqCst), &[], ""),
+        _ => a.reply(200, &[], name),
+    });
+    (up, status)
+}
+
+const QUICK: &str = "health: {path: /up, interval: 50ms, timeout: 500ms, healthy_after: 2, unhealthy_after: 2}";
+
+#[track_caller]
+fn server(gateway: &Gateway, addr: SocketAddr) -> Value {
+    let all = gateway.admin_get("/api/v1/upstreams").json();
+    let servers = all["upstreams"][0]["servers"].as_array().unwrap().clone();
+    servers.into_iter().find(|s| s["server"] == addr.to_string().as_str()).unwrap()
+}
+
+#[track_caller]
+fn state(gateway: &Gateway, addr: SocketAddr, state: &str) {
+    eventually(&format!("{addr} is {state}"), || (server(gateway, addr)["state"] == state).then_some(()));
+}
+
+#[track_caller]
+fn answers(gateway: &Gateway, n: usize) -> Vec<String> {
+    let answer = |_| {
+        let answer = gateway.get("/items", &[]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    };
+    let mut answers: Vec<_> = (0..n).map(answer).collect();
+    answers.sort();
+    answers.dedup();
+    answers
+}
+
+#[test]
+fn a_server_whose_checks_fail_gets_nothing_until_they_succeed_again() {
+    let ((a, status), (b, _)) = (checked("a"), checked("b"));
+    let gateway = Gateway::start(&text(&format!("{{servers: [{}, {}], {QUICK}}}", a.url(), b.url())));
+    state(&gateway, a.addr, "available");
+    assert_eq!(answers(&gateway, 40), ["a", "b"]);
+    status.store(503, SeqCst);
+    state(&gateway, a.addr, "unhealthy");
+    assert_eq!(answers(&gateway, 40), ["b"]);
+    let row = server(&gateway, a.addr);
+    assert_eq!((&row["last_check"]["healthy"], &row["last_check"]["error"]), (&false.into(), &"status 503".into()));
+    let label = a.addr.to_string();
+    let metrics = gateway.metrics();
+    assert_eq!(metrics.sum("vergate_upstream_healthy", &[("server", &label)]), 0.0);
+    assert!(metrics.sum("vergate_upstream_health_check_failures_total", &[("server", &label)]) >= 2.0);
+    status.store(204, SeqCst);
+    state(&gateway, a.addr, "available");
+    assert_eq!(answers(&gateway, 40), ["a", "b"]);
+}
+
+#[test]
+fn without_a_healthy_server_the_answer_is_503_at_once() {
+    let (up, status) = checked("a");
+    status.store(500, SeqCst);
+    let gateway = Gateway::start(&text(&format!("{{servers: [{}], {QUICK}}}", up.url())));
+    state(&gateway, up.addr, "unhealthy");
+    let answer = gateway.get("/items", &[]);
+    answer.problem(503, "upstream_unavailable");
+    assert_eq!(answer.header("Retry-After").as_deref(), Some("1"));
+    assert!(up.requests().iter().all(|request| request.target == "/up"));
+    let ready = gateway.admin_get("/readyz");
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &"degraded".into()), "{}", ready.text());
+    assert_eq!(ready.json()["degraded"][0]["what"], "upstream main");
+}
+
+#[test]
+fn a_check_without_a_path_only_connects() {
+    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let health = "health: {interval: 50ms, healthy_after: 1, unhealthy_after: 1}";
+    let gateway = Gateway::start(&text(&format!("{{servers: ['http://{addr}'], {health}}}")));
+    state(&gateway, addr, "unhealthy");
+    let up = Upstream::at(addr, |a| a.reply(200, &[], "up"));
+    state(&gateway, addr, "available");
+    assert!(up.requests().is_empty());
+    assert_eq!(answers(&gateway, 1), ["up"]);
+}
+
+#[test]
+fn a_check_names_its_host_and_closes_its_connection() {
+    let (up, _) = checked("a");
+    let health = "health: {path: '/up', interval: 50ms, expect_status: 200}";
+    let gateway = Gateway::start(&text(&format!("{{servers: ['{}/base'], {health}}}", up.url())));
+    up.wait(3);
+    let seen = up.requests();
+    assert!(seen.iter().all(|check| check.method == "GET" && check.target == "/up" && check.nth == 0));
+    assert_eq!(seen[0].header("Host"), Some(up.addr.to_string()));
+    drop(gateway);
+}
+
+#[test]
+fn one_process_checks_each_server_once_and_not_in_step() {
+    let (up, _) = checked("a");
+    let health = "health: {path: /up, interval: 400ms}";
+    let began = std::time::Instant::now();
+    let gateway =
+        Gateway::start(&text(&format!("{{servers: [{}], {health}}}", up.url())).replace("workers: 2", "workers: 4"));
+    up.wait(4);
+    let seconds = began.elapsed().as_secs_f64();
+    // The first comes at once; three pauses of at least 320 ms follow.
+    assert!(seconds >= 3.0 * 0.32, "four checks in {seconds} s: more than one worker asks");
+    drop(gateway);
+}
+
+#[test]
+fn a_server_is_checked_no_more_when_the_file_says_so() {
+    let (up, status) = checked("a");
+    let gateway = Gateway::start(&text(&format!("{{servers: [{}], {QUICK}}}", up.url())));
+    status.store(500, SeqCst);
+    state(&gateway, up.addr, "unhealthy");
+    gateway.reload(&text(&format!("{{servers: [{}]}}", up.url())));
+    state(&gateway, up.addr, "available");
+    assert_eq!(answers(&gateway, 1), ["a"]);
+    assert!(server(&gateway, up.addr)["last_check"].is_null());
+}
+
+/// Fails with what it is told to, or answers with its name.
+fn failing(
+    name: &'static str,
+    fail: impl Fn(&mut crate::support::upstream::Answer) -> Then + Send + Sync + 'static,
+) -> (Upstream, Arc<AtomicBool>) {
+    let bad = Arc::new(AtomicBool::new(true));
+    let now = Arc::clone(&bad);
+    let up = Upstream::new(move |a| if now.load(SeqCst) { fail(a) } else { a.reply(200, &[], name) });
+    (up, bad)
+}
+
+#[test]
+fn a_server_that_fails_too_often_in_a_row_is_kept_out_for_a_while() {
+    let (a, bad) = failing("a", |a| a.reply(500, &[], "bad"));
+    let b = Upstream::new(|a| a.reply(200, &[], "b"));
+    let rules = "ejection: {after: 3, time: 2s}, balance: round_robin";
+    let gateway = Gateway::start(
+        &text(&format!("{{servers: [{}, {}], {rules}}}", a.url(), b.url())).replace("workers: 2", "workers: 1"),
+    );
+    let failed = (0..20).filter(|_| gateway.get("/items", &[]).status == 500).count();
+    assert!((3..=6).contains(&failed), "{failed} of 20 failed");
+    bad.store(false, SeqCst);
+    eventually("it is let in again", || (answers(&gateway, 2) == ["a", "b"]).then_some(()));
+    let row = server(&gateway, a.addr);
+    assert!(row["ejections"].as_u64() >= Some(1), "{row}");
+    assert!(gateway.metrics().sum("vergate_upstream_ejections_total", &[]) >= 1.0);
+}
+
+#[test]
+fn answers_that_do_not_come_eject_too() {
+    let (a, _bad) = failing("a", |_| Then::Reset);
+    let b = Upstream::new(|a| a.reply(200, &[], "b"));
+    let rules = "ejection: {after: 2, time: 1h}, balance: round_robin, retries: {attempts: 0}";
+    let gateway = Gateway::start(&text(&format!("{{servers: [{}, {}], {rules}}}", a.url(), b.url())));
+    eventually("it is ejected", || {
+        gateway.get("/items", &[]);
+        (server(&gateway, a.addr)["state"] == "ejected").then_some(())
+    });
+    assert_eq!(answers(&gateway, 10), ["b"]);
+}
+
+#[test]
+fn a_fault_of_all_servers_ejects_at_most_its_share() {
+    let ups: Vec<_> = (0..4).map(|_| Upstream::new(|a| a.reply(500, &[], "bad"))).collect();
+    let urls: Vec<_> = ups.iter().map(Upstream::url).collect();
+    let gateway = Gateway::start(&text(&format!(
+        "{{servers: [{}], ejection: {{after: 1, time: 1h, share: 50%}}}}",
+        urls.join(", ")
+    )));
+    (0..60).for_each(|_| assert_eq!(gateway.get("/items", &[]).status, 500));
+    let ejected = ups.iter().filter(|up| server(&gateway, up.addr)["state"] == "ejected").count();
+    assert_eq!(ejected, 2);
+}
+
+#[test]
+fn with_too_few_left_ejected_servers_are_used_again() {
+    let (a, _bad) = failing("a", |a| a.reply(500, &[], "a"));
+    let b = Upstream::new(|a| a.reply(200, &[], "b"));
+    let rules = "ejection: {after: 1, time: 1h}, balance: round_robin";
+    let gateway = Gateway::start(&text(&format!("{{servers: [{}, {}], {rules}}}", a.url(), b.url())));
+    eventually("one is ejected", || {
+        gateway.get("/items", &[]);
+        (server(&gateway, a.addr)["state"] == "ejected").then_some(())
+    });
+    let drain = gateway.admin_call("POST", &format!("/api/v1/upstreams/main/servers/{}/drain", b.addr), &[]);
+    assert_eq!(drain.status, 200);
+    assert_eq!(gateway.get("/items", &[]).text(), "a", "better one that failed before than none");
+}
