@@ -36,7 +36,9 @@ fn short_of_descriptors_the_admin_port_answers_and_callers_are_served_again_afte
     for _ in 0..20 {
         assert_eq!(gateway.admin_get("/healthz").status, 200);
     }
-    assert!(gateway.metrics().sum("process_open_fds", &[]) <= 200.0 - 32.0);
+    eventually("the reserve is free", || {
+        (gateway.metrics().sum("process_open_fds", &[]) <= 200.0 - 32.0).then_some(())
+    });
     gate.open();
     drop(callers);
     eventually("callers are served again", || (ask(&mut gateway.client()) == Some(200)).then_some(()));

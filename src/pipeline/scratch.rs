@@ -26,14 +26,14 @@ thread_local! {
 ///
 /// - `room`: most bytes that are read, up to [`SMALL_BYTES`].
 pub(crate) fn poll_read(
-    mut stream: impl AsyncRead + Unpin,
+    stream: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
     buffer: &mut BytesMut,
     room: usize,
 ) -> Poll<io::Result<usize>> {
     SCRATCH.with_borrow_mut(|scratch| {
         let mut read = ReadBuf::new(&mut scratch[..room.min(SMALL_BYTES)]);
-        ready!(Pin::new(&mut stream).poll_read(cx, &mut read))?;
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
         buffer.extend_from_slice(read.filled());
         Poll::Ready(Ok(read.filled().len()))
     })

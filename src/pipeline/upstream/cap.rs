@@ -160,7 +160,7 @@ struct Waiting<'c>(&'c AtomicUsize);
 impl<'c> Waiting<'c> {
     fn begin(count: &'c AtomicUsize, max: usize) -> Option<Self> {
         let room = |waiting: usize| Some(waiting + 1).filter(|waiting| *waiting <= max);
-        count.fetch_update(Relaxed, Relaxed, room).is_ok().then_some(Self(count))
+        count.fetch_update(Relaxed, Relaxed, room).is_ok().then(|| Self(count))
     }
 }
 

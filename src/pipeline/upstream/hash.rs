@@ -14,21 +14,19 @@ use crate::domain::upstream::HashKey;
 #[derive(Debug)]
 pub(super) struct Table(Box<[u16]>);
 
-/// Sizes of tables: primes, because a server's walk over the places has to reach all of them.
-const SIZES: [usize; 4] = [1_009, 4_099, 16_411, 65_537];
-/// Places a server has on average at least, so that shares are even to about a hundredth.
-const PLACES_MIN: usize = 100;
+/// Places of a table: a prime, because a server's walk over them has to reach all. The same for any number of
+/// servers, because another size would move every key; 600 servers still have a hundred places each.
+const SIZE: usize = 65_537;
 
 impl Table {
     /// A table for servers of these names and weights, at most 65,535.
     pub(super) fn new(servers: &[(String, u32)]) -> Self {
-        let wanted = servers.len() * PLACES_MIN;
-        let size = SIZES.into_iter().find(|size| *size >= wanted).unwrap_or(SIZES[SIZES.len() - 1]);
+        let size = if servers.is_empty() { 0 } else { SIZE };
         let mut walks: Vec<Walk> = servers.iter().map(|(name, _)| Walk::new(name, size)).collect();
         let heaviest = servers.iter().map(|(_, weight)| *weight).max().unwrap_or(1).max(1);
         let mut credit = vec![0u64; servers.len()];
         let mut places = vec![u16::MAX; size];
-        let mut left = if servers.is_empty() { 0 } else { size };
+        let mut left = size;
         while left > 0 {
             for (index, (_, weight)) in servers.iter().enumerate() {
                 // In each round the heaviest server takes a place, others as often as their weight says.

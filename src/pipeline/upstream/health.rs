@@ -222,7 +222,7 @@ impl Streak {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::upstream::{Server, testing::upstream};
+    use crate::domain::upstream::Server;
 
     fn rules() -> Health {
         Health {
@@ -263,8 +263,14 @@ mod tests {
 
     #[test]
     fn a_check_asks_for_its_path_and_closes() {
-        let plain = upstream("u", &[1]).servers.remove(0);
-        let server = |host: &str, port| Server { host: host.into(), port, base_path: "/base".into(), ..plain.clone() };
+        let server = |host: &str, port| Server {
+            host: host.into(),
+            port,
+            base_path: "/base".into(),
+            weight: 1,
+            tls: None,
+            link_local: false,
+        };
         assert_eq!(
             head("/up", &server("::1", 81)),
             "GET /up HTTP/1.1\r\nhost: [::1]:81\r\nuser-agent: vergate-health\r\nconnection: close\r\n\r\n"
