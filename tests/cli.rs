@@ -226,7 +226,6 @@ fn units_are_understood_in_all_their_spellings() {
 #[test]
 fn what_is_not_supported_yet_is_refused_not_ignored() {
     for (from, to, at) in [
-        ("new: {servers", "new: {balance: {hash: {header: X}}, servers", "hash"),
         ("versioning:", "deprecation: {rate_limit: 5/m}\nversioning:", "rate_limit"),
         ("versioning:", "deprecation: {new_consumers: reject}\nversioning:", "new_consumers"),
         ("versioning:", "deprecation: {brownouts: []}\nversioning:", "brownouts"),

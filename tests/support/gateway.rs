@@ -238,7 +238,7 @@ pub(crate) fn file(yaml: &str) -> (TempDir, PathBuf) {
 pub(crate) fn with_ports(yaml: &str) -> String {
     let has = |key: &str| yaml.starts_with(key) || yaml.contains(&format!("\n{key}"));
     let listen = if has("listen:") { "" } else { "listen: 127.0.0.1:0\n" };
-    let admin = if has("admin:") { "" } else { "admin: {listen: 127.0.0.1:0}\n" };
+    let admin = if has("admin:") { "" } else { "admin: {listen: 127.0.0.1:0, requests_per_second: 1000}\n" };
     format!("{listen}{admin}{yaml}")
 }
 
