@@ -72,7 +72,10 @@ fn a_server_whose_checks_fail_gets_nothing_until_they_succeed_again() {
     let label = a.addr.to_string();
     let metrics = gateway.metrics();
     assert_eq!(metrics.sum("vergate_upstream_healthy", &[("server", &label)]), 0.0);
-    assert!(metrics.sum("vergate_upstream_health_check_failures_total", &[("server", &label)]) >= 2.0);
+    eventually("both failures are counted", || {
+        let failures = gateway.metrics().sum("vergate_upstream_health_check_failures_total", &[("server", &label)]);
+        (failures >= 2.0).then_some(())
+    });
     status.store(204, SeqCst);
     state(&gateway, a.addr, "available");
     assert_eq!(answers(&gateway, 40), ["a", "b"]);

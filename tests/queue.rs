@@ -109,6 +109,7 @@ fn a_server_with_a_connection_to_spare_is_preferred() {
     let gateway = start(1, &format!("{{servers: [{}, {}], {settings}}}", a.url(), b.url()));
     let mut clients = [ask(&gateway), ask(&gateway)];
     a.wait(1);
+    eventually("the other one is answered", || (gateway.get("/items", &[]).status == 200).then_some(()));
     for _ in 0..6 {
         assert_eq!(gateway.get("/items", &[]).text(), "b");
     }
