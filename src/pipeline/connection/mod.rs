@@ -36,9 +36,6 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStrea
     let loaded = worker.loaded();
     let config = &loaded.snapshot.config;
     let Some(mut slot) = Slot::take(&worker.shared, config) else { return };
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     let limits = HeadLimits {
         target_bytes: config.limits.request_target_bytes,
         header_bytes: config.limits.request_header_bytes,
@@ -117,6 +114,10 @@ impl Drop for Open {
 ///
 /// - `unread`: whether bytes of a request were left unread.
 async fn close(mut socket: Socket, unread: bool) {
+    if !unread && matches!(socket, Socket::Plain(_)) {
+        // The kernel sends what is left, and the end.
+        return;
+    }
     let closed = async {
         // TLS says goodbye, which waits where the client takes nothing any more.
         if socket.shutdown().await.is_err() || !unread {

@@ -115,6 +115,10 @@ impl Gate {
 
 /// Accepts connections until `gate` ends it.
 pub async fn accept(listener: StdListener, gate: &Gate, mut each: impl FnMut(TcpStream, SocketAddr)) {
+    // What is accepted has it too, without a call for each (tcp(7)).
+    if let Err(error) = SockRef::from(&listener).set_tcp_nodelay(true) {
+        tracing::warn!(%error, "small answers may wait for acknowledgements");
+    }
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
