@@ -12,7 +12,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 GATEWAY, ADMIN, BACKEND = 18480, 18481, 18482
 WORK = tempfile.mkdtemp(prefix="growth.")
 os.chmod(WORK, 0o755)
-ROUNDS = 3
+ROUNDS = 2
+STARTED = []
 SIZES = [0, 1 << 10, 10 << 10, 100 << 10, 1 << 20, 10 << 20, 100 << 20]
 
 
@@ -22,6 +23,7 @@ def start(cmd, core, port):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     log = open(os.path.join(WORK, "log"), "ab")
     process = sp.Popen(["taskset", "-c", str(core)] + cmd, stdin=sp.DEVNULL, stdout=log, stderr=log, preexec_fn=files)
+    STARTED.append(process)
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -64,7 +66,7 @@ server { listen 127.0.0.1:%d backlog=4096; root %s; location / { return 200 '%s'
 def gateway(apis=1, versions=1):
     names = ['"%d.0"' % n for n in range(1, versions + 1)]
     lines = ["listen: 127.0.0.1:%d" % GATEWAY, "admin: {listen: 127.0.0.1:%d}" % ADMIN, "workers: 1",
-             "log: {requests: off}", "limits: {connections: 12000}", "upstreams:", "  one: http://127.0.0.1:%d" % BACKEND, "apis:"]
+             "log: {requests: off}", "limits: {connections: 12000}", "timeouts: {request_header: 10m}", "upstreams:", "  one: http://127.0.0.1:%d" % BACKEND, "apis:"]
     for n in range(apis):
         lines += ["  api-%d:" % n, "    path: %s" % ("/" if apis == 1 else "/api-%d" % n), "    versions:"]
         lines += ["      %s: {upstream: one}" % name for name in names]
@@ -105,9 +107,12 @@ def series():
             stop(process)
 
     def connections():
-        process = gateway()
-        for n in (1, 10, 100, 1000, 10000):
-            yield n, per_request(process, "/", connections=n, seconds=4 if n > 1000 else 2)
+        """64 are busy, the others idle."""
+        process, idle = gateway(), []
+        for n in (64, 1000, 3000, 10000):
+            while len(idle) < n - 64:
+                idle.append(socket.create_connection(("127.0.0.1", GATEWAY), 5))
+            yield n, per_request(process, "/")
         stop(process)
 
     def bodies():
@@ -116,7 +121,7 @@ def series():
             yield size, per_request(process, "/size/%d" % size, connections=8, seconds=2 if size < 10 << 20 else 4)
         stop(process)
 
-    return [("APIs", "", apis), ("versions of one API", "", versions), ("client connections", "", connections),
+    return [("APIs", "", apis), ("versions of one API", "", versions), ("client connections, 64 of them busy", "", connections),
             ("bytes of a response body", "B", bodies)]
 
 
@@ -149,6 +154,8 @@ def panel(x0, title, points, unit):
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else "."
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     process = backend()
     figures, drawing = {}, []
     try:
@@ -159,7 +166,9 @@ def main():
             drawing += panel(n % 2 * 430, title, points, unit) if n < 2 else [
                 '<g transform="translate(0 270)">'] + panel(n % 2 * 430, title, points, unit) + ["</g>"]
     finally:
-        stop(process)
+        for each in STARTED:
+            if each.poll() is None:
+                stop(each)
         shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "growth.json"), "w") as text:
