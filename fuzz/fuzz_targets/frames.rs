@@ -51,7 +51,10 @@ fn heads(mut wire: &[u8]) -> Vec<FrameHead> {
 fn laws(passed: &[FrameHead], breach: Option<Breach>) {
     let count = |fits: &dyn Fn(&FrameHead) -> bool| passed.iter().filter(|head| fits(head)).count() as u32;
     assert!(count(&|head| head.kind == kind::RST_STREAM) <= BOUNDS.resets_unanswered);
-    assert!(count(&|head| matches!(head.kind, kind::PING | kind::PRIORITY) || head.kind > kind::CONTINUATION) <= BOUNDS.control_frames);
+    assert!(
+        count(&|head| matches!(head.kind, kind::PING | kind::PRIORITY) || head.kind > kind::CONTINUATION)
+            <= BOUNDS.control_frames
+    );
     assert!(passed.iter().all(|head| head.length <= PAYLOAD_BYTES_MAX));
     assert!(passed.first().is_none_or(|head| head.kind == kind::SETTINGS && !head.has(flag::ACK)));
     let (mut highest, mut block, mut pieces) = (0, None, 0);

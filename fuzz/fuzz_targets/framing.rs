@@ -18,7 +18,12 @@ fuzz_target!(|data: &[u8]| {
     let at = usize::from(cut) % (wire.len() + 1);
     let every: Vec<&[u8]> = wire.chunks(usize::from(cut) % 16 + 1).collect();
     for pieces in [&[&wire[..at], &wire[at..]][..], &every] {
-        assert_eq!(follow(Framing::Chunked(Chunks::new(ChunkLimits::default())), pieces), whole, "{}", wire.escape_ascii());
+        assert_eq!(
+            follow(Framing::Chunked(Chunks::new(ChunkLimits::default())), pieces),
+            whole,
+            "{}",
+            wire.escape_ascii()
+        );
         assert_eq!(follow(Framing::Length(length), pieces), plain);
     }
 });

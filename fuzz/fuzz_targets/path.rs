@@ -34,10 +34,13 @@ fuzz_target!(|data: &[u8]| {
             continue;
         }
         match negotiate(&seen, &headers) {
-            Ok(read) => assert_eq!((read.api, read.version), (chosen.api, chosen.version), "{server}: {path} is {seen}"),
+            Ok(read) => {
+                assert_eq!((read.api, read.version), (chosen.api, chosen.version), "{server}: {path} is {seen}")
+            }
             // Readers that drop parameters may see another endpoint, and some leave oddities behind.
             Err(refusal) => {
-                let odd = refusal.error == NegotiationError::PathInvalid && ["//", "/."].iter().any(|o| seen.contains(o));
+                let odd =
+                    refusal.error == NegotiationError::PathInvalid && ["//", "/."].iter().any(|o| seen.contains(o));
                 let unlisted = refusal.error == NegotiationError::EndpointUnknown && path.contains(';');
                 assert!(odd || unlisted, "{server}: {path} is {seen}: {refusal:?}");
             }
