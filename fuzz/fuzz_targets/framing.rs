@@ -105,9 +105,13 @@ fn reference(wire: &[u8]) -> Read {
             _ => return Read::Bad,
         };
     }
-    let mut fields = true;
+    let (mut fields, mut begun) = (true, 0);
     loop {
         if matches!(rest.first(), Some(b' ' | b'\t')) {
+            return Read::Bad;
+        }
+        begun += u32::from(matches!(rest.first(), Some(byte) if *byte != b'\r'));
+        if begun > ChunkLimits::default().trailer_fields {
             return Read::Bad;
         }
         match line(rest) {
