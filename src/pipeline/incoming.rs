@@ -13,9 +13,11 @@ use super::{
     transform::{self, TransformError, response::Treatment},
     tunnel,
     upstream::{
-        client::{Answer, Arrival, Lease, UpstreamError},
+        client::{Answer, Arrival},
         download::{Download, DownloadError},
+        error::UpstreamError,
         hop_by_hop,
+        lease::Lease,
         wire::{body::Decoder, response::Head},
     },
 };

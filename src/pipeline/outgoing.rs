@@ -21,7 +21,8 @@ use super::{
     transform::{self, TransformError, request::BodyTreatment},
     upstream::{
         body::{Upload, UploadFailure, UpstreamBody},
-        client::{Answer, Group, Terms, UpstreamError},
+        client::{Answer, Group, Terms},
+        error::UpstreamError,
         grpc, hop_by_hop,
         pace::Pace,
         patience::Patience,

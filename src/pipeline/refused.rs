@@ -9,7 +9,7 @@ use super::{
     negotiation,
     reply::Source,
     transform::TransformError,
-    upstream::{client::UpstreamError, hop_by_hop::Protected},
+    upstream::{error::UpstreamError, hop_by_hop::Protected},
 };
 use crate::problem::{Code, Problem};
 

@@ -2,41 +2,39 @@
 //! that is safe.
 
 use std::{
-    io,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::{Context, Poll},
     time::Instant,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, Request, StatusCode};
 
 use super::{
     balance::{Balancer, Load},
-    body::{UploadFailure, UpstreamBody},
+    body::UpstreamBody,
     breaker,
     cap::{Cap, Full, Place},
     connect::{ConnectError, ConnectOptions},
+    error::UpstreamError,
     fleet::Roster,
     hash,
     health::Plan,
-    http2::{self, Multiplexed, exchange::Rules},
+    http1,
+    http2::{self, Multiplexed},
+    lease::{Active, Lease},
     outlier,
     patience::Patience,
-    pump::{Pump, PumpError},
+    pump::Pump,
     retry::{self, Budget, Progress},
-    server::{Connection, Open, ServerPool},
-    socket::Socket,
-    wire::response::{self, Head, Malformed},
+    server::{Connection, ServerPool},
+    wire::response::Head,
 };
 use crate::{
     config::checked::Limits,
     domain::upstream::{Balance, Breaker, EjectionRules, HashKey, Health, Protocol, Queue, Upstream},
     headers::spare,
     pipeline::deadline::Deadlines,
-    problem::Code,
     telemetry::{Counter, Histogram},
 };
 
@@ -120,77 +118,6 @@ impl Carrier {
     }
 }
 
-/// Why no answer arrived.
-#[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// No server may get requests: nothing was tried.
-    #[error("{upstream}: no server is available")]
-    Unavailable {
-        /// The key under `upstreams:`.
-        upstream: String,
-    },
-    /// All connections the upstream may have are busy, and too many wait for one or this request waited too long.
-    #[error("{upstream}: all connections are busy")]
-    Overloaded {
-        /// The key under `upstreams:`.
-        upstream: String,
-    },
-    /// Nothing was sent.
-    #[error("{server}: cannot connect")]
-    Connect {
-        /// `host:port`.
-        server: String,
-        /// Why.
-        source: ConnectError,
-    },
-    /// The connection ended before the answer's head was whole.
-    #[error("{server}: the connection was closed before it answered")]
-    Reset {
-        /// `host:port`.
-        server: String,
-        /// Why; none for an orderly close.
-        source: Option<io::Error>,
-    },
-    /// The answer is no HTTP, or a switch of protocols nobody asked for.
-    #[error("{server}: the answer is not valid HTTP")]
-    Invalid {
-        /// `host:port`.
-        server: String,
-        /// What is wrong; none for a status that makes no sense here.
-        source: Option<Malformed>,
-    },
-    /// No answer in time.
-    #[error("{server}: no answer in time")]
-    Timeout {
-        /// `host:port`.
-        server: String,
-    },
-    /// The client's body did not arrive whole; the upstream is not to blame.
-    #[error("the request body did not arrive whole")]
-    Upload(UploadFailure),
-}
-
-impl UpstreamError {
-    /// The code it is answered with.
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Unavailable { .. } => Code::UpstreamUnavailable,
-            Self::Overloaded { .. } => Code::UpstreamOverloaded,
-            Self::Connect {
-                source:
-                    ConnectError::Failed(_) | ConnectError::Forbidden(_) | ConnectError::Tls(_) | ConnectError::Http2(_),
-                ..
-            } => Code::UpstreamUnreachable,
-            Self::Connect { source: ConnectError::TimedOut(_), .. } | Self::Timeout { .. } => Code::UpstreamTimeout,
-            Self::Reset { .. } => Code::UpstreamReset,
-            Self::Invalid { .. } => Code::UpstreamInvalidResponse,
-            Self::Upload(UploadFailure::TooLarge) => Code::BodyTooLarge,
-            Self::Upload(UploadFailure::Stalled) => Code::RequestTimeout,
-            Self::Upload(UploadFailure::Broken) => Code::RequestInvalid,
-        }
-    }
-}
-
 impl Member {
     async fn connect(&self, deadlines: &Rc<Deadlines>, options: ConnectOptions) -> Result<Connection, ConnectError> {
         let Some(cap) = &self.cap else { return self.pool.connect(deadlines, options).await };
@@ -216,6 +143,17 @@ pub struct Terms<'a> {
     pub upgrade: bool,
     /// Passes an interim response on.
     pub interim: &'a dyn Fn(StatusCode, HeaderMap),
+}
+
+/// What one exchange with a server goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'g> {
+    /// `limits:`.
+    pub limits: &'g Limits,
+    /// Fields that may follow a request body.
+    pub trailers: &'g Rc<[HeaderName]>,
+    /// How long a write may make no progress.
+    pub write: std::time::Duration,
 }
 
 impl Group {
@@ -512,73 +450,16 @@ impl Group {
         request: &mut Request<UpstreamBody>,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
+        let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };
         match carrier {
-            Carrier::Http1(connection) => self.exchange_http1(pool, (connection, place), request, terms).await,
+            Carrier::Http1(connection) => http1::send(pool, (connection, place), request, (terms, rules)).await,
             Carrier::Http2(connection) => {
                 let (server, active) = ((&pool.server, &*pool.name), Active::new(pool));
-                let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };
                 // Boxed: its state would weigh on every exchange over HTTP/1.1.
                 Box::pin(http2::exchange::send(connection, server, active, request, (terms, rules))).await
             }
         }
     }
-
-    async fn exchange_http1(
-        &self,
-        pool: &Rc<ServerPool>,
-        (mut connection, place): (Connection, Option<Place>),
-        request: &mut Request<UpstreamBody>,
-        terms: &Terms<'_>,
-    ) -> Result<Answer, Failure> {
-        terms.patience.sending();
-        let lead = connection.take_lead();
-        let pump = Pump::new(request, &pool.server.base_path, terms.lines, &self.request_trailers, lead);
-        let mut lease = Lease { active: Active::new(pool), connection, place, keep_alive: false };
-        let mut sending = Sending { pump: Some(pump), interims: 0, heard: false, failed: None, limits: &self.limits };
-        let method = request.method();
-        let outcome = std::future::poll_fn(|cx| sending.poll(&mut lease.connection, method, terms, cx)).await;
-        let server = || pool.name.clone();
-        match outcome {
-            Ok(head) => {
-                let status = head.status.as_u16();
-                // A switch nobody asked for, or a status no client knows (RELIABILITY risk 11).
-                if status > 599 || (status == 101 && !terms.upgrade) {
-                    return Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: None }));
-                }
-                lease.keep_alive = head.keep_alive;
-                lease.connection.kept_for = kept_for(&head.headers);
-                Ok(Answer { head, arrival: Arrival::Http1(lease, sending.pump.map(Box::new)) })
-            }
-            Err(Trouble::Late) => Err(Failure::Begun(UpstreamError::Timeout { server: server() })),
-            Err(Trouble::Malformed(error)) => {
-                Err(Failure::Begun(UpstreamError::Invalid { server: server(), source: Some(error) }))
-            }
-            Err(Trouble::Upload(failure)) => Err(Failure::Begun(UpstreamError::Upload(failure))),
-            Err(Trouble::Lost(source)) => {
-                let begun = sending.pump.as_ref().is_none_or(|pump| pump.has_begun());
-                if let Some(pump) = sending.pump.filter(|_| !begun) {
-                    pump.give_back(request);
-                }
-                let error = UpstreamError::Reset { server: server(), source };
-                Err(match (begun, sending.heard) {
-                    (_, true) => Failure::Begun(error),
-                    (false, false) => Failure::NotSent(error),
-                    (true, false) => Failure::Lost(error),
-                })
-            }
-        }
-    }
-}
-
-/// Milliseconds for which the server keeps the connection without a request, where it says so.
-fn kept_for(fields: &HeaderMap) -> Option<u64> {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    let mut options = fields.get(KEEP_ALIVE)?.to_str().ok()?.split(',');
-    let seconds = options.find_map(|option| {
-        let (name, seconds) = option.trim().split_once('=')?;
-        name.eq_ignore_ascii_case("timeout").then_some(seconds)
-    })?;
-    seconds.parse::<u64>().ok()?.checked_mul(1000)
 }
 
 /// How a try failed.
@@ -592,181 +473,4 @@ pub enum Failure {
     Lost(UpstreamError),
     /// The answer had begun, or it is not the connection's fault: never tried again.
     Begun(UpstreamError),
-}
-
-/// A request being written and its answer's head being read, at the same time.
-struct Sending<'g> {
-    /// None once the request is written.
-    pump: Option<Pump>,
-    interims: usize,
-    /// Whether the server has said anything.
-    heard: bool,
-    /// Why writing ended early; the server may have answered all the same.
-    failed: Option<io::Error>,
-    limits: &'g Limits,
-}
-
-/// What came in the way of a head.
-enum Trouble {
-    Late,
-    Malformed(Malformed),
-    Upload(UploadFailure),
-    /// The connection ended; none for an orderly close.
-    Lost(Option<io::Error>),
-}
-
-/// Read at once while a head is waited for.
-const HEAD_ROOM: usize = 8 * 1024;
-
-impl Sending<'_> {
-    fn poll(
-        &mut self,
-        connection: &mut Connection,
-        method: &Method,
-        terms: &Terms<'_>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Head, Trouble>> {
-        loop {
-            if let Err(trouble) = self.write(connection, terms, cx) {
-                return Poll::Ready(Err(trouble));
-            }
-            match connection.poll_fill(cx, HEAD_ROOM) {
-                Poll::Ready(Ok(1..)) => {
-                    self.heard = true;
-                    match self.head(connection, method, terms) {
-                        Err(error) => return Poll::Ready(Err(Trouble::Malformed(error))),
-                        Ok(Some(head)) => return Poll::Ready(Ok(head)),
-                        Ok(None) => {}
-                    }
-                }
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Trouble::Lost(self.failed.take()))),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Trouble::Lost(Some(error)))),
-                Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(Trouble::Late)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// Writes as much of the request as goes now.
-    fn write(&mut self, connection: &mut Connection, terms: &Terms<'_>, cx: &mut Context<'_>) -> Result<(), Trouble> {
-        if self.failed.is_some() {
-            return Ok(());
-        }
-        let Some(pump) = &mut self.pump else { return Ok(()) };
-        match pump.poll(connection, cx) {
-            Poll::Pending => Ok(()),
-            Poll::Ready(Ok(())) => {
-                connection.keep_lead(self.pump.take().map(|pump| pump.into_lead()));
-                terms.patience.sent();
-                Ok(())
-            }
-            Poll::Ready(Err(PumpError::Upload(failure))) => Err(Trouble::Upload(failure)),
-            Poll::Ready(Err(PumpError::Io(error))) if error.kind() == io::ErrorKind::TimedOut => Err(Trouble::Late),
-            Poll::Ready(Err(PumpError::Io(error))) => {
-                // It may have refused the body and said why: what it sent is read first.
-                self.failed = Some(error);
-                terms.patience.sent();
-                Ok(())
-            }
-        }
-    }
-
-    /// The answer's head, if it has arrived; interim responses before it are counted and passed on.
-    fn head(
-        &mut self,
-        connection: &mut Connection,
-        method: &Method,
-        terms: &Terms<'_>,
-    ) -> Result<Option<Head>, Malformed> {
-        while let Some(head) = response::take(&mut connection.buffer, method, self.limits)? {
-            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(Some(head));
-            }
-            self.interims += 1;
-            if self.interims > self.limits.interim_responses {
-                return Err(Malformed::TooLarge);
-            }
-            if head.status != StatusCode::CONTINUE {
-                (terms.interim)(head.status, head.headers);
-            } else if let Some(pump) = &mut self.pump {
-                // The client is asked for its body when it is read.
-                pump.open();
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Counts a request as under way on its server.
-#[derive(Debug)]
-pub struct Active(Rc<ServerPool>);
-
-impl Active {
-    fn new(pool: &Rc<ServerPool>) -> Self {
-        pool.tally.requests.inc();
-        pool.tally.active.inc();
-        Self(Rc::clone(pool))
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.tally.active.dec();
-    }
-}
-
-/// The connection an answer arrives on; closed when dropped, unless it is [returned](Lease::finish).
-#[derive(Debug)]
-pub struct Lease {
-    active: Active,
-    /// The connection itself.
-    pub(super) connection: Connection,
-    /// Its place among those the server may be busy with.
-    place: Option<Place>,
-    /// Whether it may carry another request.
-    pub(super) keep_alive: bool,
-}
-
-impl Lease {
-    /// The answer was read to its end: the connection may carry the next request.
-    pub fn finish(self, deadlines: &Deadlines) {
-        let Self { active, connection, place, keep_alive } = self;
-        if keep_alive {
-            active.0.checkin(connection, deadlines.now());
-        }
-        // Given on only now: who gets it finds the connection in the pool.
-        drop(place);
-    }
-
-    /// The socket after a switch of protocols, what the server sent right behind its head, and what counts both as
-    /// in use while it is kept.
-    pub fn into_socket(self) -> (Socket, Bytes, (Active, Open, Option<Place>)) {
-        let (socket, rest, open) = self.connection.into_parts();
-        (socket, rest, (self.active, open, self.place))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn a_server_says_how_long_it_keeps_a_connection() {
-        for (text, ms) in [
-            ("timeout=5", Some(5000)),
-            ("max=100, Timeout=75", Some(75_000)),
-            ("timeout=0", Some(0)),
-            ("timeout=x", None),
-            ("timeout", None),
-            ("max=5", None),
-            ("timeout=99999999999999999999", None),
-        ] {
-            let fields =
-                [(HeaderName::from_static("keep-alive"), HeaderValue::from_static(text))].into_iter().collect();
-            assert_eq!(kept_for(&fields), ms, "{text}");
-        }
-        assert_eq!(kept_for(&HeaderMap::new()), None);
-    }
 }

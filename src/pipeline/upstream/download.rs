@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::{
-    client::{Arrival, Lease},
+    client::Arrival,
     http2,
+    lease::Lease,
     patience::Patience,
     pump::Pump,
     whole::Whole,

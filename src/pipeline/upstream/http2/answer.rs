@@ -11,7 +11,7 @@ use http::{HeaderMap, header};
 use http_body::{Frame, SizeHint};
 
 use super::{Slot, pump::Pump};
-use crate::pipeline::upstream::{client::Active, download::DownloadError};
+use crate::pipeline::upstream::{download::DownloadError, lease::Active};
 
 /// What is left of an exchange once its answer has begun. Dropping it early resets the stream.
 #[derive(Debug)]

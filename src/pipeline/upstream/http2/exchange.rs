@@ -18,23 +18,14 @@ use crate::{
         stall::Stall,
         upstream::{
             body::{UploadFailure, UpstreamBody},
-            client::{Active, Answer, Arrival, Failure, Terms, UpstreamError},
+            client::{Answer, Arrival, Failure, Rules, Terms},
+            error::UpstreamError,
+            lease::Active,
             pump::PumpError,
             wire::{body::Decoder, response::Head},
         },
     },
 };
-
-/// What one exchange with a server goes by.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules<'g> {
-    /// `limits:`.
-    pub limits: &'g Limits,
-    /// Fields that may follow a request body.
-    pub trailers: &'g [HeaderName],
-    /// How long a write may make no progress.
-    pub write: std::time::Duration,
-}
 
 /// Sends `request` and waits for the head of its answer.
 ///
