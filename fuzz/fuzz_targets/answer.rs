@@ -7,9 +7,10 @@ use libfuzzer_sys::fuzz_target;
 use vergate::{
     config::checked::{ChunkLimits, Limits},
     headers::Present,
+    pipeline::chunked::Step,
     pipeline::upstream::{
         hop_by_hop,
-        wire::{body::Step, response},
+        wire::response,
     },
 };
 

@@ -5,7 +5,10 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use vergate::{
     config::checked::ChunkLimits,
-    pipeline::downstream::framing::{Chunks, Framing, Step},
+    pipeline::{
+        chunked::Step,
+        downstream::framing::{Chunks, Framing},
+    },
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -9,6 +9,7 @@ pub mod policy;
 pub mod transform;
 pub mod upstream;
 
+pub mod chunked;
 pub mod connection;
 pub mod deadline;
 pub mod exchange;

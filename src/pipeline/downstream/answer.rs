@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::{self, IoSlice, Write as _},
+    io::{self, IoSlice},
     task::{Context, Poll, ready},
 };
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response::Par
 use hyper::ext::ReasonPhrase;
 
 use super::{request::Asked, wire::Wire};
-use crate::{clock, pipeline::upstream::wire::request::last_chunk};
+use crate::{clock, pipeline::chunked};
 
 /// How a client learns where a body ends (RFC 9112 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,8 +200,7 @@ impl Outbox {
             return;
         }
         if delimiter == Delimiter::Chunks {
-            // Writing to a vector cannot fail.
-            let _ = write!(self.lead, "{:x}\r\n", data.len());
+            chunked::size_line(&mut self.lead, data.len());
         }
         if data.len() <= SMALL_BYTES_MAX {
             self.lead.extend_from_slice(&data);
@@ -217,7 +216,7 @@ impl Outbox {
     /// Appends the end of a body.
     pub fn end(&mut self, delimiter: Delimiter, trailers: Option<&HeaderMap>, allowed: &[HeaderName]) {
         if delimiter == Delimiter::Chunks {
-            last_chunk(&mut self.lead, trailers, allowed);
+            chunked::last_chunk(&mut self.lead, trailers, allowed);
         }
     }
 

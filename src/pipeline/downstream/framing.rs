@@ -2,11 +2,14 @@
 //!
 //! Chunk framing is read strictly (RFC 9112 section 7.1): CRLF only, a bounded size line.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::head::{HeadError, trim};
-use crate::config::checked::ChunkLimits;
+use crate::{
+    config::checked::ChunkLimits,
+    pipeline::chunked::{Step, piece},
+};
 
 /// What follows the head on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,26 +47,6 @@ impl Framing {
             Self::Chunked(chunks) => chunks.next(buffer),
         }
     }
-}
-
-/// What comes next of a body.
-#[derive(Debug, PartialEq)]
-pub enum Step {
-    /// Bytes, not none.
-    Data(Bytes),
-    /// The trailers; the body is at its end.
-    Trailers(HeaderMap),
-    /// More bytes have to come first.
-    More,
-    /// The end.
-    End,
-}
-
-/// As much of `left` bytes as the buffer holds; none if it is empty.
-fn piece(buffer: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
-    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
-    *left -= length as u64;
-    (length > 0).then(|| buffer.split_to(length).freeze())
 }
 
 /// Progress through a chunked body.
@@ -220,6 +203,8 @@ fn hex(digit: u8) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn follow(body: &[u8], step: usize) -> Result<(usize, bool), HeadError> {

@@ -17,13 +17,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
     body::Broken,
-    framing::{Framing, Step},
+    framing::Framing,
     head::HeadError,
     link::{Link, Waiting},
     request::{self, Head},
     socket::Socket,
 };
-use crate::pipeline::{flat_write::poll_write_flat, scratch, stall::Stall};
+use crate::pipeline::{chunked::Step, flat_write::poll_write_flat, scratch, stall::Stall};
 
 /// A client connection, shared by whoever serves it and the body of the request under way.
 #[derive(Debug)]

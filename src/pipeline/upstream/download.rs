@@ -16,12 +16,9 @@ use super::{
     patience::Patience,
     pump::Pump,
     whole::Whole,
-    wire::{
-        body::{Decoder, Step},
-        response::Malformed,
-    },
+    wire::{body::Decoder, response::Malformed},
 };
-use crate::pipeline::deadline::Deadlines;
+use crate::pipeline::{chunked::Step, deadline::Deadlines};
 
 /// A response body that is forwarded while it arrives.
 #[derive(Debug)]

@@ -15,6 +15,8 @@ use super::{
     wire::request::{self, Coding},
 };
 
+use crate::pipeline::chunked;
+
 /// A request on its way to a server.
 #[derive(Debug)]
 pub struct Pump {
@@ -156,7 +158,7 @@ impl Pump {
             return;
         }
         if self.coding == Coding::Chunked {
-            request::chunk_size(&mut self.lead, data.len());
+            chunked::size_line(&mut self.lead, data.len());
             self.tail = b"\r\n";
         }
         self.data = data;
@@ -165,7 +167,7 @@ impl Pump {
     fn finish(&mut self, trailers: Option<&HeaderMap>) {
         self.upload = None;
         if self.coding == Coding::Chunked {
-            request::last_chunk(&mut self.lead, trailers, self.trailers.as_deref().unwrap_or_default());
+            chunked::last_chunk(&mut self.lead, trailers, self.trailers.as_deref().unwrap_or_default());
         }
     }
 

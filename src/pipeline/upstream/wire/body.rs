@@ -1,11 +1,14 @@
 //! A response body from bytes.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr;
 
 use super::response::Malformed;
-use crate::config::checked::ChunkLimits;
+use crate::{
+    config::checked::ChunkLimits,
+    pipeline::chunked::{Step, piece},
+};
 
 /// Digits of a chunk's size, leading zeros included.
 const SIZE_DIGITS_MAX: usize = 16;
@@ -34,19 +37,6 @@ pub enum Chunk {
     DataEnd,
     /// In the trailers.
     Trailers,
-}
-
-/// What the next bytes are.
-#[derive(Debug, PartialEq)]
-pub enum Step {
-    /// A piece of the body, not empty.
-    Data(Bytes),
-    /// The trailers; the body is at its end.
-    Trailers(HeaderMap),
-    /// More bytes have to come first.
-    More,
-    /// The end.
-    End,
 }
 
 impl Decoder {
@@ -136,13 +126,6 @@ impl Decoder {
         *self = Self::Done;
         whole
     }
-}
-
-/// As much of `left` bytes as the buffer holds; none if it is empty.
-fn piece(buffer: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
-    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
-    *left -= length as u64;
-    (length > 0).then(|| buffer.split_to(length).freeze())
 }
 
 /// Takes a line without its CRLF; none while it is incomplete.

@@ -1,6 +1,6 @@
 //! A request as bytes.
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, Method, header};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +50,6 @@ pub fn head(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the line before a chunk of `length` bytes, which is not 0.
-pub fn chunk_size(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
-}
-
-/// Appends the last chunk with those `trailers` whose names are `allowed`, each line of its own.
-pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>, allowed: &[HeaderName]) {
-    out.extend_from_slice(b"0\r\n");
-    for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| allowed.contains(name)) {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -86,19 +69,5 @@ mod tests {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
         head(&mut out, &Method::POST, "", "/", &headers, &[], Coding::Chunked);
         assert_eq!(out, b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
-    }
-
-    #[test]
-    fn only_trailers_that_are_allowed_are_sent_on() {
-        let mut trailers = HeaderMap::new();
-        for name in ["x-sum", "host", "x-sum", "x-other"] {
-            trailers.append(HeaderName::from_static(name), HeaderValue::from_static("v"));
-        }
-        let mut out = Vec::new();
-        last_chunk(&mut out, Some(&trailers), &[HeaderName::from_static("x-sum")]);
-        assert_eq!(out, b"0\r\nx-sum: v\r\nx-sum: v\r\n\r\n");
-        out.clear();
-        last_chunk(&mut out, Some(&trailers), &[]);
-        assert_eq!(out, b"0\r\n\r\n");
     }
 }
