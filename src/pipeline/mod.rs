@@ -22,6 +22,7 @@ mod refused;
 pub mod reply;
 pub(crate) mod scratch;
 pub mod snapshot;
+pub mod socket;
 pub(crate) mod stall;
 mod tunnel;
 pub mod worker;
