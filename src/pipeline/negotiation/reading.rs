@@ -26,18 +26,27 @@ pub(super) fn readings(view: &str, odd: Oddities) -> Option<Vec<Reading>> {
     for reading in structured(view, odd) {
         found.add(reading, false)?;
     }
-    let full = |text| Decoded { text, lenient: true };
+    // Decoded as often as anyone does, by one to whom `\` is a separator and one to whom it is not.
+    let fully = |path: &str| {
+        let text = decode_fully(path);
+        let separated = text.replace('\\', "/").into();
+        [Decoded { text: separated, lenient: true }, Decoded { text, lenient: false }]
+    };
     if odd.nul || odd.double {
         let decoded = normalise(&decode(view, |byte| byte == b'%')).into_owned();
         for text in [view, &decoded] {
             let Some(nul) = text.find("%00") else { continue };
-            found.add(full(decode_fully(&text[..nul])).resolve(Structure::MergeThenDots, false), false)?;
+            for decoded in fully(&text[..nul]) {
+                found.add(decoded.resolve(Structure::MergeThenDots, false), false)?;
+            }
         }
     }
     if odd.parameters {
         let so_far = found.readings.iter().map(|reading| reading.path.clone());
         let so_far: Vec<String> = so_far.chain([view.to_owned()]).collect();
-        found.add(full(decode_fully(view)).resolve(Structure::MergeThenDots, true), true)?;
+        for decoded in fully(view) {
+            found.add(decoded.resolve(Structure::MergeThenDots, true), true)?;
+        }
         // Readers that take parameters off before they decode.
         let bare = drop_parameters(view);
         for reading in structured(&bare, Oddities::of(&bare)) {
@@ -150,7 +159,7 @@ fn decode_once(view: &str) -> String {
 /// Twice: what a backend behind another decoder sees.
 fn decode_fully(view: &str) -> Cow<'static, str> {
     let once = decode(view, |byte| byte == b'%');
-    decode_once(&normalise(&once)).replace('\\', "/").into()
+    decode_once(&normalise(&once)).into()
 }
 
 impl Decoded<'_> {
@@ -264,6 +273,9 @@ mod tests {
             ("/v2/..%2fv1/x", "/v1/x"),
             ("/v2/..%5cv1/x", "/v1/x"),
             ("/v2/%252e%252e%252fv1/x", "/v1/x"),
+            ("/v2%255cx/%252e%252e%252fv1/x", "/v1/x"),
+            ("/v2%255cx/%252e%252e%252fv1/x", "/v2/v1/x"),
+            ("/v2%5cx/..%2fv1%00", "/v1"),
             ("/v2/..;a=b/v1/x", "/v1/x"),
             ("/v2/.;/x", "/v2/x"),
             ("//v1/x", "/v1/x"),
