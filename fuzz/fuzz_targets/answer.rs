@@ -8,10 +8,7 @@ use vergate::{
     config::checked::{ChunkLimits, Limits},
     headers::Present,
     pipeline::chunked::Step,
-    pipeline::upstream::{
-        hop_by_hop,
-        wire::response,
-    },
+    pipeline::upstream::{hop_by_hop, wire::response},
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -25,6 +25,11 @@ pub(crate) fn piece(buffer: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
     (length > 0).then(|| buffer.split_to(length).freeze())
 }
 
+/// What may stand in a chunk extension or a trailer.
+pub(crate) fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
 /// Appends the line before a chunk of `length` bytes, which is not 0.
 pub fn size_line(out: &mut Vec<u8>, length: usize) {
     // Writing to a vector cannot fail.

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::head::{HeadError, trim};
 use crate::{
     config::checked::ChunkLimits,
-    pipeline::chunked::{Step, piece},
+    pipeline::chunked::{Step, is_text, piece},
 };
 
 /// What follows the head on the wire.
@@ -174,11 +174,6 @@ impl Chunks {
 fn spend(left: &mut u32, amount: u32) -> Result<(), HeadError> {
     *left = left.checked_sub(amount).ok_or(HeadError::Chunk)?;
     Ok(())
-}
-
-/// What may stand in an extension or a trailer.
-fn is_text(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// The fields of a trailer section whose lines end in LF.

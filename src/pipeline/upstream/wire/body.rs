@@ -7,7 +7,7 @@ use memchr::memchr;
 use super::response::Malformed;
 use crate::{
     config::checked::ChunkLimits,
-    pipeline::chunked::{Step, piece},
+    pipeline::chunked::{Step, is_text, piece},
 };
 
 /// Digits of a chunk's size, leading zeros included.
@@ -146,8 +146,12 @@ fn line(buffer: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, Malform
 /// The number before any extension, 1 to 16 hexadecimal digits (RFC 9112 section 7.1), and the extension's length.
 fn size(line: &[u8]) -> Result<(u64, usize), Malformed> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    let rest = line[digits..].trim_ascii_start();
-    if !(1..=SIZE_DIGITS_MAX).contains(&digits) || !(rest.is_empty() || rest[0] == b';') {
+    let rest = &line[digits..];
+    let is_extension = || {
+        let behind_blanks = rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        behind_blanks.is_none_or(|byte| *byte == b';') && rest.iter().copied().all(is_text)
+    };
+    if !(1..=SIZE_DIGITS_MAX).contains(&digits) || !is_extension() {
         return Err(Malformed::Chunk);
     }
     let text = std::str::from_utf8(&line[..digits]).map_err(|_| Malformed::Chunk)?;
@@ -249,6 +253,12 @@ mod tests {
             b"3\r\nabcd\r\n",
             b"3\r\nabc\n\n",
             b"11111111111111111\r\n",
+            b"5;a\0b\r\nhello\r\n",
+            b"5;a\x7f\r\nhello\r\n",
+            b"5;\x1b[2J\r\nhello\r\n",
+            b"5\x0c\r\nhello\r\n",
+            b"0;\0\r\n\r\n",
+            b"5;a\rb\r\nhello\r\n",
             b"0\r\nno colon\r\n\r\n",
         ] {
             assert_eq!(read(chunked(), body, body.len()), Err(Malformed::Chunk), "{}", body.escape_ascii());

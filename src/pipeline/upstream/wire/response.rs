@@ -114,7 +114,7 @@ fn parse(bytes: &Bytes, ends: &[usize], method: &Method, chunked: ChunkLimits) -
         }
     }
     let status = line.status;
-    let (decoder, closes) = transfer.framing(&mut headers, status, method, chunked);
+    let (decoder, closes) = transfer.framing(status, method, chunked)?;
     let reason = line.reason.map(|reason| bytes.slice_ref(reason));
     Ok(Head { status, headers, reason, decoder, keep_alive: !closes && transfer.persists() })
 }
@@ -218,25 +218,18 @@ impl Transfer {
     }
 
     /// RFC 9112 section 6.3; also whether the connection ends with the body.
-    fn framing(
-        &self,
-        headers: &mut HeaderMap,
-        status: StatusCode,
-        method: &Method,
-        chunked: ChunkLimits,
-    ) -> (Decoder, bool) {
-        let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
-        // The coding wins; whoever sent both is not to be trusted with another request.
-        let both = self.chunked && self.length.is_some();
-        if both {
-            headers.remove(header::CONTENT_LENGTH);
+    fn framing(&self, status: StatusCode, method: &Method, chunked: ChunkLimits) -> Result<(Decoder, bool), Malformed> {
+        // Whoever says where a body ends in two ways may mean another answer than the one that is read.
+        if self.chunked && self.length.is_some() {
+            return Err(Malformed::Length);
         }
-        match (bodiless, self.chunked, self.length) {
-            (true, _, _) => (Decoder::Done, both),
-            (false, true, _) => (Decoder::chunked(chunked), both),
+        let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
+        Ok(match (bodiless, self.chunked, self.length) {
+            (true, _, _) => (Decoder::Done, false),
+            (false, true, _) => (Decoder::chunked(chunked), false),
             (false, false, Some(length)) => (Decoder::length(length), false),
             (false, false, None) => (Decoder::UntilClose, true),
-        }
+        })
     }
 
     /// RFC 9112 section 9.3.
@@ -297,7 +290,6 @@ mod tests {
     fn the_body_ends_where_the_standard_says() {
         for (text, decoder, keep_alive) in [
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", chunked(), true),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", chunked(), false),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", Decoder::length(5), true),
             ("HTTP/1.1 200 OK\r\n\r\n", Decoder::UntilClose, false),
             ("HTTP/1.1 204 No Content\r\n\r\n", Decoder::Done, true),
@@ -332,6 +324,9 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", Length),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", Length),
             ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Length),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", Length),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", Length),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", Length),
             (&long, TooLarge),
         ] {
             assert_eq!(head(text).err(), Some(error), "{text:?}");
