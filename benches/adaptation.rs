@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use vergate::adaptation::{
     Direction, Mode, Program,
     literal::Literal,
-    op::{Edit, Lossy, Op, Otherwise, ScalarType},
+    op::{Edit, Op, Otherwise, ScalarType},
     pointer::{Name, Pointer},
 };
 
@@ -32,7 +32,7 @@ fn body(rows: usize) -> String {
 
 fn edit(at: &str, op: Op) -> Edit {
     let at = Pointer::parse(at).expect("a pointer");
-    Edit { at, op, strict: false, conflict: None, lossy: Lossy::default() }
+    Edit::new(at, op)
 }
 
 fn rename(from: &str, to: &str) -> Op {

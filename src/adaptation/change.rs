@@ -35,6 +35,10 @@ pub struct Operation {
     pub request: Vec<Edit>,
     /// What differs in response bodies, old to new, by the status they belong to; keys differ.
     pub responses: Vec<(StatusKey, Vec<Edit>)>,
+    /// Statuses that differ, older and newer; the first pair that fits a status decides, either way.
+    ///
+    /// Lists in `responses` are chosen by the newer status, in both directions.
+    pub statuses: Vec<(u16, u16)>,
     /// What differs in the query, old to new.
     pub query: Vec<QueryOp>,
     /// What differs in request header fields, old to new.

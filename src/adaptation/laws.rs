@@ -7,7 +7,7 @@ use super::{
     change::Direction::{self, Down, Up},
     error::AdaptationError,
     literal::Literal,
-    op::{Conflict, Edit, Group, List, Lossy, Many, Op, Otherwise, Rest, ScalarType},
+    op::{Comeback, Conflict, Edit, Group, List, Many, Op, Otherwise, Rest, ScalarType},
     pointer::{Name, Pointer},
     program::{Mode, Program},
     scan::{self, Touch},
@@ -15,7 +15,7 @@ use super::{
 };
 
 fn edit(at: &str, op: Op) -> Edit {
-    Edit { at: pointer(at), op, strict: false, conflict: None, lossy: Lossy::default() }
+    Edit::new(pointer(at), op)
 }
 
 fn pointer(text: &str) -> Pointer {
@@ -128,7 +128,7 @@ fn lossless() -> Vec<Op> {
             mismatch_is_error: true,
         }),
         Op::Add { path: pointer("/f7"), value: Some(Literal::null()), replaces_null: false },
-        Op::Remove { path: pointer("/f8"), down: None },
+        Op::Remove { path: pointer("/f8"), down: Comeback::Absent },
         Op::Convert {
             path: pointer("/k5"),
             from: ScalarType::Number,
@@ -249,7 +249,10 @@ fn any_op() -> impl Strategy<Value = Op> {
             value: valued.then(|| Literal::array(&[number("1")])),
             replaces_null,
         }),
-        (any_path(), any::<bool>()).prop_map(|(path, valued)| Op::Remove { path, down: valued.then(Literal::null) }),
+        (any_path(), any::<bool>()).prop_map(|(path, valued)| Op::Remove {
+            path,
+            down: if valued { Comeback::Value(Literal::null()) } else { Comeback::Absent },
+        }),
         (any_path(), types, any_otherwise()).prop_map(|(path, (from, to), on_error)| Op::Convert {
             path,
             from,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A valid JSON value, as minimal text.
+/// A valid JSON value, as text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Literal(Box<[u8]>);
 
@@ -25,6 +25,13 @@ impl Literal {
     /// A number in its own spelling; none if `text` is no JSON number (RFC 8259 section 6).
     pub fn number(text: &str) -> Option<Self> {
         super::scalar::is_number(text.as_bytes()).then(|| Self(text.as_bytes().into()))
+    }
+
+    /// Any value, as it is spelled; none if `text` is no JSON text (RFC 8259) or deeper than a body may be.
+    pub fn json(text: &str) -> Option<Self> {
+        super::scan::read(text.as_bytes(), &super::scan::Touch::default()).ok()?;
+        let space = |c: char| matches!(c, ' ' | '\n' | '\t' | '\r');
+        Some(Self(text.trim_matches(space).as_bytes().into()))
     }
 
     /// An array.

@@ -10,6 +10,8 @@ use super::{
 pub struct Edit {
     /// `at`, groups included: what the op's own pointers are relative to.
     pub at: Pointer,
+    /// `when`, groups included, the outermost first; the op works only where all of them hold.
+    pub guards: Vec<Guard>,
     /// What it does.
     pub op: Op,
     /// Whether a value the op does not fit is an error; else it passes.
@@ -18,6 +20,26 @@ pub struct Edit {
     pub conflict: Option<Conflict>,
     /// Declared losses.
     pub lossy: Lossy,
+}
+
+impl Edit {
+    /// An op that works at `at` with nothing beside it.
+    pub fn new(at: Pointer, op: Op) -> Self {
+        Self { at, guards: Vec::new(), op, strict: false, conflict: None, lossy: Lossy::default() }
+    }
+}
+
+/// `when: {path, in}`: holds where a member has one of a few values.
+///
+/// It reads the same on both sides of the op, because no guarded op may alter what it looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// How many segments of [`Edit::at`] lead to the value that the guard looks into.
+    pub depth: usize,
+    /// The names below that value; a missing one, or one in something that is no object, does not hold.
+    pub path: Vec<Name>,
+    /// Scalars; compared as `map` compares them.
+    pub values: Vec<Literal>,
 }
 
 /// `lossy: {up: reason, down: reason}`.
@@ -67,8 +89,8 @@ pub enum Op {
     Remove {
         /// Ends in a name.
         path: Pointer,
-        /// What new values get on the way down; none: it stays absent.
-        down: Option<Literal>,
+        /// What comes back on the way down.
+        down: Comeback,
     },
     /// A scalar changes its type.
     Convert {
@@ -80,6 +102,13 @@ pub enum Op {
         to: ScalarType,
         /// What becomes of a value that cannot be converted.
         on_error: Otherwise,
+    },
+    /// A number changes its unit by a power of ten.
+    Scale {
+        /// Where.
+        path: Pointer,
+        /// The newer number is the older one times ten to this; never 0, within [`POW10_MAX`].
+        pow10: i32,
     },
     /// A scalar changes its value, by table.
     Map {
@@ -96,7 +125,52 @@ pub enum Op {
     Wrap(List),
     /// The older version has an array of what is one value.
     Unwrap(List),
+    /// The newer version has the parts of a string as members of their own.
+    Split(Pieces),
+    /// The newer version has one string of what were several members.
+    Merge(Pieces),
+    /// The newer version has an object of one member for each element of an array.
+    ElemWrap {
+        /// The array.
+        path: Pointer,
+        /// The member's name.
+        key: Name,
+    },
+    /// The newer version has an object, used as a map, of what was an array of objects.
+    Index {
+        /// The array, or the map.
+        path: Pointer,
+        /// The member of each element that holds its name in the map.
+        key: Name,
+    },
+    /// The newer version has kinds of elements that the older one does not know.
+    DropElems {
+        /// The array.
+        path: Pointer,
+        /// Where below an element its kind stands; never empty.
+        by: Vec<Name>,
+        /// The kinds the older version knows; scalars.
+        keep: Vec<Literal>,
+    },
+    /// A program in the jq language says what differs; nothing is known about it.
+    Jq {
+        /// The subtree it is given.
+        path: Pointer,
+        /// From older to newer.
+        up: JqText,
+        /// From newer to older; none (`down: none`): newer subtrees pass as they are.
+        down: Option<JqText>,
+        /// Older subtrees that show what it does, as JSON texts; never empty.
+        examples: Vec<Literal>,
+    },
 }
+
+/// The text of a program in the jq language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JqText(pub std::sync::Arc<str>);
+
+/// A [`Op::Scale`] shifts by no more digits than this, up or down.
+pub const POW10_MAX: i32 = 999;
 
 impl Op {
     /// The word it is written with.
@@ -112,6 +186,13 @@ impl Op {
             Self::Map { .. } => "map",
             Self::Wrap(_) => "wrap",
             Self::Unwrap(_) => "unwrap",
+            Self::Scale { .. } => "scale",
+            Self::Split(_) => "split",
+            Self::Merge(_) => "merge",
+            Self::ElemWrap { .. } => "elem_wrap",
+            Self::Index { .. } => "index",
+            Self::DropElems { .. } => "drop_elems",
+            Self::Jq { .. } => "jq",
         }
     }
 }
@@ -166,6 +247,30 @@ pub enum Many {
     First,
     /// The last is taken.
     Last,
+}
+
+/// What a removed member becomes where a newer value is made an older one.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Comeback {
+    /// It stays absent.
+    #[default]
+    Absent,
+    /// It gets this value.
+    Value(Literal),
+    /// It gets the value that the same exchange removed from the request under this name; absent
+    /// where nothing was removed. The path holds neither `[]` nor `{}`.
+    Stash(Box<str>),
+}
+
+/// A string and the members that hold its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pieces {
+    /// The name of the whole.
+    pub whole: Name,
+    /// The names of the parts, in the order they have in the whole; at least two, all different.
+    pub parts: Vec<Name>,
+    /// What stands between them; never empty.
+    pub separator: String,
 }
 
 /// What becomes of a value that an op has no rule for.

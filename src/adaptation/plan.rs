@@ -285,8 +285,8 @@ fn fingerprint(steps: &[(&str, Hop<'_>)]) -> u32 {
         let _ = write!(text, "{:?}", hop.direction);
         for (key, edits) in sorted {
             let _ = write!(text, "{key:?}");
-            for Edit { at, op, strict, conflict, .. } in edits {
-                let _ = write!(text, "{at:?}{op:?}{strict}{conflict:?}");
+            for Edit { at, guards, op, strict, conflict, lossy: _ } in edits {
+                let _ = write!(text, "{at:?}{guards:?}{op:?}{strict}{conflict:?}");
             }
         }
     }

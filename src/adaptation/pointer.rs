@@ -82,6 +82,11 @@ impl Pointer {
         Self(vec![Segment::Name(Name::new(name))])
     }
 
+    /// Members inside each other; none means the whole body.
+    pub fn of_names(names: &[Name]) -> Self {
+        Self(names.iter().cloned().map(Segment::Name).collect())
+    }
+
     /// The segments; none means the whole body.
     pub fn segments(&self) -> &[Segment] {
         &self.0

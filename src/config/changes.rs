@@ -4,10 +4,15 @@
 //! a chain cannot fail. `${…}` is not expanded: a change's literals are data.
 
 mod edits;
+mod elements;
 mod fields;
+mod guard;
 mod literal;
 mod ops;
+mod places;
 mod reader;
+mod scalars;
+mod statuses;
 
 use std::path::{Path, PathBuf};
 
@@ -159,6 +164,7 @@ fn read_operation(
     if let Some(status) = node.get("status") {
         reader.unsupported(status, "status");
     }
+    let statuses = node.get("status").map(|pairs| statuses::read(pairs, reader)).unwrap_or_default();
     let request = node.get("request").map(|list| shapes.list(list, "request", reader)).unwrap_or_default();
     let responses = node.get("response").map(|lists| read_responses(lists, shapes, reader)).unwrap_or_default();
     if let (Some(since), Some(list)) = (node.get("since"), node.get("request").or(node.get("response"))) {
@@ -175,6 +181,7 @@ fn read_operation(
         since,
         request,
         responses,
+        statuses,
         query,
         request_headers,
         response_headers,

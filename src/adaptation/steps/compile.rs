@@ -6,7 +6,7 @@ use super::{Action, Step};
 use crate::adaptation::{
     change::Direction,
     literal::Literal,
-    op::{Edit, Group, List, Op},
+    op::{Comeback, Edit, Group, List, Op},
     pointer::{Name, Pointer},
     scalar::Key,
 };
@@ -26,7 +26,10 @@ impl Step {
             },
             Op::Remove { path, down } => match direction {
                 Direction::Up => (path.clone(), Action::Delete { narrows: false }),
-                Direction::Down => setting(path, down.as_ref(), false, false),
+                Direction::Down => {
+                    let value = if let Comeback::Value(value) = down { Some(value) } else { None };
+                    setting(path, value, false, false)
+                }
             },
             Op::Convert { path, from, to, on_error } => {
                 let (from, to) = if direction == Direction::Up { (*from, *to) } else { (*to, *from) };
@@ -39,6 +42,14 @@ impl Step {
             }
             Op::Wrap(list) => (list.path.clone(), wrapping(list, direction)),
             Op::Unwrap(list) => (list.path.clone(), wrapping(list, direction.reverse())),
+            // Refused where changes are read.
+            Op::Scale { .. }
+            | Op::Split(_)
+            | Op::Merge(_)
+            | Op::ElemWrap { .. }
+            | Op::Index { .. }
+            | Op::DropElems { .. }
+            | Op::Jq { .. } => (Pointer::default(), Action::Look),
         };
         Self {
             change: change.clone(),

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{ops, reader::Reader};
+use super::{guard, ops, reader::Reader};
 use crate::{
     adaptation::{
-        op::{Conflict, Edit, List, Lossy, Op},
+        op::{Comeback, Conflict, Edit, Guard, List, Lossy, Op},
         pointer::{Pointer, Segment},
     },
     config::{finding::Place, tree::Node},
 };
 
-/// Ops that are part of the language but not of this release.
+/// Ops that are read but do not run yet.
 const LATER: [&str; 7] = ["scale", "split", "merge", "elem_wrap", "index", "drop_elems", "jq"];
 /// What may stand beside an op.
 const BESIDE: [&str; 5] = ["at", "strict", "conflict", "lossy", "when"];
@@ -57,7 +57,11 @@ impl<'n> Shapes<'n> {
     /// Reads a list of an operation.
     pub(super) fn list(&mut self, node: &Node, what: &str, reader: &mut Reader<'_>) -> Vec<Edit> {
         let placed = self.entries(node, what, reader);
-        placed.iter().for_each(|placed| refuse_deleted_elements(placed, reader));
+        for placed in &placed {
+            refuse_deleted_elements(placed, reader);
+            refuse_many_stashed(placed, reader);
+            guard::refuse_changed(&placed.edit, &placed.place, reader);
+        }
         placed.into_iter().map(|placed| placed.edit).collect()
     }
 
@@ -70,7 +74,7 @@ impl<'n> Shapes<'n> {
     }
 
     fn entry(&mut self, node: &Node, reader: &mut Reader<'_>) -> Vec<Placed> {
-        let known: Vec<&str> = ops::KNOWN.iter().chain(&LATER).chain(&BESIDE).chain(&["use", "ops"]).copied().collect();
+        let known: Vec<&str> = ops::KNOWN.iter().chain(&BESIDE).chain(&["use", "ops"]).copied().collect();
         let Some(members) = node.map() else {
             reader.error(
                 node,
@@ -87,7 +91,7 @@ impl<'n> Shapes<'n> {
                 text if BESIDE.contains(&text) => {}
                 text if LATER.contains(&text) => {
                     reader.unsupported(key, &format!("the op {text}"));
-                    verbs.push(None);
+                    verbs.push(Some((text, value)));
                 }
                 text if known.contains(&text) => verbs.push(Some((text, value))),
                 text => {
@@ -97,6 +101,7 @@ impl<'n> Shapes<'n> {
             }
         }
         let at = node.get("at").map_or(Some(Pointer::default()), |at| reader.pointer(at, "at"));
+        let guard = node.get("when").map(|when| guard::read(when, reader));
         let strict = reader.flag(node, "strict");
         let conflict = reader.word(node, "conflict", &[("error", Conflict::Error), ("replace", Conflict::Replace)]);
         let lossy = node.get("lossy").map(|lossy| read_lossy(lossy, reader)).unwrap_or_default();
@@ -110,20 +115,25 @@ impl<'n> Shapes<'n> {
             "use" => self.used(value, reader),
             "ops" => self.entries(value, "ops", reader),
             _ => match ops::read(verb, value, reader) {
-                Some(op) => {
-                    let edit =
-                        Edit { at: Pointer::default(), op, strict: false, conflict: None, lossy: Lossy::default() };
-                    vec![Placed { place: value.place.clone(), edit }]
-                }
+                Some((at, op)) => vec![Placed { place: value.place.clone(), edit: Edit::new(at, op) }],
                 None => Vec::new(),
             },
         };
+        // A guard that could not be read must not let its ops run unguarded.
+        let guard = match guard {
+            Some(None) => return Vec::new(),
+            Some(Some((path, values))) => Some(Guard { depth: at.segments().len(), path, values }),
+            None => None,
+        };
+        let depth = at.segments().len();
         let scoped = |Placed { place, edit }: Placed| {
             // What is found wrong with a shape at this place is wrong here, not in the shape.
             let place = if verb == "use" { value.place.clone() } else { place };
             let lossy = if edit.lossy == Lossy::default() { lossy.clone() } else { edit.lossy };
             let (strict, conflict) = (edit.strict || strict, edit.conflict.or(conflict));
-            Placed { place, edit: Edit { at: at.join(&edit.at), op: edit.op, strict, conflict, lossy } }
+            let inner = edit.guards.into_iter().map(|inner| Guard { depth: inner.depth + depth, ..inner });
+            let guards = guard.iter().cloned().chain(inner).collect();
+            Placed { place, edit: Edit { at: at.join(&edit.at), guards, op: edit.op, strict, conflict, lossy } }
         };
         inner.into_iter().map(scoped).collect()
     }
@@ -185,8 +195,17 @@ fn refuse_deleted_elements(placed: &Placed, reader: &mut Reader<'_>) {
     };
     let full = placed.edit.at.join(path);
     if let None | Some(Segment::Each) = full.segments().last() {
-        let node = Node { place: placed.place.clone(), value: crate::config::tree::Value::List(Vec::new()) };
         let message = format!("an empty array at \"{full}\" would become absent, and only members of an object can be");
-        reader.error(&node, "deletes-element", message, "write empty: null");
+        reader.error_at(&placed.place, "deletes-element", message, "write empty: null");
+    }
+}
+
+/// A stash keeps one value, so it has to come from one place.
+fn refuse_many_stashed(placed: &Placed, reader: &mut Reader<'_>) {
+    let Op::Remove { path, down: Comeback::Stash(name) } = &placed.edit.op else { return };
+    let full = placed.edit.at.join(path);
+    if full.names().is_none() {
+        let message = format!("the stash {name:?} keeps one value, and \"{full}\" can be many");
+        reader.error_at(&placed.place, "not-invertible", message, "write down: {value: ...} or stash a single member");
     }
 }

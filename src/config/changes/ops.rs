@@ -1,32 +1,62 @@
 //! What stands inside each op.
 
-use super::{literal, reader::Reader};
+use super::{
+    elements, literal,
+    places::{self, member, name, place},
+    reader::Reader,
+    scalars,
+};
 use crate::{
     adaptation::{
-        literal::Literal,
-        op::{Group, List, Many, Op, Otherwise, Rest, ScalarType},
-        pointer::{Name, Pointer, Segment},
+        op::{Comeback, Group, Op, Pieces, Rest},
+        pointer::{Name, Pointer},
     },
     config::tree::Node,
 };
 
 /// The ops that can be read.
-pub(super) const KNOWN: [&str; 10] =
-    ["rename", "move", "nest", "unnest", "add", "remove", "convert", "map", "wrap", "unwrap"];
+pub(super) const KNOWN: [&str; 17] = [
+    "rename",
+    "move",
+    "nest",
+    "unnest",
+    "add",
+    "remove",
+    "convert",
+    "scale",
+    "map",
+    "wrap",
+    "unwrap",
+    "split",
+    "merge",
+    "elem_wrap",
+    "index",
+    "drop_elems",
+    "jq",
+];
 
-/// Reads the op `verb`, one of [`KNOWN`].
-pub(super) fn read(verb: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
+/// Reads the op `verb`, one of [`KNOWN`], with the object it works in: its members may be written
+/// as pointers, too.
+pub(super) fn read(verb: &str, node: &Node, reader: &mut Reader<'_>) -> Option<(Pointer, Op)> {
+    let here = |op: Op| (Pointer::default(), op);
     match verb {
-        "rename" => rename(node, reader),
-        "move" => relocation(node, reader),
-        "nest" => group(node, "nest", "into", reader).map(Op::Nest),
-        "unnest" => group(node, "unnest", "from", reader).map(Op::Unnest),
-        "add" => add(node, reader),
-        "remove" => remove(node, reader),
-        "convert" => convert(node, reader),
-        "map" => map(node, reader),
-        "wrap" => list(node, "wrap", reader).map(Op::Wrap),
-        "unwrap" => list(node, "unwrap", reader).map(Op::Unwrap),
+        "rename" => rename(node, reader).map(here),
+        "move" => relocation(node, reader).map(here),
+        "nest" => group(node, "nest", "into", reader).map(|(at, group)| (at, Op::Nest(group))),
+        "unnest" => group(node, "unnest", "from", reader).map(|(at, group)| (at, Op::Unnest(group))),
+        "add" => add(node, reader).map(here),
+        "remove" => remove(node, reader).map(here),
+        "convert" => scalars::convert(node, reader).map(here),
+        "scale" => scalars::scale(node, reader).map(here),
+        "map" => scalars::map(node, reader).map(here),
+        "wrap" => scalars::list(node, "wrap", reader).map(Op::Wrap).map(here),
+        "unwrap" => scalars::list(node, "unwrap", reader).map(Op::Unwrap).map(here),
+        "split" => split(node, reader).map(|(at, pieces)| (at, Op::Split(pieces))),
+        "merge" => merge(node, reader).map(|(at, pieces)| (at, Op::Merge(pieces))),
+        "elem_wrap" => elements::elem_wrap(node, reader).map(here),
+        "index" => elements::index(node, reader).map(here),
+        "drop_elems" => elements::drop_elems(node, reader).map(here),
+        "jq" => elements::jq(node, reader).map(here),
         _ => None,
     }
 }
@@ -66,88 +96,92 @@ fn relocation(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     Some(Op::Move { from, to })
 }
 
-/// A name, or a pointer of names.
-fn place(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<Name>> {
-    let text = reader.text(node, key, "a member's name or a pointer")?;
-    if !text.starts_with('/') {
-        return Some(vec![Name::new(&text)]);
-    }
-    let names = reader.pointer(node, key)?.names();
-    if names.is_none() {
-        let message = format!("{key} cannot hold [] or {{}}");
-        reader.error(node, "bad-pointer", message, "write them into at: beside the op");
-    }
-    names
-}
-
-/// A name, possibly spelled as a pointer.
-fn name(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Name> {
-    let mut names = place(node, key, reader)?;
-    if names.len() != 1 {
-        reader.unsupported(node, "a deeper place than a member's name here");
-        return None;
-    }
-    names.pop()
-}
-
-fn group(node: &Node, verb: &str, container: &str, reader: &mut Reader<'_>) -> Option<Group> {
+fn group(node: &Node, verb: &str, container: &str, reader: &mut Reader<'_>) -> Option<(Pointer, Group)> {
     reader.members(node, verb, &[container, "members", "rest", "always", "mismatch"])?;
     let into = reader.required(node, container, "the object's name");
     let members = reader.required(node, "members", "the names inside and outside of the object");
     let rest = reader.word(node, "rest", &[("drop", Rest::Drop), ("keep", Rest::Keep), ("error", Rest::Error)]);
     let always = reader.flag(node, "always");
     let mismatch = reader.word(node, "mismatch", &[("pass", false), ("error", true)]);
-    let container = name(into?, container, reader)?;
-    let members = pairs_of_names(members?, reader)?;
+    let (into, members) = (into?, members?);
+    let (inner, outer): (Vec<&Node>, Vec<&Node>) = match (members.map(), members.list()) {
+        (Some(members), _) => members.iter().map(|(inner, outer)| (inner, outer)).unzip(),
+        (_, Some(items)) => items.iter().map(|item| (item, item)).unzip(),
+        _ => (Vec::new(), Vec::new()),
+    };
+    if inner.is_empty() {
+        reader.error(members, "wrong-type", "members names no member", "write {inner: outer}, or a list of names");
+        return None;
+    }
+    let outside: Vec<(&Node, &str)> =
+        [(into, container)].into_iter().chain(outer.iter().map(|node| (*node, "members"))).collect();
+    let (at, mut names) = places::siblings(&outside, reader)?;
+    let container = names.remove(0);
+    let is_list = members.list().is_some();
+    let mut pairs: Vec<(Name, Name)> = Vec::with_capacity(names.len());
+    for ((inside, written), outside) in inner.into_iter().zip(outer).zip(names) {
+        // A list of pointers names the members inside by their last segments.
+        let inside = if is_list { outside.clone() } else { name(inside, "members", reader)? };
+        if pairs.iter().any(|(known, other)| *known == inside || *other == outside) {
+            let message = format!("the member {:?} is named twice", outside.as_str());
+            reader.error(written, "overlap", message, "name each member once");
+            return None;
+        }
+        pairs.push((inside, outside));
+    }
     let rest = rest.unwrap_or_default();
-    if rest == Rest::Keep && members.iter().any(|(_, outer)| *outer == container) {
+    if rest == Rest::Keep && pairs.iter().any(|(_, outer)| *outer == container) {
         let message =
             format!("{:?} cannot be both the object that keeps the rest and a member beside it", container.as_str());
         reader.error(node, "overlap", message, "use rest: drop or another name");
         return None;
     }
-    Some(Group { container, members, rest, always, mismatch_is_error: mismatch.unwrap_or(false) })
+    let mismatch_is_error = mismatch.unwrap_or(false);
+    Some((at, Group { container, members: pairs, rest, always, mismatch_is_error }))
 }
 
-/// `{inner: outer}`, or a list of names that are the same inside and outside.
-fn pairs_of_names(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<(Name, Name)>> {
-    let mut pairs: Vec<(Name, Name)> = Vec::new();
-    let written: Vec<(&Node, &Node)> = match (node.map(), node.list()) {
-        (Some(members), _) => members.iter().map(|(inner, outer)| (inner, outer)).collect(),
-        (_, Some(items)) => items.iter().map(|item| (item, item)).collect(),
-        _ => Vec::new(),
-    };
-    if written.is_empty() {
-        reader.error(node, "wrong-type", "members names no member", "write {inner: outer}, or a list of names");
+fn split(node: &Node, reader: &mut Reader<'_>) -> Option<(Pointer, Pieces)> {
+    reader.members(node, "split", &["from", "into", "sep"])?;
+    let whole = reader.required(node, "from", "the member that is cut");
+    let parts = reader.required(node, "into", "the members it is cut into, such as [first, last]");
+    pieces(node, (whole, "from"), (parts, "into"), reader)
+}
+
+fn merge(node: &Node, reader: &mut Reader<'_>) -> Option<(Pointer, Pieces)> {
+    reader.members(node, "merge", &["from", "into", "sep"])?;
+    let parts = reader.required(node, "from", "the members that are joined, such as [host, port]");
+    let whole = reader.required(node, "into", "the member they become");
+    pieces(node, (whole, "into"), (parts, "from"), reader)
+}
+
+fn pieces(
+    node: &Node,
+    whole: (Option<&Node>, &str),
+    parts: (Option<&Node>, &str),
+    reader: &mut Reader<'_>,
+) -> Option<(Pointer, Pieces)> {
+    let separator = reader.required_text(node, "sep", "what stands between the parts");
+    if separator.as_deref() == Some("") {
+        reader.error(node, "bad-value", "sep is empty", "write what stands between the parts");
         return None;
     }
-    for (inner, outer) in written {
-        let (inside, outside) = (name(inner, "members", reader)?, name(outer, "members", reader)?);
-        if pairs.iter().any(|(known, other)| *known == inside || *other == outside) {
-            let message = format!("the member {:?} is named twice", outside.as_str());
-            reader.error(outer, "overlap", message, "name each member once");
-            return None;
-        }
-        pairs.push((inside, outside));
+    let ((whole, whole_key), (parts, key)) = ((whole.0?, whole.1), (parts.0?, parts.1));
+    let items = reader.items(parts, key, &format!("write {key}: [a, b]"))?;
+    if items.len() < 2 {
+        let message = format!("{key} names fewer than two members");
+        reader.error(parts, "op-type", message, "name two at least, or use rename");
+        return None;
     }
-    Some(pairs)
-}
-
-/// A pointer that ends in a member's name.
-fn member(node: &Node, verb: &str, reader: &mut Reader<'_>) -> Option<Pointer> {
-    let place = reader.required(node, "path", "where, such as /context")?;
-    let path = reader.pointer(place, "path")?;
-    if let Some(Segment::Name(_)) = path.segments().last() {
-        return Some(path);
+    let written: Vec<(&Node, &str)> =
+        [(whole, whole_key)].into_iter().chain(items.iter().map(|item| (item, key))).collect();
+    let (at, mut parts) = places::siblings(&written, reader)?;
+    let whole = parts.remove(0);
+    if let Some(index) = (1..parts.len()).find(|index| parts[..*index].contains(&parts[*index])) {
+        let message = format!("the member {:?} is named twice", parts[index].as_str());
+        reader.error(&items[index], "overlap", message, "name each member once");
+        return None;
     }
-    let message = format!("{verb} works on a member of an object, and \"{path}\" is none");
-    reader.error(place, "deletes-element", message, "let the pointer end in a name");
-    None
-}
-
-fn path(node: &Node, reader: &mut Reader<'_>) -> Option<Pointer> {
-    let place = reader.required(node, "path", "where, such as /items/[]/id")?;
-    reader.pointer(place, "path")
+    Some((at, Pieces { whole, parts, separator: separator? }))
 }
 
 fn add(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
@@ -163,81 +197,24 @@ fn add(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
 fn remove(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     reader.members(node, "remove", &["path", "down"])?;
     let down = match node.get("down") {
-        None => None,
+        None => Comeback::Absent,
         Some(down) => {
             reader.members(down, "down", &["value", "stash"])?;
-            if let Some(stash) = down.get("stash") {
-                reader.unsupported(stash, "stash");
-                return None;
+            match (down.get("value"), down.get("stash")) {
+                (Some(value), None) => Comeback::Value(literal::read(value)),
+                (None, Some(stash)) => {
+                    reader.unsupported(stash, "stash");
+                    Comeback::Stash(
+                        reader.text(stash, "stash", "the name under which the exchange keeps the value")?.into(),
+                    )
+                }
+                _ => {
+                    let message = "down says either a value or a stash";
+                    reader.error(down, "missing-key", message, "write down: {value: ...} or down: {stash: name}");
+                    return None;
+                }
             }
-            Some(literal::read(reader.required(down, "value", "what comes back on the way down")?))
         }
     };
     Some(Op::Remove { path: member(node, "remove", reader)?, down })
-}
-
-fn convert(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
-    use ScalarType::{Boolean, Integer, Number, String};
-    let types = [("string", String), ("integer", Integer), ("number", Number), ("boolean", Boolean)];
-    reader.members(node, "convert", &["path", "from", "to", "on_error"])?;
-    let path = path(node, reader);
-    reader.required(node, "from", "the older type")?;
-    reader.required(node, "to", "the newer type")?;
-    let (from, to) = (reader.word(node, "from", &types), reader.word(node, "to", &types));
-    let on_error = otherwise(node, "on_error", reader);
-    let (from, to) = (from?, to?);
-    if from == to {
-        reader.error(node, "op-type", "from and to are the same type", "take the op out or name another type");
-        return None;
-    }
-    Some(Op::Convert { path: path?, from, to, on_error: on_error? })
-}
-
-fn map(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
-    reader.members(node, "map", &["path", "pairs", "up_else", "down_else"])?;
-    let path = path(node, reader);
-    let (up_else, down_else) = (otherwise(node, "up_else", reader), otherwise(node, "down_else", reader));
-    let pairs = reader.required(node, "pairs", "[[old, new], ...]")?;
-    let mut table = Vec::new();
-    for pair in reader.items(pairs, "pairs", "write pairs: [[old, new], ...]")? {
-        match pair.list() {
-            Some([old, new]) if old.text().is_some() && new.text().is_some() => {
-                table.push((literal::read(old), literal::read(new)));
-            }
-            _ => reader.error(pair, "op-type", "a pair is two scalars", "write [old, new]"),
-        }
-    }
-    Some(Op::Map { path: path?, pairs: table, up_else: up_else?, down_else: down_else? })
-}
-
-/// `pass`, `error`, null or `{value: …}`; absent is pass.
-fn otherwise(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Otherwise> {
-    #[derive(Clone, Copy)]
-    enum Word {
-        Pass,
-        Error,
-        Null,
-    }
-    if let Some(value) = node.get(key).filter(|value| value.map().is_some()) {
-        reader.members(value, key, &["value"])?;
-        return reader.required(value, "value", "what takes its place").map(|v| Otherwise::Value(literal::read(v)));
-    }
-    if node.get(key).is_none() {
-        return Some(Otherwise::Pass);
-    }
-    Some(match reader.word(node, key, &[("pass", Word::Pass), ("error", Word::Error), ("null", Word::Null)])? {
-        Word::Pass => Otherwise::Pass,
-        Word::Error => Otherwise::Error,
-        Word::Null => Otherwise::Value(Literal::null()),
-    })
-}
-
-fn list(node: &Node, verb: &str, reader: &mut Reader<'_>) -> Option<List> {
-    reader.members(node, verb, &["path", "many", "empty", "if_null"])?;
-    let many = reader.word(node, "many", &[("error", Many::Error), ("first", Many::First), ("last", Many::Last)]);
-    let empty_is_null = reader.word(node, "empty", &[("absent", false), ("null", true)]);
-    let null_is_empty = reader.word(node, "if_null", &[("empty", true)]).unwrap_or(false);
-    // Where null becomes an empty array, an empty array is null unless said otherwise.
-    let empty_is_null = empty_is_null.unwrap_or(null_is_empty);
-    Some(List { path: path(node, reader)?, many: many.unwrap_or_default(), empty_is_null, null_is_empty })
 }

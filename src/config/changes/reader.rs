@@ -3,7 +3,7 @@
 use crate::{
     adaptation::pointer::Pointer,
     config::{
-        finding::Finding,
+        finding::{Finding, Place},
         tree::{Node, Value},
     },
     domain::version::ApiVersion,
@@ -30,7 +30,17 @@ impl<'f> Reader<'f> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(Finding::error(&node.place, code, message, help));
+        self.error_at(&node.place, code, message, help);
+    }
+
+    pub(super) fn error_at(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(Finding::error(place, code, message, help));
     }
 
     pub(super) fn warning(

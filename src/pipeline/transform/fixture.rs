@@ -11,7 +11,7 @@ use crate::{
         change::{Operation, StatusKey},
         fields::HeaderOp,
         literal::Literal,
-        op::{Edit, Lossy, Op, Otherwise, ScalarType},
+        op::{Edit, Op, Otherwise, ScalarType},
         pointer::{Name, Pointer},
     },
     domain::{endpoint::Endpoint, version::ApiVersion},
@@ -60,6 +60,7 @@ fn read_operation(value: &Value) -> Operation {
         responses: responses
             .map(|(status, list)| (StatusKey::parse(text(status)).expect("a status"), edits(list)))
             .collect(),
+        statuses: Vec::new(),
         query: Vec::new(),
         request_headers: fields("request"),
         response_headers: fields("response"),
@@ -87,7 +88,7 @@ fn edit(value: &Value) -> Edit {
         },
         other => panic!("the fixture does not read {other}"),
     };
-    Edit { at: Pointer::default(), op, strict: false, conflict: None, lossy: Lossy::default() }
+    Edit::new(Pointer::default(), op)
 }
 
 fn header_op(value: &Value) -> HeaderOp {

@@ -1,0 +1,81 @@
+//! Ops on the elements of an array, and jq.
+
+use super::{
+    literal,
+    places::{name, path, place},
+    reader::Reader,
+};
+use crate::{
+    adaptation::{
+        literal::Literal,
+        op::{JqText, Op},
+        pointer::{Name, Pointer},
+    },
+    config::tree::Node,
+};
+
+pub(super) fn elem_wrap(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
+    let (path, key) = keyed(node, "elem_wrap", "the member that holds the element", reader)?;
+    Some(Op::ElemWrap { path, key })
+}
+
+pub(super) fn index(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
+    let (path, key) = keyed(node, "index", "the member that names the element", reader)?;
+    Some(Op::Index { path, key })
+}
+
+fn keyed(node: &Node, verb: &str, meaning: &str, reader: &mut Reader<'_>) -> Option<(Pointer, Name)> {
+    reader.members(node, verb, &["path", "key"])?;
+    let path = path(node, reader);
+    let key = reader.required(node, "key", meaning).and_then(|key| name(key, "key", reader));
+    Some((path?, key?))
+}
+
+pub(super) fn drop_elems(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
+    reader.members(node, "drop_elems", &["path", "by", "keep"])?;
+    let path = path(node, reader);
+    let by = reader.required(node, "by", "where an element's kind stands, such as /type");
+    let by = by.and_then(|by| place(by, "by", reader));
+    let keep = reader.required(node, "keep", "the kinds the older version knows")?;
+    let keep = scalars(keep, "keep", reader);
+    Some(Op::DropElems { path: path?, by: by?, keep: keep? })
+}
+
+pub(super) fn jq(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
+    reader.members(node, "jq", &["at", "up", "down", "examples"])?;
+    let path = node.get("at").map_or(Some(Pointer::default()), |at| reader.pointer(at, "at"));
+    let up = reader.required_text(node, "up", "a jq program, from older to newer");
+    let down = reader.required_text(node, "down", "a jq program, from newer to older, or none");
+    let Some(list) = node.get("examples").filter(|list| list.list().is_none_or(|items| !items.is_empty())) else {
+        let message = "nothing is known about a jq program but what its examples show";
+        reader.error(node, "opaque-without-examples", message, "add examples: JSON texts of older values, quoted");
+        return None;
+    };
+    let mut examples = Vec::new();
+    for example in reader.items(list, "examples", "write examples: ['{\"a\":1}']")? {
+        let text = reader.text(example, "an example", "a JSON text in quotes")?;
+        match Literal::json(&text) {
+            Some(json) => examples.push(json),
+            None => {
+                let message = format!("the example {text:?} is not valid JSON");
+                reader.error(example, "bad-value", message, "write the JSON text of an older value, in quotes");
+            }
+        }
+    }
+    let text = |text: String| JqText(text.into());
+    Some(Op::Jq { path: path?, up: text(up?), down: Some(down?).filter(|down| down != "none").map(text), examples })
+}
+
+/// A list of scalars with at least one.
+pub(super) fn scalars(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<Literal>> {
+    let items = reader.items(node, key, &format!("write {key}: [a, b]"))?;
+    if items.is_empty() {
+        reader.error(node, "op-type", format!("{key} lists no value"), format!("write {key}: [a, b]"));
+        return None;
+    }
+    if let Some(other) = items.iter().find(|item| item.text().is_none()) {
+        reader.error(other, "op-type", format!("{key} lists scalars, and this is {}", other.kind()), "write scalars");
+        return None;
+    }
+    Some(items.iter().map(literal::read).collect())
+}
