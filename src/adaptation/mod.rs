@@ -15,6 +15,7 @@ pub mod error;
 pub mod plan;
 pub mod program;
 pub mod walk;
+mod lexer;
 mod route;
 mod scalar;
 mod scan;
