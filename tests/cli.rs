@@ -409,6 +409,35 @@ fn explain_reads_well_without_json() {
 }
 
 #[test]
+fn explain_reads_bodies_from_files_and_shows_answers() {
+    let dir = TempDir::new();
+    dir.write("gateway.yaml", SOUND);
+    dir.write("sent.json", "{\n  \"query\": \"q\"\n}\n");
+    dir.write("answer.json", r#"{"sql":"s","intent":"i"}"#);
+    let both = ["explain", "-X", "POST", "http://shop.example/v1.0/parse", "-d", "@sent.json", "-r", "@answer.json"];
+    let (code, out, err) = vergate(&dir, &both);
+    assert_eq!(code, 0, "{err}");
+    for text in [
+        "as the client sends it\n    {\n      \"query\": \"q\"",
+        "sent on",
+        "as the client gets it\n    {\"sql\":\"s\"}",
+    ] {
+        assert!(out.contains(text), "{text} in:\n{out}");
+    }
+    for wrong in [
+        &["-d", "@none.json"][..],
+        &["-d", "-", "-r", "-"],
+        &["--status", "200"],
+        &["-R", "A: b"],
+        &["-r", "{}", "--status", "99"],
+        &["-r", "{}", "-R", "no colon"],
+    ] {
+        let line = [&["explain", "http://shop.example/"][..], wrong].concat();
+        assert_eq!(vergate(&dir, &line).0, 2, "{wrong:?}");
+    }
+}
+
+#[test]
 fn explain_agrees_with_the_running_gateway() {
     let up = Upstream::json("{}");
     let text = fill(

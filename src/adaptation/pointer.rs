@@ -122,6 +122,16 @@ impl fmt::Display for Pointer {
     }
 }
 
+/// The names and indexes of a plain JSON pointer, without escapes.
+pub(super) fn tokens(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+/// A plain JSON pointer.
+pub(super) fn written(tokens: &[String]) -> String {
+    tokens.iter().map(|token| format!("/{}", escape(token))).collect()
+}
+
 /// A name as a pointer spells it.
 pub(super) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")

@@ -8,6 +8,7 @@ use super::{
     change::Direction,
     error::AdaptationError,
     op::Edit,
+    pointer,
     scan::{self, Touch},
     steps::{Run, Step},
     tree::Node,
@@ -84,18 +85,42 @@ impl Program {
     ///
     /// - Errors: as [`Program::apply`].
     pub fn trace(&self, body: &Bytes, mode: Mode) -> Result<Vec<(String, Bytes)>, AdaptationError> {
+        let mut lines = Vec::with_capacity(self.steps.len());
+        self.watch(body, mode, &mut |line, body| lines.push((line, body)))?;
+        Ok(lines)
+    }
+
+    /// Runs step by step and shows each step's line with the body after it, up to the step that refuses it.
+    ///
+    /// - Errors: as [`Program::apply`].
+    pub fn watch(&self, body: &Bytes, mode: Mode, show: &mut dyn FnMut(String, Bytes)) -> Result<(), AdaptationError> {
         let body = without_mark(body);
         let mut root = self.read(&body)?;
         let mut run = Run { mode, narrowed: false };
         let mut shown = body.clone();
-        let mut lines = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             if step.run(&mut root, &mut run)? {
                 shown = written(&root, body.len());
             }
-            lines.push((step.to_string(), shown.clone()));
+            show(step.to_string(), shown.clone());
         }
-        Ok(lines)
+        Ok(())
+    }
+
+    /// Where a place that step `index` complains of stands in the body as it came in.
+    ///
+    /// - `pointer`: RFC 6901.
+    pub fn place_before(&self, index: usize, pointer: &str) -> String {
+        let before = self.steps.iter().take(index).rev();
+        pointer::written(&before.fold(pointer::tokens(pointer), |place, step| step.retrace(place)))
+    }
+
+    /// Where a place that step `index` complains of would stand in the body as it goes out.
+    ///
+    /// - `pointer`: RFC 6901.
+    pub fn place_after(&self, index: usize, pointer: &str) -> String {
+        let after = self.steps.iter().skip(index);
+        pointer::written(&after.fold(pointer::tokens(pointer), |place, step| step.follow(place)))
     }
 
     fn read<'b>(&self, body: &'b [u8]) -> Result<Node<'b>, AdaptationError> {

@@ -5,6 +5,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use http::StatusCode;
 
 use crate::domain::time::UtcTime;
 
@@ -85,10 +86,19 @@ pub struct ExplainArgs {
     /// A request header; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
-    /// A request body; the adapted one is printed.
-    #[arg(short, long, value_name = "BODY")]
+    /// A request body, @FILE, or - for stdin; shown as it came and as it is sent on.
+    #[arg(short, long, value_name = "BODY", allow_hyphen_values = true)]
     pub data: Option<String>,
-    /// Show the body after every single operation.
+    /// A body the upstream answers with, @FILE, or - for stdin; shown as it came and as the client gets it.
+    #[arg(short, long, value_name = "BODY", allow_hyphen_values = true)]
+    pub response: Option<String>,
+    /// The status the upstream answers with.
+    #[arg(long, value_name = "STATUS", default_value = "200", value_parser = status, requires = "response")]
+    pub status: StatusCode,
+    /// A header of that answer; may be repeated.
+    #[arg(short = 'R', long = "response-header", value_name = "NAME: VALUE", requires = "response")]
+    pub response_headers: Vec<String>,
+    /// Show the body after every single op.
     #[arg(short, long)]
     pub verbose: bool,
     /// Print JSON.
@@ -120,6 +130,11 @@ pub struct SchemaArgs {
 pub struct CompletionsArgs {
     /// The shell to complete in.
     pub shell: clap_complete::Shell,
+}
+
+fn status(text: &str) -> Result<StatusCode, &'static str> {
+    let status = text.parse().ok().filter(|status: &StatusCode| (100..600).contains(&status.as_u16()));
+    status.ok_or("a status is a number from 100 to 599")
 }
 
 /// Does what the command line asks for.

@@ -9,6 +9,7 @@ mod compile;
 mod describe;
 mod group;
 mod member;
+mod places;
 mod relocate;
 mod value;
 

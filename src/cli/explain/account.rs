@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
 use super::{
-    body::{self, BodyAccount},
+    body::{self, BodyAccount, BodyStep, Refused},
     request::Request,
     steps::{self, StepLine},
 };
@@ -50,6 +50,18 @@ pub(super) struct Account {
     pub(super) response_headers: BTreeMap<String, String>,
     /// The body as it is sent on, byte for byte.
     pub(super) body: Option<String>,
+    /// With -v: each op and the request's body after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) body_steps: Vec<BodyStep>,
+    /// The upstream's answer as the client gets it, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) response_body: Option<String>,
+    /// With -v: each op and the answer's body after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) response_steps: Vec<BodyStep>,
+    /// What a refusal says: its detail and its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<serde_json::Map<String, serde_json::Value>>,
     /// For the page only.
     #[serde(skip)]
     pub(super) told: Told,
@@ -66,7 +78,10 @@ pub(super) struct Told {
     pub(super) servers: Vec<String>,
     pub(super) served_by: Option<String>,
     pub(super) removed: Vec<String>,
-    pub(super) body: Option<BodyAccount>,
+    /// Request and answer.
+    pub(super) bodies: [Option<BodyAccount>; 2],
+    /// The place complained of, in the shape of the caller's version.
+    pub(super) caller_pointer: Option<String>,
 }
 
 /// One change a request passes.
@@ -90,6 +105,15 @@ impl Account {
             account.refuse(problem, &mut answer);
         }
         account.response_headers = spelled(&answer);
+        let [request, answer] = &mut account.told.bodies;
+        if let Some(body) = request {
+            account.body.clone_from(&body.text);
+            account.body_steps = std::mem::take(&mut body.steps);
+        }
+        if let Some(body) = answer {
+            account.response_body.clone_from(&body.text);
+            account.response_steps = std::mem::take(&mut body.steps);
+        }
         account
     }
 
@@ -261,21 +285,25 @@ impl Account {
         forwarded.insert(snapshot.negotiator.version_header(chosen.api).clone(), entry.speaks.clone());
         let speaks = entry.speaks.to_str().unwrap_or_default();
         snapshot.negotiator.rewrite_accept(chosen.api, served, speaks, &mut forwarded);
-        if request.body.is_none()
-            && let Some(operation) = operation
-        {
-            crate::pipeline::transform::request::head(operation, &request.method, &mut forwarded);
-        }
-        let body = body::adapt(request, &request.method, operation, &mut forwarded, verbose);
-        let body = body.map_err(|error| error.problem())?;
-        self.body = body.as_ref().map(|body| body.text.clone());
-        self.told.body = body;
+        let body = body::request(request, operation, &mut forwarded, verbose);
+        self.told.bodies[0] = body.map_err(|refused| self.blame(0, *refused))?;
         let unchanged = |name: &HeaderName| request.headers.get_all(name).iter().eq(forwarded.get_all(name).iter());
         self.request_headers = spelled(&forwarded);
         self.request_headers.retain(|name, _| !HeaderName::try_from(name).is_ok_and(|name| unchanged(&name)));
         let gone = request.headers.keys().filter(|name| !forwarded.contains_key(*name));
         self.told.removed = gone.map(headers::spelled).collect();
+        if let Some(mut answer) = request.answer.clone() {
+            let body = body::response(&mut answer, &request.method, operation, verbose);
+            self.told.bodies[1] = Some(body.map_err(|refused| self.blame(1, *refused))?);
+        }
         Ok(())
+    }
+
+    /// Keeps how far a body got, and says whose fault it is.
+    fn blame(&mut self, which: usize, refused: Refused) -> Problem {
+        self.told.bodies[which] = Some(refused.body);
+        self.told.caller_pointer = refused.caller_pointer;
+        refused.error.problem()
     }
 
     fn name_upstream(
@@ -338,6 +366,11 @@ impl Account {
         self.status = Some(problem.code.status().as_u16());
         self.code = Some(problem.code.as_str());
         self.steps.push(StepLine { step: "refused".to_owned(), found: problem.detail.clone() });
+        let place = self.told.caller_pointer.clone().map(|place| ("caller_pointer", place.into()));
+        let members = problem.extensions.iter().cloned().chain(place);
+        let detail = ("detail".to_owned(), problem.detail.clone().into());
+        let members = members.map(|(name, value)| (name.to_owned(), value));
+        self.problem = Some([detail].into_iter().chain(members).collect());
         self.told.refusal = Some(problem);
     }
 }
@@ -380,9 +413,18 @@ fn chain(api: &Api, served: usize, service: &Service, changes: &[Change]) -> Vec
     links
 }
 
-/// Several lines of one name joined, as RFC 9110 section 5.3 allows.
+/// Fields whose values nobody wants on a screen or in a ticket.
+fn is_secret(name: &HeaderName) -> bool {
+    let words = ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password", "credential"];
+    words.iter().any(|word| name.as_str().contains(word))
+}
+
+/// Several lines of one name joined, as RFC 9110 section 5.3 allows; secrets are not shown.
 fn spelled(fields: &HeaderMap) -> BTreeMap<String, String> {
     let join = |name: &HeaderName| {
+        if is_secret(name) {
+            return "(not shown)".to_owned();
+        }
         let lines: Vec<_> =
             fields.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         lines.join(", ")

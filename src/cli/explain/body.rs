@@ -1,58 +1,149 @@
-//! What becomes of the request's body.
+//! What becomes of the bodies: the request's on its way up, the answer's on its way back.
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, header};
+use serde::Serialize;
 
-use super::request::Request;
+use super::request::{Answer, Request};
 use crate::{
-    adaptation::{Mode, OperationPlan},
-    pipeline::transform::{TransformError, request as transform, request::BodyTreatment},
+    adaptation::{Mode, OperationPlan, Program},
+    pipeline::transform::{
+        Cause, TransformError, request as upwards, request::BodyTreatment, response as downwards, response::Treatment,
+    },
 };
 
-/// A body on its way to the upstream.
+/// A body on its way.
 #[derive(Debug)]
 pub(super) struct BodyAccount {
-    /// As it is sent on.
-    pub(super) text: String,
+    /// As it came in.
+    pub(super) before: String,
+    /// As it is sent on; none where an op refused it.
+    pub(super) text: Option<String>,
     /// Whether it was adapted; else it goes on byte for byte.
     pub(super) adapted: bool,
-    /// Each operation and the body after it, if asked for.
-    pub(super) steps: Vec<(String, String)>,
+    /// Each op and the body after it, if asked for, or where a later one refused it.
+    pub(super) steps: Vec<BodyStep>,
 }
 
-/// Adapts the body as the data path does; none without one.
+/// One op and the body after it.
+#[derive(Debug, Serialize)]
+pub(super) struct BodyStep {
+    /// `rename a to b at /items/[] (qp-2.0)`.
+    pub(super) step: String,
+    pub(super) body: String,
+}
+
+/// A body that cannot be adapted.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) error: TransformError,
+    /// How far it got.
+    pub(super) body: BodyAccount,
+    /// The place complained of, in the shape of the caller's version.
+    pub(super) caller_pointer: Option<String>,
+}
+
+impl BodyAccount {
+    fn untouched(body: &Bytes) -> Self {
+        Self { before: text(body), text: Some(text(body)), adapted: false, steps: Vec::new() }
+    }
+}
+
+/// Adapts the request's body as the data path does; none without one.
 ///
 /// - `headers`: as forwarded; what describes the body is edited.
-pub(super) fn adapt(
+/// - `verbose`: every step is kept.
+pub(super) fn request(
     request: &Request,
-    method: &Method,
     operation: Option<&OperationPlan>,
     headers: &mut HeaderMap,
     verbose: bool,
-) -> Result<Option<BodyAccount>, TransformError> {
-    let body = request.body.clone().unwrap_or_default();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let untouched =
-        || request.body.as_ref().map(|body| BodyAccount { text: text(body), adapted: false, steps: Vec::new() });
-    let Some(operation) = operation else { return Ok(untouched()) };
+) -> Result<Option<BodyAccount>, Box<Refused>> {
+    let method = &request.method;
     // Without -d nothing is known of the body, so nothing can be wrong with it.
-    if request.body.is_none() {
+    let Some(body) = &request.body else {
+        if let Some(operation) = operation {
+            upwards::head(operation, method, headers);
+        }
         return Ok(None);
-    }
-    let treatment = transform::body_treatment(operation, method, headers, body.is_empty())?;
-    transform::head(operation, method, headers);
-    if treatment == BodyTreatment::Pass {
-        return Ok(untouched());
-    }
-    let is_patch = *method == Method::PATCH
-        || headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/merge-patch+json"));
-    let Some(adapted) = transform::body(operation, method, headers, &body)? else { return Ok(untouched()) };
-    let mode = if is_patch { Mode::Patch } else { Mode::Whole };
-    let steps = match operation.request().filter(|_| verbose).map(|program| program.trace(&body, mode)) {
-        Some(Ok(steps)) => steps.into_iter().map(|(step, body)| (step, text(&body))).collect(),
-        // The whole program ran: its steps do as well.
-        Some(Err(_)) | None => Vec::new(),
     };
-    Ok(Some(BodyAccount { text: text(&adapted.body), adapted: true, steps }))
+    let Some(operation) = operation else { return Ok(Some(BodyAccount::untouched(body))) };
+    let treatment = upwards::body_treatment(operation, method, headers, body.is_empty());
+    let treatment = treatment.map_err(|error| refused(error, body, None, Vec::new()))?;
+    upwards::head(operation, method, headers);
+    if treatment == BodyTreatment::Pass {
+        return Ok(Some(BodyAccount::untouched(body)));
+    }
+    let kind = headers.get(header::CONTENT_TYPE);
+    let patch_type = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/merge-patch+json"));
+    let mode = if *method == Method::PATCH || patch_type { Mode::Patch } else { Mode::Whole };
+    let program = operation.request();
+    match upwards::body(operation, method, headers, body) {
+        Ok(None) => Ok(Some(BodyAccount::untouched(body))),
+        Ok(Some(adapted)) => Ok(Some(BodyAccount {
+            before: text(body),
+            text: Some(text(&adapted.body)),
+            adapted: true,
+            steps: program.filter(|_| verbose).map(|program| steps(program, body, mode)).unwrap_or_default(),
+        })),
+        Err(error) => {
+            let steps = program.map(|program| steps(program, body, mode)).unwrap_or_default();
+            let place = pointer(&error).zip(program).map(|(at, program)| program.place_before(steps.len(), at));
+            Err(refused(error, body, place, if verbose { steps } else { Vec::new() }))
+        }
+    }
+}
+
+/// Adapts an answer's body as the data path does.
+///
+/// - `answer`: as the upstream sends it; its head is edited.
+/// - `verbose`: every step is kept.
+pub(super) fn response(
+    answer: &mut Answer,
+    method: &Method,
+    operation: Option<&OperationPlan>,
+    verbose: bool,
+) -> Result<BodyAccount, Box<Refused>> {
+    let body = answer.body.clone();
+    let Some(operation) = operation else { return Ok(BodyAccount::untouched(&body)) };
+    let treatment = downwards::treatment(operation, method, answer.status, &mut answer.headers);
+    let treatment = treatment.map_err(|error| refused(error, &body, None, Vec::new()))?;
+    let Treatment::Adapt(program) = treatment else { return Ok(BodyAccount::untouched(&body)) };
+    match downwards::body(program, &mut answer.headers, &body) {
+        Ok(None) => Ok(BodyAccount::untouched(&body)),
+        Ok(Some(adapted)) => Ok(BodyAccount {
+            before: text(&body),
+            text: Some(text(&adapted.body)),
+            adapted: true,
+            steps: if verbose { steps(program, &body, Mode::Whole) } else { Vec::new() },
+        }),
+        Err(error) => {
+            let steps = steps(program, &body, Mode::Whole);
+            let place = pointer(&error).map(|at| program.place_after(steps.len(), at));
+            Err(refused(error, &body, place, if verbose { steps } else { Vec::new() }))
+        }
+    }
+}
+
+fn steps(program: &Program, body: &Bytes, mode: Mode) -> Vec<BodyStep> {
+    let mut steps = Vec::new();
+    // Where it fails is told by the error of the whole program.
+    let _ = program.watch(body, mode, &mut |step, body| steps.push(BodyStep { step, body: text(&body) }));
+    steps
+}
+
+fn refused(error: TransformError, body: &Bytes, caller_pointer: Option<String>, steps: Vec<BodyStep>) -> Box<Refused> {
+    let body = BodyAccount { before: text(body), text: None, adapted: false, steps };
+    Box::new(Refused { error, body, caller_pointer })
+}
+
+fn pointer(error: &TransformError) -> Option<&str> {
+    match &error.cause {
+        Cause::Body(error) => error.pointer.as_deref(),
+        _ => None,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::account::{Account, Told};
+use super::{
+    account::Account,
+    body::{BodyAccount, BodyStep},
+};
 
 /// How the page is written.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +56,20 @@ impl Page {
             }
         }
         self.fields(out, "The answer gains", width, &account.response_headers)?;
-        self.body(&account.told, out)
+        let [request, answer] = &account.told.bodies;
+        if let Some(body) = request {
+            self.body("body", body, &account.body_steps, ["as the client sends it", "sent on"], out)?;
+        }
+        if let Some(body) = answer {
+            self.body(
+                "answer's body",
+                body,
+                &account.response_steps,
+                ["as the upstream sends it", "as the client gets it"],
+                out,
+            )?;
+        }
+        Ok(())
     }
 
     fn verdict(self, account: &Account, out: &mut impl Write) -> io::Result<()> {
@@ -101,22 +117,46 @@ impl Page {
                 let text = value.as_str().map_or_else(|| listed(value), str::to_owned);
                 lines.push((name, text));
             }
+            // The pointer is of the shape the body had when the op met it.
+            if let Some(place) = &told.caller_pointer {
+                let version = account.version.as_deref().unwrap_or_default();
+                let place = if place.is_empty() { "the whole body" } else { place };
+                lines.push(("that is", format!("{place} in version {version}, which the caller speaks")));
+            }
         }
         self.section(out, "What becomes of it", &lines)
     }
 
-    fn body(self, told: &Told, out: &mut impl Write) -> io::Result<()> {
-        let Some(body) = &told.body else { return Ok(()) };
-        let title = if body.adapted { "The body, adapted" } else { "The body, unchanged" };
-        writeln!(out, "\n{}", self.ink(Ink::Bold, title))?;
-        for (step, text) in &body.steps {
-            writeln!(out, "  {}\n    {text}", self.ink(Ink::Dim, step))?;
+    /// - `ends`: what the first and the last text are.
+    fn body(
+        self,
+        what: &str,
+        body: &BodyAccount,
+        steps: &[BodyStep],
+        ends: [&str; 2],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let became = match (&body.text, body.adapted) {
+            (None, _) => "refused",
+            (Some(_), true) => "adapted",
+            (Some(_), false) => "unchanged",
+        };
+        writeln!(out, "\n{}", self.ink(Ink::Bold, &format!("The {what}, {became}")))?;
+        if became == "unchanged" {
+            return self.lines(&body.before, "  ", out);
         }
-        if !body.steps.is_empty() {
-            writeln!(out, "  {}", self.ink(Ink::Dim, "sent on"))?;
+        let steps = steps.iter().map(|step| (step.step.as_str(), &step.body));
+        let last = body.text.as_ref().map(|text| (ends[1], text));
+        for (label, text) in std::iter::once((ends[0], &body.before)).chain(steps).chain(last) {
+            writeln!(out, "  {}", self.ink(Ink::Dim, label))?;
+            self.lines(text, "    ", out)?;
         }
-        let indent = if body.steps.is_empty() { "  " } else { "    " };
-        writeln!(out, "{indent}{}", body.text)
+        Ok(())
+    }
+
+    /// A text of strangers, line by line.
+    fn lines(self, text: &str, indent: &str, out: &mut impl Write) -> io::Result<()> {
+        text.lines().try_for_each(|line| writeln!(out, "{indent}{}", self.ink(Ink::Plain, line)))
     }
 
     fn section(self, out: &mut impl Write, title: &str, lines: &[(&str, String)]) -> io::Result<()> {

@@ -1,7 +1,9 @@
 //! The request that is explained, from the command line.
 
+use std::io::Read as _;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::super::ExplainArgs;
 
@@ -14,6 +16,16 @@ pub(super) struct Request {
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// What the upstream answers, if that is to be explained too.
+    pub(super) answer: Option<Answer>,
+}
+
+/// An answer as an upstream would send it.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 /// Why the arguments are no request.
@@ -25,6 +37,10 @@ pub(super) enum RequestError {
     Method(String),
     #[error("\"{0}\" is not a header; write 'Name: value'")]
     Header(String),
+    #[error("cannot read the body from {0}: {1}")]
+    Body(String, String),
+    #[error("only one body can come from stdin")]
+    StdinTwice,
 }
 
 impl Request {
@@ -35,21 +51,27 @@ impl Request {
             (None, Some(_)) => Method::POST,
             (None, None) => Method::GET,
         };
-        let mut headers = HeaderMap::new();
-        for line in &args.headers {
-            let (name, value) = field(line).ok_or_else(|| RequestError::Header(line.clone()))?;
-            headers.append(name, value);
-        }
+        let mut headers = fields(&args.headers)?;
         if let (Some(authority), false) = (authority, headers.contains_key(header::HOST)) {
             let value = HeaderValue::from_str(authority).map_err(|_| RequestError::Url(args.url.clone()))?;
             headers.insert(header::HOST, value);
         }
-        let body = args.data.clone().map(Bytes::from);
-        // Nobody types a body here that is anything else.
-        if body.is_some() && !headers.contains_key(header::CONTENT_TYPE) {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if args.data.as_deref() == Some("-") && args.response.as_deref() == Some("-") {
+            return Err(RequestError::StdinTwice);
         }
-        Ok(Self { method, path: path.to_owned(), query: query.map(str::to_owned), headers, body })
+        let body = args.data.as_deref().map(body).transpose()?;
+        if body.is_some() {
+            assume_json(&mut headers);
+        }
+        let answer = match &args.response {
+            None => None,
+            Some(text) => {
+                let mut headers = fields(&args.response_headers)?;
+                assume_json(&mut headers);
+                Some(Answer { status: args.status, headers, body: self::body(text)? })
+            }
+        };
+        Ok(Self { method, path: path.to_owned(), query: query.map(str::to_owned), headers, body, answer })
     }
 
     pub(super) fn host(&self) -> Option<&str> {
@@ -62,6 +84,34 @@ impl Request {
             Some(query) => format!("{}?{query}", self.path),
             None => self.path.clone(),
         }
+    }
+}
+
+fn fields(lines: &[String]) -> Result<HeaderMap, RequestError> {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = field(line).ok_or_else(|| RequestError::Header(line.clone()))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Nobody types a body here that is anything else.
+fn assume_json(headers: &mut HeaderMap) {
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+}
+
+/// The body itself, the content of the file `@NAME`, or stdin for `-`.
+fn body(text: &str) -> Result<Bytes, RequestError> {
+    let failed = |error: std::io::Error| RequestError::Body(text.to_owned(), error.to_string());
+    if text == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+        return Ok(bytes.into());
+    }
+    match text.strip_prefix('@') {
+        Some(name) => std::fs::read(name).map(Bytes::from).map_err(failed),
+        None => Ok(Bytes::copy_from_slice(text.as_bytes())),
     }
 }
 

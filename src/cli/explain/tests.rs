@@ -93,6 +93,87 @@ fn a_refused_request_is_told_with_its_status_and_reason() {
 }
 
 #[test]
+fn an_answer_comes_back_in_the_shape_of_the_callers_version() {
+    let answer = r#"{"query": {"sql": "s", "confidence": 0.50, "alternatives": [1]}, "metadata": {}}"#;
+    let told = json(&["-X", "POST", "/v2.0/parse", "-r", answer]);
+    assert_eq!((&told["response_body"], told.get("response_steps")), (&json!(answer), None));
+    let old = r#"{"sql": "s","confidence": 0.50,"intent":"i"}"#;
+    let line = ["-X", "POST", "/v1.0/parse", "-r", old, "-v"];
+    let told = json(&line);
+    assert_eq!(told["response_body"], r#"{"sql":"s","confidence":0.50}"#);
+    assert_eq!(told["response_steps"][1]["step"], "delete the member at /intent (qp-1.5-context)");
+    assert_eq!(told["body"], Value::Null);
+    let plain = page(&line, false);
+    for text in ["The answer's body, adapted", "as the upstream sends it\n    {\"sql\": \"s\"", "as the client gets it"]
+    {
+        assert!(plain.contains(text), "{text} in\n{plain}");
+    }
+}
+
+#[test]
+fn a_list_of_another_status_or_media_type_leaves_the_answer_alone() {
+    let body = r#"{"intent": "i"}"#;
+    for more in [&["--status", "404"][..], &["-R", "Content-Type: text/plain"]] {
+        let line = [&["-X", "POST", "/v1.0/parse", "-r", body][..], more].concat();
+        assert_eq!(json(&line)["response_body"], body, "{more:?}");
+    }
+}
+
+#[test]
+fn the_place_of_an_error_is_told_in_the_callers_terms() {
+    let change = |ops: &str, side: &str| {
+        format!(
+            "upstreams: {{u: 'http://127.0.0.1:1'}}
+versioning: {{resolve: [{{header: V}}]}}
+apis: {{a: {{path: /, endpoints: [POST /p], versions: {{\"1\": {{}}, \"2\": {{upstream: u}}}},
+  changes: [{{change: c, from: \"1\", to: \"2\", operations: [{{match: POST /p, {side}: {ops}}}]}}]}}}}
+"
+        )
+    };
+    let treat = |yaml: &str, line: &[&str]| {
+        let at = UtcTime::parse("2026-06-01").expect("a date");
+        let outcome = config::load::read(yaml, Path::new("g.yaml"), &|_| None, at);
+        let config = outcome.config.unwrap_or_else(|| panic!("{:?}", outcome.findings));
+        let args = arguments(&[&["-X", "POST", "/p", "-H", "V: 1", "-v"][..], line].concat());
+        let request = Request::read(&args).expect("a request");
+        let account = Account::of(&Snapshot::compile(Arc::new(config), at), &request, at, true);
+        serde_json::to_value(&account).expect("an account can be written")
+    };
+    let up = "[{nest: {into: in, members: {t: a}}}, {at: '/in', ops: [{rename: {t: u}}]}, {convert: {path: /in/u, from: string, to: number, on_error: error}}]";
+    let told = treat(&change(up, "request"), &["-d", r#"{"a":"x"}"#]);
+    let problem = &told["problem"];
+    for (key, value) in
+        [("change", "c"), ("op", "convert"), ("reason", "value"), ("pointer", "/in/u"), ("caller_pointer", "/a")]
+    {
+        assert_eq!(problem[key], value, "{key} of {problem}");
+    }
+    assert_eq!((told["status"].as_u64(), told["body_steps"].as_array().map(Vec::len)), (Some(400), Some(2)));
+    // The same backwards: what the upstream sent is named as the caller would have got it.
+    let down = "{2xx: [{rename: {a: b}}, {at: '/l/[]', ops: [{move: {from: /x, to: /y/z}}, {map: {path: /y/z, pairs: [[1, 2]], down_else: error}}]}, {rename: {l: m}}]}";
+    let told = treat(&change(down, "response"), &["-r", r#"{"m":[{"y":{"z":2}},{"y":{"z":3}}]}"#]);
+    let problem = &told["problem"];
+    assert_eq!((&problem["pointer"], &problem["caller_pointer"]), (&json!("/l/1/y/z"), &json!("/l/1/x")), "{told}");
+    assert_eq!((&told["status"], &told["code"]), (&json!(502), &json!("adaptation_response_failed")));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let yaml = "upstreams: {u: 'http://127.0.0.1:1'}
+versioning: {resolve: [{header: V}]}
+apis: {a: {path: /, endpoints: [GET /p], versions: {\"1\": {}, \"2\": {upstream: u}},
+  changes: [{change: c, from: \"1\", to: \"2\", operations: [{match: GET /p,
+    headers: {request: [{rename: {X-Key: X-Api-Key}}, {add: {name: Authorization, value: Basic c2VjcmV0}}]}}]}]}}
+";
+    let at = UtcTime::parse("2026-06-01").expect("a date");
+    let config = config::load::read(yaml, Path::new("g.yaml"), &|_| None, at).config.expect("sound");
+    let request = Request::read(&arguments(&["/p", "-H", "V: 1", "-H", "X-Key: c2VjcmV0"])).expect("a request");
+    let account = Account::of(&Snapshot::compile(Arc::new(config), at), &request, at, true);
+    let told = serde_json::to_value(&account).expect("an account can be written");
+    assert_eq!(told["request_headers"]["X-API-Key"], "(not shown)", "{told}");
+    assert!(!told.to_string().contains("c2VjcmV0"), "{told}");
+}
+
+#[test]
 fn the_default_a_stripped_prefix_and_a_newer_client_are_told() {
     let told = json(&["http://localhost/ml/models/7"]);
     assert_eq!((&told["version"], &told["source"]), (&json!("1.2"), &json!("default")));

@@ -1,0 +1,64 @@
+//! Where a step takes a value to, so that a place of one version can be named in another's terms.
+
+use super::{Action, Step};
+use crate::adaptation::pointer::{Name, Segment};
+
+impl Step {
+    /// Where the value at `place` stands after this step; a place the step does not move stays.
+    ///
+    /// - `place`: the unescaped tokens of a JSON pointer.
+    pub(in crate::adaptation) fn follow(&self, place: Vec<String>) -> Vec<String> {
+        carried(&place, &self.moves(), |(from, to)| (from, to)).unwrap_or(place)
+    }
+
+    /// Where the value at `place` stood before this step.
+    pub(in crate::adaptation) fn retrace(&self, place: Vec<String>) -> Vec<String> {
+        carried(&place, &self.moves(), |(from, to)| (to, from)).unwrap_or(place)
+    }
+
+    /// From and to of everything the step moves.
+    fn moves(&self) -> Vec<(Vec<Segment>, Vec<Segment>)> {
+        let below = |names: &[&Name]| {
+            let names = names.iter().map(|name| Segment::Name((*name).clone()));
+            self.at.segments().iter().cloned().chain(names).collect::<Vec<_>>()
+        };
+        match &self.action {
+            Action::Rename(pairs) => pairs.iter().map(|(from, to)| (below(&[from]), below(&[to]))).collect(),
+            Action::Move { from, to } => {
+                vec![(below(&from.iter().collect::<Vec<_>>()), below(&to.iter().collect::<Vec<_>>()))]
+            }
+            Action::Collect { into, members, .. } => {
+                members.iter().map(|(inner, outer)| (below(&[outer]), below(&[into, inner]))).collect()
+            }
+            Action::Scatter { from, members, .. } => {
+                members.iter().map(|(inner, outer)| (below(&[from, inner]), below(&[outer]))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// `place` with the first source that it begins with replaced by its target.
+fn carried<'m>(
+    place: &[String],
+    moves: &'m [(Vec<Segment>, Vec<Segment>)],
+    oriented: impl Fn(&'m (Vec<Segment>, Vec<Segment>)) -> (&'m Vec<Segment>, &'m Vec<Segment>),
+) -> Option<Vec<String>> {
+    moves.iter().map(oriented).find_map(|(from, to)| {
+        let (start, rest) = place.split_at_checked(from.len())?;
+        let fits = |(segment, token): (&Segment, &String)| match segment {
+            Segment::Name(name) => name.as_str() == token,
+            Segment::Each => token.parse::<usize>().is_ok(),
+            Segment::Values => true,
+        };
+        if !from.iter().zip(start).all(fits) {
+            return None;
+        }
+        // Both sides share the wildcards, for they begin with the step's own place.
+        let target = to.iter().enumerate().map(|(index, segment)| match segment {
+            Segment::Name(name) => name.as_str().to_owned(),
+            Segment::Each | Segment::Values => start[index].clone(),
+        });
+        Some(target.chain(rest.iter().cloned()).collect())
+    })
+}
