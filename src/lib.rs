@@ -19,6 +19,7 @@ pub mod descriptors;
 pub mod adaptation;
 pub mod tls;
 pub mod config;
+pub mod contract;
 pub mod telemetry;
 pub mod pipeline;
 pub mod admin;

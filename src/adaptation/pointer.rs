@@ -98,6 +98,12 @@ impl Pointer {
         Self(self.0.iter().chain(&inner.0).cloned().collect())
     }
 
+    /// The place of `segment` inside of this one.
+    #[must_use]
+    pub fn then(&self, segment: Segment) -> Self {
+        Self(self.0.iter().cloned().chain([segment]).collect())
+    }
+
     /// The parent's place and the last segment's name; none if the last segment is no name.
     pub fn split_name(&self) -> Option<(Self, &Name)> {
         match self.0.split_last() {
