@@ -90,6 +90,8 @@ mod systemd;
 mod takeover;
 /// Every timeout of section 2 and its problem.
 mod timeouts;
+/// Where the time of a request went, as its log line says.
+mod timings;
 /// TLS on listeners: names, reloads, client certificates, versions, time.
 mod tls;
 /// The README's tour, step by step.

@@ -13,6 +13,7 @@ use super::{
     downstream::{forwarded, link::Link},
     handles::{Adaptation, CountedAs},
     snapshot::VersionEntry,
+    timings::Timings,
     worker::{Loaded, Worker},
 };
 use crate::{
@@ -60,6 +61,8 @@ pub struct Exchange {
     pub upstream_time: Option<Duration>,
     /// When its head was there.
     pub started: Instant,
+    /// Where the time went; only kept where [`Exchange::is_timed`].
+    pub timings: Timings,
     status: Option<u16>,
     /// The client's address, as far as proxies in front are trusted to tell it.
     pub client: std::net::IpAddr,
@@ -97,6 +100,7 @@ impl Exchange {
             upstream_time: None,
             status: None,
             started: Instant::now(),
+            timings: Timings::default(),
             client,
             is_http2,
             worker,
@@ -115,8 +119,27 @@ impl Exchange {
         self.is_http2
     }
 
+    /// Whether a log line may say where the time went.
+    pub fn is_timed(&self) -> bool {
+        self.loaded.snapshot.config.log.requests != LogRequests::Off
+    }
+
+    /// What `wait` did was waiting for client or upstream.
+    pub async fn waiting<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        if !self.is_timed() {
+            return wait.await;
+        }
+        let since = Instant::now();
+        let outcome = wait.await;
+        self.timings.waited(since.elapsed());
+        outcome
+    }
+
     /// The response head is on its way.
     pub fn answered(&mut self, status: u16) {
+        if self.is_timed() {
+            self.timings.first_byte = Some(self.started.elapsed());
+        }
         self.status = Some(status);
     }
 
@@ -124,6 +147,7 @@ impl Exchange {
     pub fn upstream_answered(&mut self, since: Instant) {
         let took = since.elapsed();
         self.upstream_time = Some(took);
+        self.timings.waited(took);
         self.loaded.handles.upstream(self.counted, took);
     }
 
@@ -157,6 +181,10 @@ impl Exchange {
             code: self.code,
             duration,
             upstream_duration: self.upstream_time,
+            queue: self.timings.waits.queue.into(),
+            connect: self.timings.waits.connect.into(),
+            first_byte: self.timings.first_byte.into(),
+            own: self.timings.own().into(),
             bytes: self.bytes,
         }
     }

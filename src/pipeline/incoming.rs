@@ -94,7 +94,7 @@ async fn adapt(
     if body.size_hint().lower() > cap as u64 {
         return Err(fail(exchange, &too_large()));
     }
-    let whole = match body.collect(cap).await {
+    let whole = match exchange.waiting(body.collect(cap)).await {
         Ok(Some(whole)) => whole,
         Ok(None) => return Err(fail(exchange, &too_large())),
         Err(error) => return Err(truncated(exchange, passage, error)),

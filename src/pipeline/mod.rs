@@ -24,6 +24,7 @@ pub(crate) mod scratch;
 pub mod snapshot;
 pub mod socket;
 pub(crate) mod stall;
+pub mod timings;
 mod tunnel;
 pub mod worker;
 

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -198,11 +199,11 @@ fn hold(exchange: &Exchange, parts: Parts, body: RequestBody, lines: Lines) -> R
 }
 
 /// Reads the body whole and puts the adapted one in its place. Reading it answers `Expect` locally.
-pub(super) async fn adapt(exchange: &Exchange, passage: &Passage, prepared: &mut Prepared) -> Result<(), Refused> {
+pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: &mut Prepared) -> Result<(), Refused> {
     let Some(operation) = passage.operation() else { return Ok(()) };
     let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
     let UpstreamBody::Stream(mut upload) = body else { return Ok(()) };
-    let whole = upload.collect().await.map_err(|failure| match failure {
+    let whole = exchange.waiting(upload.collect()).await.map_err(|failure| match failure {
         UploadFailure::TooLarge => refuse(exchange, &TransformError::too_large(transform::Side::Request)),
         other => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
     })?;
@@ -232,8 +233,9 @@ fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
 
 /// Sends the request and waits for the head of the answer.
 pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: Prepared) -> Result<Answer, Refused> {
-    // Nothing was waited for unless the body was read: another look at the clock would show the same.
-    let since = if prepared.adapt { Instant::now() } else { exchange.started };
+    // Nothing was waited for unless the body was read: only who wants to know the gateway's own time looks again.
+    let since = if prepared.adapt || exchange.is_timed() { Instant::now() } else { exchange.started };
+    let waits = Cell::default();
     let Lines { forwarded, via, request_id } = &prepared.lines;
     let (name, id): (&[u8], &[u8]) = match request_id {
         true => (b"x-request-id: ", exchange.request_id.as_bytes()),
@@ -247,6 +249,7 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
         deadlines: &exchange.worker.deadlines,
         patience: &passage.patience,
         client: exchange.client,
+        waits: &waits,
         upgrade: passage.upgrade.is_some(),
         interim: &|status, mut fields| {
             let present = Present::of(&fields);
@@ -255,12 +258,15 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
             exchange.link.interim(status, &fields);
         },
     };
-    match passage.group.send(prepared.request, terms).await {
+    let outcome = passage.group.send(prepared.request, terms).await;
+    exchange.timings.waits = waits.get();
+    match outcome {
         Ok(answer) => {
             exchange.upstream_answered(since);
             Ok(answer)
         }
         Err(error) => {
+            exchange.timings.waited(since.elapsed());
             exchange.code = Some(error.code());
             exchange.note(&error);
             Err(Refused::upstream(&error, &passage.group.name))

@@ -202,7 +202,7 @@ mod tests {
     use crate::telemetry::{
         access_log::{AccessLog, tests::Page},
         cells::Counter,
-        record::{Record, tests::record},
+        record::{Part, Record, tests::record},
     };
 
     fn lines(format: Format, records: impl IntoIterator<Item = Record>) -> String {
@@ -222,7 +222,8 @@ mod tests {
                 r#"{"time":"2026-06-01T10:00:00.007Z","request_id":"abc-1","client":"192.0.2.1","method":"POST","#,
                 r#""path":"/v1.0/parse","api":"query-parser","version":"1.0","version_source":"path","#,
                 r#""phase":"warning","endpoint":"POST /parse","consumer":null,"upstream":"query-parser-1.5","#,
-                r#""status":502,"code":"upstream_reset","duration_ms":12.345,"upstream_ms":12,"bytes":321}"#,
+                r#""status":502,"code":"upstream_reset","duration_ms":12.345,"upstream_ms":12,"queue_ms":0.03,"#,
+                r#""connect_ms":2,"first_byte_ms":12.3,"gateway_ms":0.3,"bytes":321}"#,
                 "\n"
             )
         );
@@ -237,15 +238,20 @@ mod tests {
             phase: None,
             code: None,
             upstream_duration: None,
+            queue: Part::default(),
+            connect: Part::default(),
+            first_byte: Part::default(),
+            own: Part::default(),
             ..record()
         };
         let whole: Value = serde_json::from_str(&lines(Format::Json, [record()])).expect("JSON");
         let bare: Value = serde_json::from_str(&lines(Format::Json, [bare])).expect("JSON");
         let names = |line: &Value| line.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&bare), names(&whole));
-        assert_eq!(names(&bare).len(), 17);
-        for name in ["path", "api", "version", "version_source", "phase", "endpoint", "upstream", "code", "upstream_ms"]
-        {
+        assert_eq!(names(&bare).len(), 21);
+        let unknown = ["path", "api", "version", "version_source", "phase", "endpoint", "upstream", "code"];
+        let unmeasured = ["upstream_ms", "queue_ms", "connect_ms", "first_byte_ms", "gateway_ms"];
+        for name in unknown.iter().chain(&unmeasured) {
             assert_eq!(bare[name], json!(null), "{name}");
         }
     }
@@ -280,11 +286,19 @@ mod tests {
     #[test]
     fn a_text_line_leaves_out_what_is_not_known() {
         let bare = Record { target: None, phase: None, code: None, upstream_duration: None, ..record() };
+        let bare = Record {
+            queue: Part::default(),
+            connect: Part::default(),
+            first_byte: Part::default(),
+            own: Part::default(),
+            ..bare
+        };
         assert_eq!(
             lines(Format::Text, [record(), bare]),
             "2026-06-01T10:00:00.007Z request_id=abc-1 192.0.2.1 POST /v1.0/parse api=query-parser version=1.0 \
              version_source=path phase=warning endpoint=\"POST /parse\" upstream=query-parser-1.5 502 \
-             code=upstream_reset duration_ms=12.345 upstream_ms=12 bytes=321\n\
+             code=upstream_reset duration_ms=12.345 upstream_ms=12 queue_ms=0.03 connect_ms=2 first_byte_ms=12.3 \
+             gateway_ms=0.3 bytes=321\n\
              2026-06-01T10:00:00.007Z request_id=abc-1 192.0.2.1 POST /v1.0/parse version_source=path 502 \
              duration_ms=12.345 bytes=321\n"
         );

@@ -2,7 +2,7 @@
 //!
 //! It holds no query, no field value but the request id, and no body, so none of them can reach a log by mistake.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, uri::PathAndQuery};
 
@@ -37,8 +37,35 @@ pub struct Record {
     pub duration: Duration,
     /// From the request's first byte to the upstream's response head; none where no upstream was asked.
     pub upstream_duration: Option<Duration>,
+    /// Of that, waiting for one of the connections its server may have; none where it may have any number.
+    pub queue: Part,
+    /// Of that, opening connections; none where an open one was used.
+    pub connect: Part,
+    /// From the request's head to the response's, about to be written.
+    pub first_byte: Part,
+    /// Of that, what was not spent waiting for client or upstream.
+    pub own: Part,
     /// Bytes of the response's body.
     pub bytes: u64,
+}
+
+/// A part of a duration, if there was one: whole microseconds, up to an hour and eleven minutes, in a quarter of the
+/// room. As many records as the channel holds are kept at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part(Option<NonZeroU32>);
+
+impl From<Option<Duration>> for Part {
+    fn from(time: Option<Duration>) -> Self {
+        // One more than it was, so that none at all is not the same as no time.
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX).saturating_add(1);
+        Self(time.and_then(|time| NonZeroU32::new(micros(time))))
+    }
+}
+
+impl Part {
+    fn milliseconds(self) -> Option<f64> {
+        self.0.map(|micros| f64::from(micros.get() - 1) / 1e3)
+    }
 }
 
 /// What a request was resolved to. Made at load, one for each endpoint of each version, best by each worker.
@@ -77,6 +104,10 @@ impl Record {
             code = self.code.map(Code::as_str),
             duration_ms = milliseconds(self.duration),
             upstream_ms = self.upstream_duration.map(milliseconds),
+            queue_ms = self.queue.milliseconds(),
+            connect_ms = self.connect.milliseconds(),
+            first_byte_ms = self.first_byte.milliseconds(),
+            gateway_ms = self.own.milliseconds(),
             bytes = self.bytes,
         );
     }
@@ -112,7 +143,20 @@ pub(super) mod tests {
             code: Some(Code::UpstreamReset),
             duration: Duration::from_micros(12_345),
             upstream_duration: Some(Duration::from_millis(12)),
+            queue: Part::from(Some(Duration::from_micros(30))),
+            connect: Part::from(Some(Duration::from_millis(2))),
+            first_byte: Part::from(Some(Duration::from_micros(12_300))),
+            own: Part::from(Some(Duration::from_micros(300))),
             bytes: 321,
         }
+    }
+
+    #[test]
+    fn a_part_is_none_nothing_or_as_long_as_it_was() {
+        let shown = |time: Option<Duration>| Part::from(time).milliseconds();
+        assert_eq!(shown(None), None);
+        assert_eq!(shown(Some(Duration::ZERO)), Some(0.0));
+        assert_eq!(shown(Some(Duration::from_nanos(1_234_567))), Some(1.234));
+        assert_eq!(shown(Some(Duration::MAX)), Some(4_294_967.294));
     }
 }

@@ -2,6 +2,7 @@
 //! that is safe.
 
 use std::{
+    cell::Cell,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -34,7 +35,10 @@ use crate::{
     config::checked::Limits,
     domain::upstream::{Balance, Breaker, EjectionRules, HashKey, Health, Protocol, Queue, Upstream},
     headers::spare,
-    pipeline::deadline::Deadlines,
+    pipeline::{
+        deadline::Deadlines,
+        timings::{self, Waits},
+    },
     telemetry::{Counter, Histogram},
 };
 
@@ -137,6 +141,8 @@ pub struct Terms<'a> {
     pub patience: &'a Patience,
     /// The client's address, as far as proxies in front are trusted to tell it.
     pub client: IpAddr,
+    /// Gathers how long a connection was waited for.
+    pub waits: &'a Cell<Waits>,
     /// Put into the head as they are, behind the fields.
     pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
@@ -212,7 +218,7 @@ impl Group {
         let mut index = self.pick(key, tried).ok_or_else(unavailable)?;
         loop {
             let member = &self.servers[index];
-            let place = self.enter(member, terms.patience).await?;
+            let place = self.enter(member, &terms).await?;
             let error = match self.connection(member, &terms).await {
                 Err(source) => {
                     self.judge(member, false);
@@ -362,18 +368,20 @@ impl Group {
     }
 
     /// A place among those the server may be busy with; none where it may be busy with any number.
-    async fn enter(&self, member: &Member, patience: &Patience) -> Result<Option<Place>, UpstreamError> {
+    async fn enter(&self, member: &Member, terms: &Terms<'_>) -> Result<Option<Place>, UpstreamError> {
         let Some(cap) = &member.cap else { return Ok(None) };
         let began = Instant::now();
         let place = match cap.try_enter() {
             Some(place) => Ok(place),
             None => {
-                let queue = Queue { timeout: self.queue.timeout.min(patience.left()), ..self.queue };
+                let queue = Queue { timeout: self.queue.timeout.min(terms.patience.left()), ..self.queue };
                 Box::pin(cap.enter(queue)).await
             }
         };
+        let took = began.elapsed();
+        timings::add(terms.waits, |waits| &mut waits.queue, took);
         if let Some(wait) = &self.queue_wait {
-            wait.observe(began.elapsed());
+            wait.observe(took);
         }
         place.map(Some).map_err(|Full| {
             member.pool.condition.turn_away();
@@ -396,7 +404,9 @@ impl Group {
         // Boxed: connecting is rare, and its state would weigh on every exchange.
         let connect = self.options.connect.min(terms.patience.left());
         let options = ConnectOptions { connect, ..self.options };
+        let began = Instant::now();
         let connected = Box::pin(self.connect(member, deadlines, options)).await;
+        timings::add(terms.waits, |waits| &mut waits.connect, began.elapsed());
         match &connected {
             Ok(_) => pool.condition.connected(),
             // The whole exchange ran out of time: nothing is known of the server.
