@@ -20,6 +20,7 @@ pub mod adaptation;
 pub mod tls;
 pub mod config;
 pub mod contract;
+pub mod proof;
 pub mod telemetry;
 pub mod pipeline;
 pub mod admin;

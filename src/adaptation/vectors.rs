@@ -158,6 +158,7 @@ fn query_parser() -> Vec<Change> {
     let root = tree::parse(yaml, file).expect("valid YAML");
     let (mut files, mut findings) = (Vec::new(), Vec::new());
     let changes = changes::read(&root, Path::new("."), &mut files, &mut findings);
+    let changes: Vec<_> = changes.into_iter().map(|(change, _)| change).collect();
     assert!(findings.is_empty(), "{findings:?}");
     changes
 }

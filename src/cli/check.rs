@@ -8,7 +8,9 @@ use super::CheckArgs;
 use crate::clock;
 use crate::config::checked::{self, Outcome};
 use crate::config::{Config, Finding, LoadError, Severity};
+use crate::contract;
 use crate::domain::{api::Api, time::UtcTime};
+use crate::proof::documents;
 
 /// Exit code for a file that is not there.
 const UNUSABLE: u8 = 2;
@@ -53,9 +55,10 @@ struct VersionLine {
     sunset: Option<String>,
 }
 
-/// The findings of today, and those that only the day `at` adds, as warnings.
+/// The findings of today and of the changes, and those that only the day `at` adds, as warnings.
 fn check(path: &Path, at: Option<UtcTime>, now: UtcTime) -> Result<Report, Error> {
     let mut today = read(path, now)?;
+    prove(&mut today, path);
     let Some(at) = at else { return Ok(Report { findings: today.findings, versions: None }) };
     let then = read(path, at)?;
     let added: Vec<Finding> = then
@@ -65,18 +68,36 @@ fn check(path: &Path, at: Option<UtcTime>, now: UtcTime) -> Result<Report, Error
         .map(|finding| on_day(finding, at))
         .collect();
     today.findings.extend(added);
-    let place = |finding: &Finding| (finding.file != path, finding.file.clone(), finding.line, finding.col);
-    today.findings.sort_by_key(place);
+    sort(&mut today.findings, path);
     let config = today.config.or(then.config);
     let versions = config.iter().flat_map(|config: &Config| &config.apis).flat_map(|api| lines(api, at)).collect();
     Ok(Report { findings: today.findings, versions: Some(versions) })
+}
+
+/// Adds what the OpenAPI documents say about the changes.
+fn prove(outcome: &mut Outcome, path: &Path) {
+    let Some(config) = &outcome.config else { return };
+    let first = outcome.findings.len();
+    for (api, origins) in config.apis.iter().zip(&outcome.origins) {
+        documents::read(api, origins, &contract::read::from_disk, &mut outcome.findings);
+    }
+    if outcome.findings.len() > first {
+        sort(&mut outcome.findings, path);
+    }
+}
+
+/// In the order of their places, the configuration's own first.
+fn sort(findings: &mut [Finding], path: &Path) {
+    findings.sort_by_key(|finding| (finding.file != path, finding.file.clone(), finding.line, finding.col));
 }
 
 fn read(path: &Path, now: UtcTime) -> Result<Outcome, Error> {
     match checked::read_file(path, now) {
         Ok(outcome) => Ok(outcome),
         Err(LoadError::Unreadable(_, error)) => Err(error),
-        Err(LoadError::Findings(findings)) => Ok(Outcome { config: None, findings, files: Vec::new() }),
+        Err(LoadError::Findings(findings)) => {
+            Ok(Outcome { config: None, findings, origins: Vec::new(), files: Vec::new() })
+        }
     }
 }
 
@@ -201,6 +222,26 @@ apis:
         report.write_json(&mut json).expect("written");
         assert_eq!(String::from_utf8_lossy(&json).trim(), "[]");
         std::fs::remove_file(path).expect("removed");
+    }
+
+    #[test]
+    fn a_document_that_is_broken_or_not_there_is_an_error() {
+        let folder = std::env::temp_dir().join(format!("vergate-check-{}-documents", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("gateway.yaml");
+        let yaml = YAML.replace("upstream: u}", "upstream: u, openapi: one.yaml}");
+        std::fs::write(&path, yaml.replacen("one.yaml", "none.yaml", 1)).expect("written");
+        std::fs::write(folder.join("one.yaml"), "swagger: '2.0'\n").expect("written");
+        let report = check(&path, None, day("2029-01-01")).expect("readable");
+        std::fs::remove_dir_all(&folder).expect("removed");
+        let lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        let place = |name: &str| folder.join(name).display().to_string();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(
+            lines[0].starts_with(&format!("{}:5:79: error: cannot read the OpenAPI document", place("gateway.yaml")))
+        );
+        assert!(lines[1].starts_with(&format!("{}:1:10: error: Swagger 2.0 is not read", place("one.yaml"))));
+        assert_eq!(report.findings[1].api.as_deref(), Some("a"));
     }
 
     #[test]

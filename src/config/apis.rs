@@ -10,6 +10,7 @@ use super::changes;
 use super::containers::Entry;
 use super::finding::{Finding, Place, Severity};
 use super::names::Name;
+use super::origins::{ApiOrigins, ChangeOrigins, NamedDocument};
 use super::raw;
 use super::shape::At;
 use super::tree::Node;
@@ -40,12 +41,12 @@ pub struct Context<'c> {
 
 /// Checks every API.
 ///
-/// - Returns the APIs and the changes of each; an API is left out where findings say why.
+/// - Returns the APIs, the changes of each, and where both stand; an API is left out where findings say why.
 pub fn build(
     raw: &raw::Gateway,
     context: &mut Context<'_>,
     findings: &mut Vec<Finding>,
-) -> (Vec<Api>, Vec<Vec<Change>>) {
+) -> Vec<(Api, Vec<Change>, ApiOrigins)> {
     let entries = raw.apis.value().map_or(&[][..], |apis| &apis.0.entries);
     for entry in entries.iter().filter(|entry| entry.key.value.0 == "none") {
         let message = "an api cannot be called `none`: metrics use that word for requests without one";
@@ -62,7 +63,7 @@ pub fn build(
         }
     }
     refuse_shared_prefixes(entries, findings);
-    built.into_iter().unzip()
+    built
 }
 
 fn api(
@@ -70,7 +71,7 @@ fn api(
     raw: &raw::Api,
     context: &mut Context<'_>,
     findings: &mut Vec<Finding>,
-) -> Option<(Api, Vec<Change>)> {
+) -> Option<(Api, Vec<Change>, ApiOrigins)> {
     let endpoints = raw.endpoints.value().map_or_else(Vec::new, |list| versions::endpoints(list, findings));
     let entries = raw.versions.set()?;
     if entries.value.entries.is_empty() && !entries.value.incomplete {
@@ -88,8 +89,10 @@ fn api(
     let subject =
         Subject { api: &entry.key.value.0, key: &entry.key.place, drafts: &drafts, incomplete: entries.incomplete };
     let versioning = versioning::build(context.versioning, own, &subject, context.now, findings);
-    let (changes, edges, complete) = changes_of(raw, &drafts, entries.incomplete, context, findings);
+    let (changes, origins, edges, complete) = changes_of(raw, &drafts, entries.incomplete, context, findings);
     let services = chain::services(&drafts, &edges, complete && !entries.incomplete, findings);
+    let origins =
+        ApiOrigins { changes: origins, documents: drafts.iter().map(|draft| document(draft, context)).collect() };
     let versions = versions::finish(drafts, services, context.deprecation, findings);
     let api = Api {
         name: entry.key.value.0.clone(),
@@ -101,7 +104,7 @@ fn api(
         versioning: versioning?,
         versions: versions?,
     };
-    Some((api, changes))
+    Some((api, changes, origins))
 }
 
 /// The changes of an API, the versions each one links, and whether all of them could be read.
@@ -111,12 +114,13 @@ fn changes_of(
     incomplete: bool,
     context: &mut Context<'_>,
     findings: &mut Vec<Finding>,
-) -> (Vec<Change>, Vec<Option<Edge>>, bool) {
+) -> (Vec<Change>, Vec<ChangeOrigins>, Vec<Option<Edge>>, bool) {
     let Some(At { value: raw::Changes(node), .. }) = raw.changes.set() else {
-        return (Vec::new(), Vec::new(), raw.changes.is_absent());
+        return (Vec::new(), Vec::new(), Vec::new(), raw.changes.is_absent());
     };
     let first = findings.len();
-    let changes = changes::read(node, context.folder, context.files, findings);
+    let (changes, origins): (Vec<_>, Vec<_>) =
+        changes::read(node, context.folder, context.files, findings).into_iter().unzip();
     let readable = findings[first..].iter().all(|finding| finding.severity != Severity::Error);
     let mut edges: Vec<Option<Edge>> = Vec::with_capacity(changes.len());
     for (index, change) in changes.iter().enumerate() {
@@ -129,7 +133,13 @@ fn changes_of(
         }
     }
     let complete = readable && edges.iter().all(Option::is_some);
-    (changes, edges, complete)
+    (changes, origins, edges, complete)
+}
+
+/// `openapi:` of a version.
+fn document(draft: &Draft<'_>, context: &Context<'_>) -> Option<NamedDocument> {
+    let At { place, value } = draft.raw?.openapi.set()?;
+    Some(NamedDocument { path: context.folder.join(&value.0), place: place.clone() })
 }
 
 /// The versions a change leads from and to. Its order and uniqueness are checked where it is read.
@@ -268,7 +278,6 @@ mod tests {
             not_yet(&format!("{api}deprecation: {{{key}: x}}\n"), "3:15", key);
         }
         not_yet(&two("path: /a, rollout: 1, ", ""), "3:17", "rollout");
-        not_yet(&api.replace("{upstream: u}", "{upstream: u, openapi: o.yaml}"), "2:42", "openapi");
         not_yet(&api.replace("{upstream: u}", "{upstream: u, rollout: 1}"), "2:42", "rollout");
     }
 

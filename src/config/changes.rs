@@ -21,6 +21,7 @@ use super::{
     builder::TEXT_BYTES_MAX,
     file,
     finding::{Finding, Place, Severity},
+    origins::{ChangeOrigins, OperationOrigins},
     tree::{self, Node},
 };
 use crate::{
@@ -43,13 +44,18 @@ pub(crate) use self::edits::read_list;
 /// - `base`: the folder that file names are relative to.
 /// - `files`: every file that was read, or should have been, is added.
 /// - `findings`: gains everything that is wrong, with its place; a change with an error is left out.
-pub fn read(node: &Node, base: &Path, files: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) -> Vec<Change> {
+pub fn read(
+    node: &Node,
+    base: &Path,
+    files: &mut Vec<PathBuf>,
+    findings: &mut Vec<Finding>,
+) -> Vec<(Change, ChangeOrigins)> {
     let Some(entries) = node.list() else {
         let message = format!("changes is {}, not a list", node.kind());
         findings.push(Finding::error(&node.place, "wrong-type", message, "write each change as `- change: NAME`"));
         return Vec::new();
     };
-    let mut known: Vec<(Change, Place)> = Vec::new();
+    let mut known: Vec<(Change, ChangeOrigins)> = Vec::new();
     for entry in entries {
         let loaded = match entry.text().filter(|_| !entry.is_null()) {
             Some(name) => match load(name, entry, base, files, findings) {
@@ -60,14 +66,14 @@ pub fn read(node: &Node, base: &Path, files: &mut Vec<PathBuf>, findings: &mut V
         };
         let node = loaded.as_ref().unwrap_or(entry);
         let before = findings.len();
-        let Some(change) = read_change(node, findings) else { continue };
+        let Some((change, operations)) = read_change(node, findings) else { continue };
         let sound = findings[before..].iter().all(|finding| finding.severity != Severity::Error);
         refuse_a_second(&change, node, &known, findings);
         if sound {
-            known.push((change, node.place.clone()));
+            known.push((change, ChangeOrigins { place: node.place.clone(), operations }));
         }
     }
-    known.into_iter().map(|(change, _)| change).collect()
+    known
 }
 
 /// Reads the file an entry names.
@@ -92,12 +98,12 @@ fn load(name: &str, entry: &Node, base: &Path, files: &mut Vec<PathBuf>, finding
     }
 }
 
-fn refuse_a_second(change: &Change, entry: &Node, known: &[(Change, Place)], findings: &mut Vec<Finding>) {
-    if let Some((_, first)) = known.iter().find(|(other, _)| other.name == change.name) {
+fn refuse_a_second(change: &Change, entry: &Node, known: &[(Change, ChangeOrigins)], findings: &mut Vec<Finding>) {
+    if let Some((_, ChangeOrigins { place: first, .. })) = known.iter().find(|(other, _)| other.name == change.name) {
         let message = format!("a change named {:?} exists already at {first}", change.name);
         let finding = Finding::error(&entry.place, "duplicate-change", message, "give each change its own name");
         findings.push(finding.in_change(&change.name));
-    } else if let Some((other, first)) =
+    } else if let Some((other, ChangeOrigins { place: first, .. })) =
         known.iter().find(|(other, _)| (&other.from, &other.to) == (&change.from, &change.to))
     {
         let message = format!("{:?} at {first} leads from {} to {} already", other.name, change.from, change.to);
@@ -106,7 +112,7 @@ fn refuse_a_second(change: &Change, entry: &Node, known: &[(Change, Place)], fin
     }
 }
 
-fn read_change(node: &Node, findings: &mut Vec<Finding>) -> Option<Change> {
+fn read_change(node: &Node, findings: &mut Vec<Finding>) -> Option<(Change, Vec<OperationOrigins>)> {
     let mut reader = Reader::new(findings);
     reader.members(node, "a change", &["change", "from", "to", "summary", "shapes", "operations"])?;
     let name = reader.required_text(node, "change", "a name, unique within the API");
@@ -124,17 +130,19 @@ fn read_change(node: &Node, findings: &mut Vec<Finding>) -> Option<Change> {
     let span = from.as_ref().zip(to.as_ref());
     let mut shapes = Shapes::read(node.get("shapes"), &mut reader);
     let mut operations: Vec<(Operation, Place)> = Vec::new();
+    let mut origins = Vec::new();
     if let Some(list) = node.get("operations").filter(|list| !list.is_null()) {
         for entry in reader.items(list, "operations", "write each one as `- match: METHOD /path`").unwrap_or_default() {
-            if let Some(operation) = read_operation(entry, span, &mut shapes, &mut reader) {
+            if let Some((operation, origin)) = read_operation(entry, span, &mut shapes, &mut reader) {
                 refuse_a_second_operation(&operation, entry, &operations, &mut reader);
                 operations.push((operation, entry.place.clone()));
+                origins.push(origin);
             }
             reader.operation = None;
         }
     }
     let operations = operations.into_iter().map(|(operation, _)| operation).collect();
-    Some(Change { name: name?, from: from?, to: to?, summary, operations })
+    Some((Change { name: name?, from: from?, to: to?, summary, operations }, origins))
 }
 
 fn read_operation(
@@ -142,7 +150,7 @@ fn read_operation(
     span: Option<(&ApiVersion, &ApiVersion)>,
     shapes: &mut Shapes<'_>,
     reader: &mut Reader<'_>,
-) -> Option<Operation> {
+) -> Option<(Operation, OperationOrigins)> {
     let keys = ["match", "to", "since", "request", "response", "query", "headers", "status"];
     reader.members(node, "an operation", &keys)?;
     let endpoint = reader
@@ -165,8 +173,10 @@ fn read_operation(
         reader.unsupported(status, "status");
     }
     let statuses = node.get("status").map(|pairs| statuses::read(pairs, reader)).unwrap_or_default();
-    let request = node.get("request").map(|list| shapes.list(list, "request", reader)).unwrap_or_default();
-    let responses = node.get("response").map(|lists| read_responses(lists, shapes, reader)).unwrap_or_default();
+    let (request, request_places) =
+        node.get("request").map(|list| shapes.list(list, "request", reader)).unwrap_or_default();
+    let (responses, response_places) =
+        node.get("response").map(|lists| read_responses(lists, shapes, reader)).unwrap_or_default();
     if let (Some(since), Some(list)) = (node.get("since"), node.get("request").or(node.get("response"))) {
         let message =
             format!("nobody below {} reaches this operation, so its lists never run", since.text().unwrap_or(""));
@@ -175,7 +185,9 @@ fn read_operation(
     let query = node.get("query").map(|list| fields::query(list, reader)).unwrap_or_default();
     let (request_headers, response_headers) =
         node.get("headers").map(|headers| fields::headers(headers, reader)).unwrap_or_default();
-    Some(Operation {
+    let place = node.get("match").unwrap_or(node).place.clone();
+    let origins = OperationOrigins { place, request: request_places, responses: response_places };
+    let operation = Operation {
         endpoint: endpoint?,
         to: to.map(|(to, _)| to),
         since,
@@ -185,27 +197,36 @@ fn read_operation(
         query,
         request_headers,
         response_headers,
-    })
+    };
+    Some((operation, origins))
 }
 
-fn read_responses(node: &Node, shapes: &mut Shapes<'_>, reader: &mut Reader<'_>) -> Vec<(StatusKey, Vec<Edit>)> {
+fn read_responses(
+    node: &Node,
+    shapes: &mut Shapes<'_>,
+    reader: &mut Reader<'_>,
+) -> (Vec<(StatusKey, Vec<Edit>)>, Vec<Vec<Place>>) {
     let Some(lists) = node.map() else {
         let message = format!("response is {}, not a mapping from statuses to lists", node.kind());
         reader.error(node, "wrong-type", message, "write response: {2xx: [...]}; keys are 200, 2xx or default");
-        return Vec::new();
+        return Default::default();
     };
     let mut responses = Vec::new();
+    let mut origins = Vec::new();
     for (key, list) in lists {
-        let edits = shapes.list(list, "a response list", reader);
+        let (edits, places) = shapes.list(list, "a response list", reader);
         match key.text().and_then(StatusKey::parse) {
-            Some(status) => responses.push((status, edits)),
+            Some(status) => {
+                responses.push((status, edits));
+                origins.push(places);
+            }
             None => {
                 let message = format!("{:?} is no status", key.text().unwrap_or_default());
                 reader.error(key, "bad-status", message, "write a status (200), a class (4xx) or default");
             }
         }
     }
-    responses
+    (responses, origins)
 }
 
 fn read_endpoint(text: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Endpoint> {

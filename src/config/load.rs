@@ -10,6 +10,7 @@ use super::apis::{self, Context};
 use super::checked::Config;
 use super::expand::{self, Outside};
 use super::finding::{Finding, Severity};
+use super::origins::ApiOrigins;
 use super::pem::Files;
 use super::shape::Read as _;
 use super::tls::Pems;
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub config: Option<Config>,
     /// Errors and warnings, in the order of their places.
     pub findings: Vec<Finding>,
+    /// Where things stand, by the index of the API; empty where there is no configuration.
+    pub origins: Vec<ApiOrigins>,
     /// Every file that was read or looked for, the configuration first; also where there is no configuration.
     pub files: Vec<PathBuf>,
 }
@@ -99,7 +102,9 @@ pub fn read_file(path: &Path, now: UtcTime) -> Result<Outcome, LoadError> {
     let env = |name: &str| std::env::var(name).ok();
     Ok(match tree::decode(&bytes, path) {
         Ok(text) => read(text, path, &env, now),
-        Err(finding) => Outcome { config: None, findings: vec![finding], files: vec![path.to_path_buf()] },
+        Err(finding) => {
+            Outcome { config: None, findings: vec![finding], origins: Vec::new(), files: vec![path.to_path_buf()] }
+        }
     })
 }
 
@@ -121,8 +126,9 @@ pub fn read(text: &str, file: &Path, env: &dyn Fn(&str) -> Option<String>, now: 
     files.sort();
     files.dedup();
     let sound = findings.iter().all(|finding| finding.severity != Severity::Error);
-    let config = config.filter(|_| sound).map(|config| Config { files: files.clone(), ..config });
-    Outcome { config, findings, files }
+    let (config, origins) = config.filter(|_| sound).unzip();
+    let config = config.map(|config| Config { files: files.clone(), ..config });
+    Outcome { config, findings, origins: origins.unwrap_or_default(), files }
 }
 
 /// Holds the parts of a file against each other.
@@ -132,7 +138,7 @@ fn assemble(
     files: &mut Vec<PathBuf>,
     now: UtcTime,
     findings: &mut Vec<Finding>,
-) -> Option<Config> {
+) -> Option<(Config, Vec<ApiOrigins>)> {
     let timeouts = settings::timeouts(raw);
     let upstreams = Upstreams::build(raw, &timeouts, &mut Files { folder, seen: files }, findings);
     let (no_versioning, no_deprecation) = (raw::Versioning::default(), raw::Deprecation::default());
@@ -144,7 +150,14 @@ fn assemble(
         versioning: raw.versioning.value().unwrap_or(&no_versioning),
         deprecation: raw.deprecation.value().unwrap_or(&no_deprecation),
     };
-    let (apis, changes) = apis::build(raw, &mut context, findings);
+    let mut apis = Vec::new();
+    let mut changes = Vec::new();
+    let mut origins = Vec::new();
+    for (api, its_changes, its_origins) in apis::build(raw, &mut context, findings) {
+        apis.push(api);
+        changes.push(its_changes);
+        origins.push(its_origins);
+    }
     upstreams::warn_of_unused(raw, findings);
     let mut pems = Pems::new(folder, files, now);
     let listeners = listeners::listeners(raw, &mut pems, findings);
@@ -168,7 +181,7 @@ fn assemble(
     let own: Vec<_> = listeners.chain([config.admin.listen]).collect();
     upstreams::refuse_own(raw, &own, findings);
     // An API that could not be built left an error behind; no configuration goes without one.
-    (!config.apis.is_empty()).then_some(config)
+    (!config.apis.is_empty()).then_some((config, origins))
 }
 
 /// In the order of their places, the configuration's own before those of other files; nothing twice.

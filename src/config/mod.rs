@@ -18,6 +18,7 @@ pub mod forms;
 pub mod listeners;
 pub mod load;
 pub mod names;
+pub mod origins;
 pub mod pem;
 pub mod places;
 pub mod raw;

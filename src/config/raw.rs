@@ -472,8 +472,8 @@ shape! {
         optional speaks: VersionName,
         /// How it is announced and retired; overrides the global `deprecation` key by key.
         optional deprecation: Deprecation,
-        /// Path of its OpenAPI document.
-        later openapi: Anything,
+        /// Path of its OpenAPI document (3.0 or 3.1, JSON or YAML), against which `check` proves the changes. The running gateway does not read it.
+        optional openapi: Text,
         /// Share of the traffic.
         later rollout: Anything,
     }

@@ -15,6 +15,7 @@ fn read(yaml: &str) -> Vec<Change> {
     let root = tree::parse(yaml, Path::new("changes.yaml")).unwrap_or_else(|findings| panic!("{findings:?}"));
     let (mut files, mut findings) = (Vec::<PathBuf>::new(), Vec::new());
     let changes = changes::read(&root, Path::new("."), &mut files, &mut findings);
+    let changes: Vec<_> = changes.into_iter().map(|(change, _)| change).collect();
     assert!(findings.is_empty(), "{findings:?}");
     changes
 }

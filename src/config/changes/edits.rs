@@ -32,6 +32,8 @@ enum Shape<'n> {
 #[derive(Clone)]
 struct Placed {
     place: Place,
+    /// The op itself, in a shape or in the list.
+    origin: Place,
     edit: Edit,
 }
 
@@ -54,15 +56,15 @@ impl<'n> Shapes<'n> {
         shapes
     }
 
-    /// Reads a list of an operation.
-    pub(super) fn list(&mut self, node: &Node, what: &str, reader: &mut Reader<'_>) -> Vec<Edit> {
+    /// Reads a list of an operation: its edits, and where each is written.
+    pub(super) fn list(&mut self, node: &Node, what: &str, reader: &mut Reader<'_>) -> (Vec<Edit>, Vec<Place>) {
         let placed = self.entries(node, what, reader);
         for placed in &placed {
             refuse_deleted_elements(placed, reader);
             refuse_many_stashed(placed, reader);
             guard::refuse_changed(&placed.edit, &placed.place, reader);
         }
-        placed.into_iter().map(|placed| placed.edit).collect()
+        placed.into_iter().map(|placed| (placed.edit, placed.origin)).unzip()
     }
 
     fn entries(&mut self, node: &Node, what: &str, reader: &mut Reader<'_>) -> Vec<Placed> {
@@ -115,7 +117,10 @@ impl<'n> Shapes<'n> {
             "use" => self.used(value, reader),
             "ops" => self.entries(value, "ops", reader),
             _ => match ops::read(verb, value, reader) {
-                Some((at, op)) => vec![Placed { place: value.place.clone(), edit: Edit::new(at, op) }],
+                Some((at, op)) => {
+                    let key = members.iter().find(|(key, _)| key.text() == Some(verb)).map_or(node, |(key, _)| key);
+                    vec![Placed { place: value.place.clone(), origin: key.place.clone(), edit: Edit::new(at, op) }]
+                }
                 None => Vec::new(),
             },
         };
@@ -126,14 +131,14 @@ impl<'n> Shapes<'n> {
             None => None,
         };
         let depth = at.segments().len();
-        let scoped = |Placed { place, edit }: Placed| {
+        let scoped = |Placed { place, origin, edit }: Placed| {
             // What is found wrong with a shape at this place is wrong here, not in the shape.
             let place = if verb == "use" { value.place.clone() } else { place };
             let lossy = if edit.lossy == Lossy::default() { lossy.clone() } else { edit.lossy };
             let (strict, conflict) = (edit.strict || strict, edit.conflict.or(conflict));
             let inner = edit.guards.into_iter().map(|inner| Guard { depth: inner.depth + depth, ..inner });
             let guards = guard.iter().cloned().chain(inner).collect();
-            Placed { place, edit: Edit { at: at.join(&edit.at), guards, op: edit.op, strict, conflict, lossy } }
+            Placed { place, origin, edit: Edit { at: at.join(&edit.at), guards, op: edit.op, strict, conflict, lossy } }
         };
         inner.into_iter().map(scoped).collect()
     }
@@ -175,7 +180,7 @@ impl<'n> Shapes<'n> {
 pub(crate) fn read_list(node: &Node, findings: &mut Vec<crate::config::finding::Finding>) -> Vec<Edit> {
     let mut reader = Reader::new(findings);
     let mut shapes = Shapes { shapes: BTreeMap::new() };
-    shapes.list(node, "ops", &mut reader)
+    shapes.list(node, "ops", &mut reader).0
 }
 
 fn read_lossy(node: &Node, reader: &mut Reader<'_>) -> Lossy {

@@ -178,9 +178,21 @@ fn a_shape_works_below_the_place_that_uses_it() {
     let yaml = "[{change: c, from: '1', to: '2', shapes: {A: [{at: /y, rename: {a: b}}]}, operations: [{match: GET /p, request: [{at: '/x/[]', strict: true, use: A}]}]}]";
     let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
     let changes = read(&root, Path::new("."), &mut Vec::new(), &mut Vec::new());
-    let edit = &changes[0].operations[0].request[0];
+    let edit = &changes[0].0.operations[0].request[0];
     assert_eq!(edit.at.to_string(), "/x/[]/y");
     assert!(edit.strict);
+}
+
+#[test]
+fn every_op_is_known_where_it_is_written_whoever_uses_it() {
+    let yaml = "- change: c\n  from: '1'\n  to: '2'\n  shapes:\n    A:\n      - rename: {a: b}\n  operations:\n    - match: GET /p\n      request: [{add: {path: /x}}, {use: A}]\n      response:\n        2xx:\n          - at: /y\n            ops: [{remove: {path: /z}}]\n";
+    let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
+    let changes = read(&root, Path::new("."), &mut Vec::new(), &mut Vec::new());
+    let operation = &changes[0].1.operations[0];
+    let spots = |places: &[Place]| places.iter().map(|place| (place.line, place.col)).collect::<Vec<_>>();
+    assert_eq!((operation.place.line, operation.place.col), (8, 14));
+    assert_eq!(spots(&operation.request), [(9, 18), (6, 9)]);
+    assert_eq!(spots(&operation.responses[0]), [(13, 20)]);
 }
 
 #[test]
@@ -221,7 +233,7 @@ fn a_change_may_stand_in_a_file_of_its_own() {
     let root = tree::parse("[c.yaml, bad.yaml]", Path::new("gateway.yaml")).expect("valid");
     let (mut files, mut findings) = (Vec::new(), Vec::new());
     let changes = read(&root, &folder, &mut files, &mut findings);
-    assert_eq!(changes.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(changes.iter().map(|(change, _)| change.name.as_str()).collect::<Vec<_>>(), ["c"]);
     assert_eq!(files, [folder.join("c.yaml"), folder.join("bad.yaml")]);
     assert_eq!((findings.len(), findings[0].line, findings[0].file.clone()), (1, 2, folder.join("bad.yaml")));
     std::fs::remove_dir_all(&folder).expect("the folder");
