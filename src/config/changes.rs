@@ -201,11 +201,10 @@ fn read_operation(
     Some((operation, origins))
 }
 
-fn read_responses(
-    node: &Node,
-    shapes: &mut Shapes<'_>,
-    reader: &mut Reader<'_>,
-) -> (Vec<(StatusKey, Vec<Edit>)>, Vec<Vec<Place>>) {
+/// The list of one status.
+type Responses = (StatusKey, Vec<Edit>);
+
+fn read_responses(node: &Node, shapes: &mut Shapes<'_>, reader: &mut Reader<'_>) -> (Vec<Responses>, Vec<Vec<Place>>) {
     let Some(lists) = node.map() else {
         let message = format!("response is {}, not a mapping from statuses to lists", node.kind());
         reader.error(node, "wrong-type", message, "write response: {2xx: [...]}; keys are 200, 2xx or default");
