@@ -51,6 +51,12 @@ pub enum Reason {
     Many,
     /// A name that an op looks at occurs twice.
     DuplicateMember,
+    /// Two elements would get the same name in a map.
+    IndexDuplicate,
+    /// An element has no name for a map.
+    IndexKey,
+    /// A program in the jq language failed, gave no or several results, or took too long.
+    Jq,
     /// Not JSON (RFC 8259).
     Malformed,
     /// More than 128 containers inside each other.
@@ -73,6 +79,9 @@ impl Reason {
             Self::Value => "value",
             Self::Many => "many",
             Self::DuplicateMember => "duplicate_member",
+            Self::IndexDuplicate => "index_duplicate",
+            Self::IndexKey => "index_key",
+            Self::Jq => "jq",
             Self::Malformed => "malformed",
             Self::Depth => "depth",
             Self::PartialContent => "partial_content",
@@ -90,6 +99,9 @@ impl Reason {
             Self::Value => "a value has no counterpart in the other version",
             Self::Many => "an array has several elements where the other version has one value",
             Self::DuplicateMember => "a member occurs twice",
+            Self::IndexDuplicate => "two elements have the same name",
+            Self::IndexKey => "an element is no object with a name",
+            Self::Jq => "the program of the change gave no single result",
             Self::Malformed => "the body is not valid JSON",
             Self::Depth => "the body is nested deeper than 128 levels",
             Self::PartialContent => "a part of a body cannot be adapted",

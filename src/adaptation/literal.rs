@@ -24,7 +24,7 @@ impl Literal {
 
     /// A number in its own spelling; none if `text` is no JSON number (RFC 8259 section 6).
     pub fn number(text: &str) -> Option<Self> {
-        super::scalar::is_number(text.as_bytes()).then(|| Self(text.as_bytes().into()))
+        super::decimal::is_number(text.as_bytes()).then(|| Self(text.as_bytes().into()))
     }
 
     /// Any value, as it is spelled; none if `text` is no JSON text (RFC 8259) or deeper than a body may be.

@@ -14,8 +14,10 @@ pub mod fields;
 pub mod error;
 pub mod plan;
 pub mod program;
+pub mod stash;
 pub mod walk;
 mod lexer;
+mod decimal;
 mod route;
 mod scalar;
 mod scan;
@@ -26,6 +28,7 @@ pub use change::{Change, Direction};
 pub use error::{AdaptationError, Reason};
 pub use plan::{Lookup, OperationPlan, Plan};
 pub use program::{Adapted, Mode, Program};
+pub use stash::Stash;
 
 #[cfg(test)]
 mod laws;

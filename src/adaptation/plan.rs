@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::{
-    change::{Change, Direction, StatusKey},
+    change::{Change, Direction, Operation, StatusKey},
     fields::{HeaderEdit, QueryEdit, edit_headers, edit_query},
     op::Edit,
     program::Program,
@@ -108,9 +108,16 @@ impl OperationPlan {
         self.request.as_ref()
     }
 
-    /// For response bodies of this status, as the newer version sends it; none: they are not parsed.
+    /// For response bodies of this status of the upstream's; none: they are not parsed.
+    ///
+    /// Each change chooses its list by the status that its newer version has.
     pub fn response(&self, status: u16) -> Option<&Program> {
         self.responses.program(status)
+    }
+
+    /// What the client gets instead of this status of the upstream's; none where it is the same.
+    pub fn status(&self, upstream: StatusCode) -> Option<StatusCode> {
+        self.responses.status(upstream)
     }
 
     /// Whether some response is adapted: then `Accept-Encoding`, `Range` and entity tags change.
@@ -152,13 +159,15 @@ impl OperationPlan {
         edit_headers(&self.response_headers, headers);
     }
 
-    /// One line per edit outside of bodies, for people: path, query, request and response headers.
+    /// One line per edit outside of bodies, for people: path, query, request headers, statuses (the
+    /// upstream's and the client's) and response headers.
     pub fn describe(&self) -> Vec<String> {
         let path = self.target.iter().map(|(_, target)| format!("path: {} to {target}", self.from));
         let query = self.query.iter().map(|edit| format!("query: {edit}"));
         let request = self.request_headers.iter().map(|edit| format!("request header: {edit}"));
         let response = self.response_headers.iter().map(|edit| format!("response header: {edit}"));
-        path.chain(query).chain(request).chain(response).collect()
+        let status = self.responses.mapped.iter().map(|(from, to)| format!("status: {from} to {}", to.as_u16()));
+        path.chain(query).chain(request).chain(status).chain(response).collect()
     }
 
     fn compile(entry: &Template, walk: &[(&Change, Direction)], client: &ApiVersion) -> Fate {
@@ -208,6 +217,7 @@ impl OperationPlan {
             && self.response_headers.is_empty()
             && self.request.is_none()
             && self.responses.is_empty()
+            && self.responses.mapped.is_empty()
     }
 }
 
@@ -218,34 +228,53 @@ fn ordered<T>(list: &[T], direction: Direction) -> impl Iterator<Item = (&T, Dir
     (0..count).map(move |index| (&list[place(index)], direction))
 }
 
-/// The programs of responses, by status.
+/// The programs of responses, by the upstream's status.
 #[derive(Debug)]
 struct Responses {
     /// Statuses that some change names.
     exact: Vec<(u16, Option<Program>)>,
     /// 1xx to 5xx.
     classes: [Option<Program>; 5],
+    /// Statuses that the client gets instead.
+    mapped: Vec<(u16, StatusCode)>,
     /// Whether every list of the chain is empty.
     empty: bool,
 }
 
 impl Responses {
     fn compile(steps: &[(&str, Hop<'_>)]) -> Self {
-        let mut statuses: Vec<u16> = steps
-            .iter()
-            .flat_map(|(_, hop)| &hop.operation.responses)
-            .filter_map(|(key, _)| if let StatusKey::Exact(status) = key { Some(*status) } else { None })
-            .collect();
+        let mut statuses: Vec<u16> = steps.iter().flat_map(|(_, hop)| named_statuses(hop.operation)).collect();
         statuses.sort_unstable();
         statuses.dedup();
-        let fuse = |key: StatusKey| {
+        // A status that nothing names keeps itself on the whole way, so its class stands for it.
+        let class = |class: u8| {
+            let key = StatusKey::Class(class);
             Program::fuse(steps.iter().rev().map(|(name, hop)| (*name, chosen(hop, key), hop.direction.reverse())))
         };
+        let mut exact = Vec::with_capacity(statuses.len());
+        let mut mapped = Vec::new();
+        for status in statuses {
+            let mut at = status;
+            let mut lists = Vec::with_capacity(steps.len());
+            for (name, hop) in steps.iter().rev() {
+                let direction = hop.direction.reverse();
+                let (newer, next) = through(hop.operation, at, direction);
+                lists.push((*name, chosen(hop, StatusKey::Exact(newer)), direction));
+                at = next;
+            }
+            exact.push((status, Program::fuse(lists)));
+            mapped.extend(StatusCode::from_u16(at).ok().filter(|_| at != status).map(|at| (status, at)));
+        }
         Self {
-            exact: statuses.into_iter().map(|status| (status, fuse(StatusKey::Exact(status)))).collect(),
-            classes: [1, 2, 3, 4, 5].map(|class| fuse(StatusKey::Class(class))),
+            exact,
+            classes: [1, 2, 3, 4, 5].map(class),
+            mapped,
             empty: steps.iter().flat_map(|(_, hop)| &hop.operation.responses).all(|(_, edits)| edits.is_empty()),
         }
+    }
+
+    fn status(&self, upstream: StatusCode) -> Option<StatusCode> {
+        self.mapped.iter().find(|(known, _)| *known == upstream.as_u16()).map(|(_, status)| *status)
     }
 
     fn program(&self, status: u16) -> Option<&Program> {
@@ -257,6 +286,28 @@ impl Responses {
 
     fn is_empty(&self) -> bool {
         self.empty
+    }
+}
+
+/// Every single status that an operation speaks of.
+fn named_statuses(operation: &Operation) -> impl Iterator<Item = u16> {
+    let exact = |(key, _): &(StatusKey, _)| if let StatusKey::Exact(status) = key { Some(*status) } else { None };
+    let pairs = operation.statuses.iter().flat_map(|(older, newer)| [*older, *newer]);
+    operation.responses.iter().filter_map(exact).chain(pairs)
+}
+
+/// What a status is in the newer version, and what it becomes, going through an operation.
+fn through(operation: &Operation, status: u16, direction: Direction) -> (u16, u16) {
+    let pairs = &operation.statuses;
+    match direction {
+        Direction::Up => {
+            let newer = pairs.iter().find(|(older, _)| *older == status).map_or(status, |(_, newer)| *newer);
+            (newer, newer)
+        }
+        Direction::Down => {
+            let older = pairs.iter().find(|(_, newer)| *newer == status).map_or(status, |(older, _)| *older);
+            (status, older)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     op::Edit,
     pointer,
     scan::{self, Touch},
+    stash::Stash,
     steps::{Run, Step},
     tree::Node,
 };
@@ -17,6 +18,14 @@ use super::{
 /// Everything a chain does to one kind of body in one direction; never without a step.
 #[derive(Debug)]
 pub struct Program {
+    first: Pass,
+    /// What cannot work on the same tree: each pass reads what the one before wrote.
+    more: Vec<Pass>,
+}
+
+/// Steps that work on one tree.
+#[derive(Debug, Default)]
+struct Pass {
     steps: Vec<Step>,
     touch: Touch,
 }
@@ -46,63 +55,77 @@ impl Program {
     /// - `lists`: change name, list as written, direction.
     /// - Returns none where there is no op: then bodies are not parsed.
     pub fn fuse<'c>(lists: impl IntoIterator<Item = (&'c str, &'c [Edit], Direction)>) -> Option<Self> {
-        let mut steps = Vec::new();
+        let mut passes = Vec::new();
+        let mut pass = Pass::default();
         for (change, edits, direction) in lists {
             let change: Arc<str> = change.into();
-            let step = |edit: &Edit| Step::of(edit, &change, direction);
+            let mut add = |edit: &Edit| {
+                let step = Step::of(edit, &change, direction);
+                if step.names_by_text() && pass.steps.iter().any(Step::makes_text) {
+                    passes.push(std::mem::take(&mut pass));
+                }
+                step.touch(&mut pass.touch);
+                pass.steps.push(step);
+            };
             match direction {
-                Direction::Up => steps.extend(edits.iter().map(step)),
-                Direction::Down => steps.extend(edits.iter().rev().map(step)),
+                Direction::Up => edits.iter().for_each(&mut add),
+                Direction::Down => edits.iter().rev().for_each(&mut add),
             }
         }
-        let mut touch = Touch::default();
-        steps.iter().for_each(|step| step.touch(&mut touch));
-        (!steps.is_empty()).then_some(Self { steps, touch })
+        passes.push(pass);
+        let first = passes.remove(0);
+        (!first.steps.is_empty()).then_some(Self { first, more: passes })
+    }
+
+    /// Adapts a whole body, with nothing kept from another one.
+    ///
+    /// Parameters and errors as in [`Program::apply_with`].
+    pub fn apply(&self, body: &Bytes, mode: Mode) -> Result<Adapted, AdaptationError> {
+        self.apply_with(body, mode, &mut Stash::default())
     }
 
     /// Adapts a whole body.
     ///
     /// - `body`: JSON in UTF-8; a leading byte order mark is removed.
+    /// - `stash`: what the exchange keeps of its request for its response.
     /// - Errors: not one byte of a body that is malformed, too deep or refused by an op comes out.
-    pub fn apply(&self, body: &Bytes, mode: Mode) -> Result<Adapted, AdaptationError> {
-        let body = without_mark(body);
-        let mut root = self.read(&body)?;
-        let mut run = Run { mode, narrowed: false };
-        let mut changed = false;
-        for step in &self.steps {
-            changed |= step.run(&mut root, &mut run)?;
+    pub fn apply_with(&self, body: &Bytes, mode: Mode, stash: &mut Stash) -> Result<Adapted, AdaptationError> {
+        let mut run = Run { mode, narrowed: false, stash };
+        let mut body = self.first.apply(&without_mark(body), &mut run)?;
+        for pass in &self.more {
+            body = pass.apply(&body, &mut run)?;
         }
-        let body = if changed { written(&root, body.len()) } else { body.clone() };
         Ok(Adapted { body, narrowed: run.narrowed })
     }
 
     /// One line per step, for people.
     pub fn describe(&self) -> Vec<String> {
-        self.steps.iter().map(ToString::to_string).collect()
+        self.steps().map(ToString::to_string).collect()
     }
 
     /// Runs step by step and shows the body after each, with the step's line.
     ///
     /// - Errors: as [`Program::apply`].
     pub fn trace(&self, body: &Bytes, mode: Mode) -> Result<Vec<(String, Bytes)>, AdaptationError> {
-        let mut lines = Vec::with_capacity(self.steps.len());
-        self.watch(body, mode, &mut |line, body| lines.push((line, body)))?;
+        let mut lines = Vec::new();
+        self.watch(body, mode, &mut Stash::default(), &mut |line, body| lines.push((line, body)))?;
         Ok(lines)
     }
 
     /// Runs step by step and shows each step's line with the body after it, up to the step that refuses it.
     ///
     /// - Errors: as [`Program::apply`].
-    pub fn watch(&self, body: &Bytes, mode: Mode, show: &mut dyn FnMut(String, Bytes)) -> Result<(), AdaptationError> {
-        let body = without_mark(body);
-        let mut root = self.read(&body)?;
-        let mut run = Run { mode, narrowed: false };
-        let mut shown = body.clone();
-        for step in &self.steps {
-            if step.run(&mut root, &mut run)? {
-                shown = written(&root, body.len());
-            }
-            show(step.to_string(), shown.clone());
+    pub fn watch(
+        &self,
+        body: &Bytes,
+        mode: Mode,
+        stash: &mut Stash,
+        show: &mut dyn FnMut(String, Bytes),
+    ) -> Result<(), AdaptationError> {
+        let mut run = Run { mode, narrowed: false, stash };
+        let mut body = without_mark(body);
+        for pass in self.passes() {
+            body = pass.watch(&body, &mut run, show)?;
         }
         Ok(())
     }
@@ -111,16 +134,53 @@ impl Program {
     ///
     /// - `pointer`: RFC 6901.
     pub fn place_before(&self, index: usize, pointer: &str) -> String {
-        let before = self.steps.iter().take(index).rev();
-        pointer::written(&before.fold(pointer::tokens(pointer), |place, step| step.retrace(place)))
+        let before: Vec<&Step> = self.steps().take(index).collect();
+        let place = before.into_iter().rev().fold(pointer::tokens(pointer), |place, step| step.retrace(place));
+        pointer::written(&place)
     }
 
     /// Where a place that step `index` complains of would stand in the body as it goes out.
     ///
     /// - `pointer`: RFC 6901.
     pub fn place_after(&self, index: usize, pointer: &str) -> String {
-        let after = self.steps.iter().skip(index);
+        let after = self.steps().skip(index);
         pointer::written(&after.fold(pointer::tokens(pointer), |place, step| step.follow(place)))
+    }
+
+    fn passes(&self) -> impl Iterator<Item = &Pass> {
+        [&self.first].into_iter().chain(&self.more)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.passes().flat_map(|pass| &pass.steps)
+    }
+}
+
+impl Pass {
+    fn apply(&self, body: &Bytes, run: &mut Run<'_>) -> Result<Bytes, AdaptationError> {
+        let mut root = self.read(body)?;
+        let mut changed = false;
+        for step in &self.steps {
+            changed |= step.run(&mut root, run)?;
+        }
+        Ok(if changed { written(&root, body.len()) } else { body.clone() })
+    }
+
+    fn watch(
+        &self,
+        body: &Bytes,
+        run: &mut Run<'_>,
+        show: &mut dyn FnMut(String, Bytes),
+    ) -> Result<Bytes, AdaptationError> {
+        let mut root = self.read(body)?;
+        let mut shown = body.clone();
+        for step in &self.steps {
+            if step.run(&mut root, run)? {
+                shown = written(&root, body.len());
+            }
+            show(step.to_string(), shown.clone());
+        }
+        Ok(shown)
     }
 
     fn read<'b>(&self, body: &'b [u8]) -> Result<Node<'b>, AdaptationError> {

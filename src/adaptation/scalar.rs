@@ -2,15 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{literal::Literal, op::ScalarType};
-
-/// Whether `text` is a JSON number (RFC 8259 section 6).
-pub(super) fn is_number(text: &[u8]) -> bool {
-    Number::read(text).is_some()
-}
-
-/// No conversion writes more digits than this.
-const DIGITS_MAX: usize = 1000;
+use super::{
+    decimal::{DIGITS_MAX, is_integer, is_number, whole},
+    literal::Literal,
+    op::ScalarType,
+};
 
 /// The `to` spelling of a scalar, or none if it is not of type `from` or has no such spelling.
 ///
@@ -85,17 +81,87 @@ pub(super) fn unquote(json: &[u8]) -> Option<Cow<'_, [u8]>> {
         let (escape, after) = rest[at + 1..].split_first()?;
         rest = after;
         match escape {
-            b'b' => text.push(0x08),
-            b'f' => text.push(0x0c),
-            b'n' => text.push(b'\n'),
-            b'r' => text.push(b'\r'),
-            b't' => text.push(b'\t'),
             b'u' => rest = unicode_escape(rest, &mut text)?,
-            other => text.push(*other),
+            other => text.push(simple_escape(*other)),
         }
     }
     text.extend_from_slice(rest);
     Some(Cow::Owned(text))
+}
+
+/// The raw text between the quotes of a JSON string, cut where it says `separator`, into at most
+/// `count` pieces; none for other values. Escapes stay as they are spelled.
+///
+/// - `separator`: UTF-8 text, never empty.
+pub(super) fn cut<'a>(json: &'a [u8], separator: &[u8], count: usize) -> Option<Vec<&'a [u8]>> {
+    let mut rest = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let is_plain = memchr::memchr(b'\\', rest).is_none();
+    let mut pieces = Vec::new();
+    while pieces.len() + 1 < count {
+        let found = if is_plain {
+            memchr::memmem::find(rest, separator).map(|at| (at, separator.len()))
+        } else {
+            find_said(rest, separator)
+        };
+        let Some((at, size)) = found else { break };
+        pieces.push(&rest[..at]);
+        rest = &rest[at + size..];
+    }
+    pieces.push(rest);
+    Some(pieces)
+}
+
+/// Where the raw text of a string first says `separator`, and how many bytes it takes for it.
+fn find_said(raw: &[u8], separator: &[u8]) -> Option<(usize, usize)> {
+    let mut said = Vec::with_capacity(4);
+    let mut at = 0;
+    while at < raw.len() {
+        let (mut end, mut left) = (at, separator);
+        while !left.is_empty() && end < raw.len() {
+            let size = character(&raw[end..], &mut said);
+            let Some(after) = left.strip_prefix(said.as_slice()) else { break };
+            (left, end) = (after, end + size);
+        }
+        if left.is_empty() {
+            return Some((at, end - at));
+        }
+        at += character(&raw[at..], &mut said);
+    }
+    None
+}
+
+/// Reads one byte or one escape, which may be a pair, at the beginning of a string's raw text.
+///
+/// - Returns how many bytes it took; `said` is what it says.
+fn character(raw: &[u8], said: &mut Vec<u8>) -> usize {
+    said.clear();
+    match raw {
+        [b'\\', b'u', rest @ ..] => match unicode_escape(rest, said) {
+            Some(after) => raw.len() - after.len(),
+            None => raw.len(),
+        },
+        [b'\\', escape, ..] => {
+            said.push(simple_escape(*escape));
+            2
+        }
+        [byte, ..] => {
+            said.push(*byte);
+            1
+        }
+        [] => 0,
+    }
+}
+
+/// What a backslash and this byte say; not for `u`.
+fn simple_escape(escape: u8) -> u8 {
+    match escape {
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
+    }
 }
 
 /// Reads the four digits after `\u`, and a second escape where they are half of a pair.
@@ -122,79 +188,6 @@ fn four_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(4)?;
     let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
     Some((u32::from_str_radix(digits, 16).ok()?, rest))
-}
-
-/// `-?(0|[1-9][0-9]*)`.
-fn is_integer(text: &[u8]) -> bool {
-    Number::read(text).is_some_and(|number| number.fraction.is_empty() && number.exponent.is_none())
-}
-
-/// The parts of a number's text.
-struct Number<'a> {
-    negative: bool,
-    integer: &'a [u8],
-    fraction: &'a [u8],
-    exponent: Option<(bool, &'a [u8])>,
-}
-
-impl<'a> Number<'a> {
-    fn read(text: &'a [u8]) -> Option<Self> {
-        let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
-        let (integer, text) = digits(text);
-        if integer.is_empty() || (integer.len() > 1 && integer[0] == b'0') {
-            return None;
-        }
-        let (fraction, text) = match text.strip_prefix(b".") {
-            Some(rest) => Some(digits(rest)).filter(|(fraction, _)| !fraction.is_empty())?,
-            None => (&text[..0], text),
-        };
-        let Some((b'e' | b'E', text)) = text.split_first() else {
-            return text.is_empty().then_some(Self { negative, integer, fraction, exponent: None });
-        };
-        let (minus, text) = match text.split_first() {
-            Some((b'-', rest)) => (true, rest),
-            Some((b'+', rest)) => (false, rest),
-            _ => (false, text),
-        };
-        let (exponent, text) = digits(text);
-        (!exponent.is_empty() && text.is_empty()).then_some(Self {
-            negative,
-            integer,
-            fraction,
-            exponent: Some((minus, exponent)),
-        })
-    }
-
-    /// The exponent's value; one too large for 64 bits becomes one that no body's digits can make up for.
-    fn power(&self) -> i64 {
-        let Some((minus, digits)) = self.exponent else { return 0 };
-        let read = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<i64>().ok());
-        let size = read.unwrap_or(i64::MAX).min(i64::MAX >> 2);
-        if minus { -size } else { size }
-    }
-}
-
-fn digits(text: &[u8]) -> (&[u8], &[u8]) {
-    text.split_at(text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len()))
-}
-
-/// A number's text as an integer's, if its value is one: `3.0` is `3`, `2e2` is `200`, `-0.0` is `-0`.
-fn whole(text: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
-    if is_integer(&text) {
-        return Some(text);
-    }
-    let number = Number::read(&text)?;
-    let sign: &[u8] = if number.negative { b"-" } else { b"" };
-    let all = [number.integer, number.fraction].concat();
-    let Some(first) = all.iter().position(|digit| *digit != b'0') else {
-        return Some(Cow::Owned([sign, b"0"].concat()));
-    };
-    let last = all.iter().rposition(|digit| *digit != b'0').unwrap_or(first);
-    // The value is `all[first..=last]` times ten to the power of `shift`.
-    let shift =
-        number.power() + i64::try_from(all.len() - 1 - last).ok()? - i64::try_from(number.fraction.len()).ok()?;
-    let zeros = usize::try_from(shift).ok().filter(|zeros| *zeros <= DIGITS_MAX)?;
-    Some(Cow::Owned([sign, &all[first..=last], &vec![b'0'; zeros]].concat()))
 }
 
 #[cfg(test)]
@@ -269,6 +262,38 @@ mod tests {
         let one = Key::of(&Literal::number("1").expect("a number"));
         assert!(one.fits(b"1") && !one.fits(b"1.0") && !one.fits(b"\"1\""));
         assert!(!Key::of(&Literal::string("1")).fits(b"1"));
+    }
+
+    #[test]
+    fn a_string_is_cut_by_what_it_says_and_keeps_its_spelling() {
+        let pieces = |json: &str, separator: &str, count: usize| {
+            let pieces = cut(json.as_bytes(), separator.as_bytes(), count)?;
+            Some(
+                pieces
+                    .into_iter()
+                    .map(|piece| std::string::String::from_utf8_lossy(piece).into_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        for (json, separator, count, expected) in [
+            (r#""a b c""#, " ", 3, vec!["a", "b", "c"]),
+            (r#""a b c""#, " ", 2, vec!["a", "b c"]),
+            (r#""a""#, " ", 2, vec!["a"]),
+            (r#""""#, " ", 2, vec![""]),
+            (r#"" ""#, " ", 2, vec!["", ""]),
+            (r#""a\u0020\u00e9""#, " ", 2, vec!["a", r"\u00e9"]),
+            (r#""a\/b/c""#, "/", 3, vec!["a", "b", "c"]),
+            (r#""x\ud83d\ude00y""#, "😀", 2, vec!["x", "y"]),
+            (r#""x\ud83d y""#, " ", 2, vec![r"x\ud83d", "y"]),
+            (r#""x\\ud83d""#, "ud", 2, vec![r"x\\", "83d"]),
+            ("\"é😀é\"", "😀", 2, vec!["é", "é"]),
+            (r#""a\"b""#, "\"", 2, vec!["a", "b"]),
+            (r#""aaa""#, "aa", 3, vec!["", "a"]),
+        ] {
+            assert_eq!(pieces(json, separator, count).unwrap_or_default(), expected, "{json}");
+        }
+        assert_eq!(pieces("7", " ", 2), None);
+        assert_eq!(pieces("[\"a b\"]", " ", 2), None);
     }
 
     #[test]

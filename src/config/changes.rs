@@ -169,9 +169,6 @@ fn read_operation(
         check_since(&version, span, since, reader);
         Some(version)
     });
-    if let Some(status) = node.get("status") {
-        reader.unsupported(status, "status");
-    }
     let statuses = node.get("status").map(|pairs| statuses::read(pairs, reader)).unwrap_or_default();
     let (request, request_places) =
         node.get("request").map(|list| shapes.list(list, "request", reader)).unwrap_or_default();

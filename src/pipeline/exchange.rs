@@ -17,6 +17,7 @@ use super::{
     worker::{Loaded, Worker},
 };
 use crate::{
+    adaptation::Stash,
     clock,
     config::checked::LogRequests,
     domain::lifecycle::Status,
@@ -53,6 +54,8 @@ pub struct Exchange {
     pub successor_path: Option<String>,
     /// Another version than the one asked for answers.
     pub fallback: bool,
+    /// What was taken out of the request and comes back in the answer.
+    pub stash: Stash,
     /// Why the gateway itself answered.
     pub code: Option<Code>,
     /// Response body bytes so far.
@@ -95,6 +98,7 @@ impl Exchange {
             source: None,
             successor_path: None,
             fallback: false,
+            stash: Stash::default(),
             code: None,
             bytes: 0,
             upstream_time: None,

@@ -54,11 +54,18 @@ pub(super) async fn respond(
     let Some(operation) = passage.operation() else {
         return Ok(stream(head, body));
     };
-    let treatment = transform::response::treatment(operation, &exchange.method, head.status, &mut head.headers);
-    match treatment.map_err(|error| fail(exchange, &error))? {
+    let status = head.status;
+    let treatment = transform::response::treatment(operation, &exchange.method, status, &mut head.headers);
+    let treatment = treatment.map_err(|error| fail(exchange, &error))?;
+    if let Some(mapped) = operation.status(status) {
+        head.status = mapped;
+        // The upstream's words are about its own status.
+        head.extensions.remove::<ReasonPhrase>();
+    }
+    match treatment {
         Treatment::Adapt(program) => adapt(exchange, passage, program, head, body).await,
         Treatment::Pass | Treatment::HeadOnly => {
-            if operation.response(head.status.as_u16()).is_some() {
+            if operation.response(status.as_u16()).is_some() {
                 exchange.adapted("response", "passed");
             }
             Ok(stream(head, body))
@@ -100,7 +107,9 @@ async fn adapt(
         Err(error) => return Err(truncated(exchange, passage, error)),
     };
     head.headers.remove(header::TRAILER);
-    match transform::response::body(program, &mut head.headers, &whole).map_err(|error| fail(exchange, &error))? {
+    let mut stash = std::mem::take(&mut exchange.stash);
+    let adapted = transform::response::body(program, &mut head.headers, &whole, &mut stash);
+    match adapted.map_err(|error| fail(exchange, &error))? {
         Some(adapted) => {
             exchange.adapted("response", if adapted.narrowed { "narrowed" } else { "adapted" });
             Ok(Response::from_parts(head, Source::Full(adapted.body)))

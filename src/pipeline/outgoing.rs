@@ -210,7 +210,7 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
     let headers = prepared.request.headers_mut();
     headers.remove(header::EXPECT);
     headers.remove(header::TRAILER);
-    let adapted = transform::request::body(operation, &exchange.method, headers, &whole)
+    let adapted = transform::request::body(operation, &exchange.method, headers, &whole, &mut exchange.stash)
         .map_err(|error| refuse(exchange, &error))?;
     let outcome = match &adapted {
         None => "passed",

@@ -133,6 +133,43 @@ fn each_change_of_a_chain_chooses_its_own_list() {
 }
 
 #[test]
+fn statuses_go_through_the_chain_and_the_newer_one_chooses_the_list() {
+    let changes = read(
+        "- {change: a, from: '1', to: '2', operations: [{match: GET /p, status: [[400, 409], [404, 409], [400, 422]], response: {'409': [{rename: {a: b}}]}}]}
+- {change: b, from: '2', to: '3', operations: [{match: GET /p, status: [[409, 412]], response: {'412': [{rename: {b: c}}], default: [{rename: {b: d}}]}}]}",
+    );
+    let status = |plan: &Plan, upstream: u16| {
+        let upstream = StatusCode::from_u16(upstream).expect("a status");
+        found(plan, "GET", "/p").status(upstream).unwrap_or(upstream).as_u16()
+    };
+    let old_client = Plan::compile(&up(&changes), &version("1"));
+    for (upstream, client) in [(412, 400), (409, 400), (422, 400), (404, 404), (400, 400), (200, 200)] {
+        assert_eq!(status(&old_client, upstream), client, "{upstream}");
+    }
+    let operation = found(&old_client, "GET", "/p");
+    assert_eq!(adapted(operation.response(412), r#"{"c":1,"d":2}"#), r#"{"a":1,"d":2}"#);
+    assert_eq!(adapted(operation.response(409), r#"{"c":1,"d":2}"#), r#"{"c":1,"a":2}"#);
+    assert_eq!(adapted(operation.response(422), r#"{"d":2}"#), r#"{"b":2}"#);
+    let new_client = Plan::compile(&down(&changes), &version("3"));
+    for (upstream, client) in [(400, 412), (404, 412), (409, 412), (422, 422), (412, 412)] {
+        assert_eq!(status(&new_client, upstream), client, "{upstream}");
+    }
+    let operation = found(&new_client, "GET", "/p");
+    assert_eq!(adapted(operation.response(400), r#"{"a":1}"#), r#"{"c":1}"#);
+    assert_eq!(adapted(operation.response(404), r#"{"a":1}"#), r#"{"c":1}"#);
+    assert_eq!(adapted(operation.response(422), r#"{"a":1,"b":2}"#), r#"{"a":1,"d":2}"#);
+}
+
+#[test]
+fn statuses_alone_are_something_to_do() {
+    let plan = plan("{match: GET /p, status: [[400, 422]]}");
+    let operation = found(&plan, "GET", "/p");
+    assert_eq!(operation.status(StatusCode::UNPROCESSABLE_ENTITY), Some(StatusCode::BAD_REQUEST));
+    assert!(!operation.adapts_responses() && operation.response(422).is_none());
+    assert_eq!(operation.describe(), ["status: 422 to 400"]);
+}
+
+#[test]
 fn a_path_moves_with_its_parameters_as_raw_text() {
     let operations = "{match: 'GET /models/{a}/x/{b}', to: 'POST /v2/{b}/models/{a}'}";
     let up = plan(operations);

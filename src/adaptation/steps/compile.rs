@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Action, Step};
+use super::{Action, Guard, Step, pieces::Pieces};
 use crate::adaptation::{
     change::Direction,
-    literal::Literal,
-    op::{Comeback, Edit, Group, List, Op},
+    literal::{Literal, quote},
+    op::{self, Comeback, Edit, Group, List, Op},
     pointer::{Name, Pointer},
     scalar::Key,
 };
@@ -25,11 +25,17 @@ impl Step {
                 Direction::Down => (path.clone(), Action::Delete { narrows: true }),
             },
             Op::Remove { path, down } => match direction {
-                Direction::Up => (path.clone(), Action::Delete { narrows: false }),
-                Direction::Down => {
-                    let value = if let Comeback::Value(value) = down { Some(value) } else { None };
-                    setting(path, value, false, false)
-                }
+                Direction::Up => match down {
+                    Comeback::Stash(name) => (path.clone(), Action::Stash(name.clone())),
+                    Comeback::Absent | Comeback::Value(_) => (path.clone(), Action::Delete { narrows: false }),
+                },
+                Direction::Down => match (down, path.split_name()) {
+                    (Comeback::Stash(stash), Some((parent, name))) => {
+                        (parent, Action::Recall { name: name.clone(), stash: stash.clone() })
+                    }
+                    (Comeback::Value(value), _) => setting(path, Some(value), false, false),
+                    _ => (path.clone(), Action::Look),
+                },
             },
             Op::Convert { path, from, to, on_error } => {
                 let (from, to) = if direction == Direction::Up { (*from, *to) } else { (*to, *from) };
@@ -42,14 +48,26 @@ impl Step {
             }
             Op::Wrap(list) => (list.path.clone(), wrapping(list, direction)),
             Op::Unwrap(list) => (list.path.clone(), wrapping(list, direction.reverse())),
+            Op::Scale { path, pow10 } => {
+                let pow10 = if direction == Direction::Up { *pow10 } else { -*pow10 };
+                (path.clone(), Action::Scale { pow10 })
+            }
+            Op::Split(pieces) => (Pointer::default(), cutting(pieces, direction)),
+            Op::Merge(pieces) => (Pointer::default(), cutting(pieces, direction.reverse())),
+            Op::ElemWrap { path, key } => match direction {
+                Direction::Up => (path.clone(), Action::WrapAll(key.clone())),
+                Direction::Down => (path.clone(), Action::UnwrapAll(key.clone())),
+            },
+            Op::Index { path, key } => match direction {
+                Direction::Up => (path.clone(), Action::Index(key.clone())),
+                Direction::Down => (path.clone(), Action::List(key.clone())),
+            },
+            Op::DropElems { path, by, keep } => {
+                let drops = direction == Direction::Down;
+                (path.clone(), Action::SortOut { by: by.clone(), keep: keep.iter().map(Key::of).collect(), drops })
+            }
             // Refused where changes are read.
-            Op::Scale { .. }
-            | Op::Split(_)
-            | Op::Merge(_)
-            | Op::ElemWrap { .. }
-            | Op::Index { .. }
-            | Op::DropElems { .. }
-            | Op::Jq { .. } => (Pointer::default(), Action::Look),
+            Op::Jq { .. } => (Pointer::default(), Action::Look),
         };
         Self {
             change: change.clone(),
@@ -57,9 +75,23 @@ impl Step {
             strict: edit.strict,
             conflict: edit.conflict,
             at: edit.at.join(&inner),
+            guards: edit.guards.iter().map(guard).collect(),
             action,
         }
     }
+}
+
+fn guard(guard: &op::Guard) -> Guard {
+    let values = guard.values.iter().map(Key::of).collect();
+    Guard { depth: guard.depth, path: guard.path.clone(), values }
+}
+
+fn cutting(pieces: &op::Pieces, direction: Direction) -> Action {
+    let op::Pieces { whole, parts, separator } = pieces.clone();
+    let quoted = quote(&separator);
+    let escaped = quoted[1..quoted.len() - 1].into();
+    let pieces = Pieces { whole, parts, separator: separator.into_bytes().into(), escaped };
+    if direction == Direction::Up { Action::Cut(pieces) } else { Action::Join(pieces) }
 }
 
 fn oriented<T: Clone>(pairs: &[(T, T)], direction: Direction) -> Vec<(T, T)> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Step};
+use super::{Action, Step, pieces::Pieces};
 use crate::adaptation::{
     op::Rest,
     pointer::{Name, escape},
@@ -14,6 +14,9 @@ impl fmt::Display for Step {
         self.action.fmt(f)?;
         if !self.at.segments().is_empty() {
             write!(f, " at {}", self.at)?;
+        }
+        for guard in &self.guards {
+            write!(f, " where {} is one of {} values", path(&guard.path), guard.values.len())?;
         }
         write!(f, " ({})", self.change)
     }
@@ -43,10 +46,27 @@ impl fmt::Display for Action {
                 f.write_str(if *only_absent { " if absent" } else { "" })
             }
             Self::Delete { .. } => f.write_str("delete the member"),
+            Self::Stash(stash) => write!(f, "delete the member and keep it as {stash:?}"),
+            Self::Recall { name: member, stash } => write!(f, "set {} to what was kept as {stash:?}", name(member)),
             Self::Convert { from, to, .. } => write!(f, "convert {} to {}", from.as_str(), to.as_str()),
+            Self::Scale { pow10 } => write!(f, "multiply by ten to the power of {pow10}"),
             Self::Map { pairs, .. } => write!(f, "map {} values", pairs.len()),
             Self::Wrap { .. } => f.write_str("make an array of the value"),
             Self::Unwrap { .. } => f.write_str("make a value of the array"),
+            Self::Cut(pieces) => {
+                write!(f, "cut {} at {} into {}", name(&pieces.whole), separator(pieces), list(&pieces.parts, name))
+            }
+            Self::Join(pieces) => {
+                write!(f, "join {} with {} into {}", list(&pieces.parts, name), separator(pieces), name(&pieces.whole))
+            }
+            Self::WrapAll(key) => write!(f, "make an object with {} of each element", name(key)),
+            Self::UnwrapAll(key) => write!(f, "make each element what its {} holds", name(key)),
+            Self::Index(key) => write!(f, "make a map of the array by {}", name(key)),
+            Self::List(key) => write!(f, "make an array of the map, names as {}", name(key)),
+            Self::SortOut { by, keep, drops: true } => {
+                write!(f, "drop elements whose {} is none of {} values", path(by), keep.len())
+            }
+            Self::SortOut { by, .. } => write!(f, "look at {} of each element", path(by)),
         }
     }
 }
@@ -57,6 +77,10 @@ fn list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
 
 fn both(from: &Name, to: &Name) -> String {
     if from == to { name(from) } else { format!("{} as {}", name(from), name(to)) }
+}
+
+fn separator(pieces: &Pieces) -> String {
+    format!("\"{}\"", String::from_utf8_lossy(&pieces.escaped))
 }
 
 fn name(name: &Name) -> String {

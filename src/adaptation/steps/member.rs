@@ -3,10 +3,8 @@
 use super::{Fault, Outcome, find};
 use crate::adaptation::{
     error::Reason,
-    literal::Literal,
     op::Conflict,
     pointer::Name,
-    program::Mode,
     tree::{Node, Object},
 };
 
@@ -67,19 +65,15 @@ pub(super) struct Set {
     pub(super) conflict: Option<Conflict>,
 }
 
-/// Writes a member that the other version has and this one lacks. A patch never gets one.
+/// Writes a member that the other version has and this one lacks; without a value it only looks.
 pub(super) fn set<'a>(
     object: &mut Object<'a>,
     name: &'a Name,
-    value: &'a Literal,
+    value: Option<Node<'a>>,
     rule: Set,
-    mode: Mode,
 ) -> Result<Outcome, Fault> {
     let present = find(object, name)?;
-    if mode == Mode::Patch {
-        return Ok(Outcome::Same);
-    }
-    let value = Node::Text(value.as_bytes());
+    let Some(value) = value else { return Ok(Outcome::Same) };
     if let Some(index) = present {
         if rule.replaces_null && object.members[index].value.is_null() {
             object.members[index].value = value;

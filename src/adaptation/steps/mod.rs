@@ -3,12 +3,16 @@
 //! - `member`: rename, set, delete;
 //! - `relocate`: move;
 //! - `group`: nest and its inverse;
-//! - `value`: convert, map, wrap and its inverse.
+//! - `pieces`: split and its inverse;
+//! - `elements`: elem_wrap, index, their inverses, and drop_elems;
+//! - `value`: convert, scale, map, wrap and its inverse.
 
 mod compile;
 mod describe;
+mod elements;
 mod group;
 mod member;
+mod pieces;
 mod places;
 mod relocate;
 mod value;
@@ -23,8 +27,10 @@ use super::{
     program::Mode,
     scalar::{self, Key},
     scan::Touch,
+    stash::Stash,
     tree::{Node, Object},
 };
+use pieces::Pieces;
 
 /// One op of one change, in the direction it runs.
 #[derive(Debug)]
@@ -35,7 +41,17 @@ pub(super) struct Step {
     conflict: Option<Conflict>,
     /// Where the action works.
     at: Pointer,
+    /// The outermost first.
+    guards: Vec<Guard>,
     action: Action,
+}
+
+/// What has to hold for a step to go on below the value at `depth` segments of its path.
+#[derive(Debug)]
+struct Guard {
+    depth: usize,
+    path: Vec<Name>,
+    values: Vec<Key>,
 }
 
 /// What a step does at its place.
@@ -55,22 +71,44 @@ enum Action {
     Set { name: Name, value: Literal, only_absent: bool, replaces_null: bool },
     /// Deletes the value itself.
     Delete { narrows: bool },
+    /// Deletes the value itself and keeps it for the response, under this name.
+    Stash(Box<str>),
+    /// Writes the member that the request's side of the exchange kept under a name, if it did.
+    Recall { name: Name, stash: Box<str> },
     /// Changes a scalar's type.
     Convert { from: ScalarType, to: ScalarType, otherwise: Otherwise },
+    /// Shifts a number by digits.
+    Scale { pow10: i32 },
     /// Changes a scalar's value.
     Map { pairs: Vec<(Key, Literal)>, otherwise: Otherwise },
     /// Makes an array of the value.
     Wrap { null_is_empty: bool },
     /// Makes a value of the array.
     Unwrap { many: Many, empty_is_null: bool },
+    /// Cuts a string into members.
+    Cut(Pieces),
+    /// Joins members into a string.
+    Join(Pieces),
+    /// Makes an object of one member of each element.
+    WrapAll(Name),
+    /// Makes each element what its member holds.
+    UnwrapAll(Name),
+    /// Makes a map of an array.
+    Index(Name),
+    /// Makes an array of a map.
+    List(Name),
+    /// Looks at the kinds of elements, and perhaps takes those out that are not listed.
+    SortOut { by: Vec<Name>, keep: Vec<Key>, drops: bool },
 }
 
 /// One run of a program over one body.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct Run<'s> {
     pub(super) mode: Mode,
     /// Whether data was hidden that the receiving version does not know.
     pub(super) narrowed: bool,
+    /// What the exchange keeps between request and response.
+    pub(super) stash: &'s mut Stash,
 }
 
 /// What an action did to the value it was given.
@@ -106,9 +144,10 @@ impl Fault {
 
 impl Step {
     /// Runs over a whole body; says whether something changed.
-    pub(super) fn run<'a>(&'a self, root: &mut Node<'a>, run: &mut Run) -> Result<bool, AdaptationError> {
+    pub(super) fn run<'a>(&'a self, root: &mut Node<'a>, run: &mut Run<'_>) -> Result<bool, AdaptationError> {
         let mut act = |node: &mut Node<'a>| self.act(node, run);
-        match visit(root, self.at.segments(), self.strict, &mut act) {
+        let way = Way { path: self.at.segments(), guards: &self.guards, strict: self.strict };
+        match visit(root, way, 0, &mut act) {
             Ok(outcome) => Ok(outcome == Outcome::Changed),
             Err(Fault { reason, pointer }) => Err(AdaptationError {
                 change: Some(self.change.clone()),
@@ -121,9 +160,18 @@ impl Step {
 
     /// Names what the step will look into.
     pub(super) fn touch(&self, touch: &mut Touch) {
+        for guard in &self.guards {
+            let place = touch.reach(&self.at.segments()[..guard.depth]);
+            place.reach(Pointer::of_names(&guard.path).segments());
+        }
         let place = touch.reach(self.at.segments());
         match &self.action {
-            Action::Rename(_) | Action::Collect { .. } | Action::Set { .. } => place.open_object(),
+            Action::Rename(_)
+            | Action::Collect { .. }
+            | Action::Set { .. }
+            | Action::Recall { .. }
+            | Action::Cut(_)
+            | Action::Join(_) => place.open_object(),
             Action::Scatter { from, .. } => place.reach(&[Segment::Name(from.clone())]).open_object(),
             Action::Move { from, to } => {
                 for path in [from, to] {
@@ -131,37 +179,62 @@ impl Step {
                     place.reach(&segments);
                 }
             }
-            Action::Unwrap { .. } => place.open_array(),
+            Action::Unwrap { .. } | Action::WrapAll(_) => place.open_array(),
+            Action::UnwrapAll(_) | Action::Index(_) => place.reach(&[Segment::Each]).open_object(),
+            Action::List(_) => place.reach(&[Segment::Values]).open_object(),
+            Action::SortOut { by, .. } => {
+                place.reach(&[Segment::Each]).reach(Pointer::of_names(by).segments());
+            }
             Action::Look
             | Action::Delete { .. }
+            | Action::Stash(_)
             | Action::Convert { .. }
+            | Action::Scale { .. }
             | Action::Map { .. }
             | Action::Wrap { .. } => {}
         }
     }
 
-    fn act<'a>(&'a self, node: &mut Node<'a>, run: &mut Run) -> Result<Outcome, Fault> {
+    fn act<'a>(&'a self, node: &mut Node<'a>, run: &mut Run<'_>) -> Result<Outcome, Fault> {
         match &self.action {
             Action::Look => Ok(Outcome::Same),
             Action::Delete { narrows } => {
                 run.narrowed |= narrows;
                 Ok(Outcome::Remove)
             }
+            Action::Stash(name) => {
+                let mut value = Vec::new();
+                node.write(&mut value);
+                run.stash.put(&self.change, name, value);
+                Ok(Outcome::Remove)
+            }
             Action::Convert { from, to, otherwise } => value::convert(node, *from, *to, otherwise, self.strict),
+            Action::Scale { pow10 } => value::scale(node, *pow10, self.strict),
             Action::Map { pairs, otherwise } => value::map(node, pairs, otherwise, self.strict),
             Action::Wrap { null_is_empty } => Ok(value::wrap(node, *null_is_empty && run.mode == Mode::Whole)),
             Action::Unwrap { many, empty_is_null } => value::unwrap(node, *many, *empty_is_null, self.strict),
             Action::Move { from, to } => relocate::relocate(node, from, to, self.refuses(), self.strict),
-            Action::Rename(_) | Action::Collect { .. } | Action::Scatter { .. } | Action::Set { .. } => {
-                match open(node, self.strict)? {
-                    Some(object) => self.act_on_members(object, run),
-                    None => Ok(Outcome::Same),
-                }
+            Action::WrapAll(key) => elements::wrap_all(node, key, self.strict),
+            Action::UnwrapAll(key) => elements::unwrap_all(node, key, self.strict, &mut run.narrowed),
+            Action::Index(key) => elements::index(node, key, self.strict),
+            Action::List(key) => elements::list(node, key, self.refuses(), self.strict),
+            Action::SortOut { by, keep, drops } => {
+                elements::sort_out(node, by, keep, *drops, self.strict, &mut run.narrowed)
             }
+            Action::Rename(_)
+            | Action::Collect { .. }
+            | Action::Scatter { .. }
+            | Action::Set { .. }
+            | Action::Recall { .. }
+            | Action::Cut(_)
+            | Action::Join(_) => match open(node, self.strict)? {
+                Some(object) => self.act_on_members(object, run),
+                None => Ok(Outcome::Same),
+            },
         }
     }
 
-    fn act_on_members<'a>(&'a self, object: &mut Object<'a>, run: &mut Run) -> Result<Outcome, Fault> {
+    fn act_on_members<'a>(&'a self, object: &mut Object<'a>, run: &mut Run<'_>) -> Result<Outcome, Fault> {
         match &self.action {
             Action::Rename(pairs) => member::rename(object, pairs, self.refuses()),
             Action::Collect { into, members, merges, always } => {
@@ -184,10 +257,31 @@ impl Step {
             Action::Set { name, value, only_absent, replaces_null } => {
                 let rule =
                     member::Set { only_absent: *only_absent, replaces_null: *replaces_null, conflict: self.conflict };
-                member::set(object, name, value, rule, run.mode)
+                let value = (run.mode == Mode::Whole).then(|| Node::Text(value.as_bytes()));
+                member::set(object, name, value, rule)
             }
+            Action::Recall { name, stash } => {
+                let rule = member::Set { only_absent: false, replaces_null: false, conflict: self.conflict };
+                let kept = run.stash.get(&self.change, stash).filter(|_| run.mode == Mode::Whole);
+                member::set(object, name, kept.map(|value| Node::Made(value.to_vec())), rule)
+            }
+            Action::Cut(pieces) => pieces::cut(object, pieces, self.refuses(), self.strict),
+            Action::Join(pieces) => pieces::join(object, pieces, self.refuses(), self.strict),
             _ => Ok(Outcome::Same),
         }
+    }
+
+    /// Whether the step may write strings of its own making, which cannot become names in the same pass.
+    pub(super) fn makes_text(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Convert { .. } | Action::Scale { .. } | Action::Recall { .. } | Action::Cut(_) | Action::Join(_)
+        )
+    }
+
+    /// Whether the step makes names of strings.
+    pub(super) fn names_by_text(&self) -> bool {
+        matches!(self.action, Action::Index(_))
     }
 
     /// Whether a member that stands where the step writes is an error.
@@ -196,24 +290,38 @@ impl Step {
     }
 }
 
-/// Runs `act` at every place that `path` names below `node`. Recurses over the path only.
+/// The way of a step through a body.
+#[derive(Clone, Copy)]
+struct Way<'s> {
+    path: &'s [Segment],
+    guards: &'s [Guard],
+    strict: bool,
+}
+
+/// Runs `act` at every place that `way` leads to, from `node` at `depth` segments of it. Recurses
+/// over the path only.
 fn visit<'a>(
     node: &mut Node<'a>,
-    path: &[Segment],
-    strict: bool,
+    way: Way<'_>,
+    depth: usize,
     act: &mut dyn FnMut(&mut Node<'a>) -> Result<Outcome, Fault>,
 ) -> Result<Outcome, Fault> {
-    let Some((segment, rest)) = path.split_first() else { return act(node) };
+    for guard in way.guards.iter().filter(|guard| guard.depth == depth) {
+        if !is_one_of(node, &guard.path, &guard.values)? {
+            return Ok(Outcome::Same);
+        }
+    }
+    let Some(segment) = way.path.get(depth) else { return act(node) };
     match segment {
         Segment::Name(name) => {
-            let Some(object) = open(node, strict)? else { return Ok(Outcome::Same) };
+            let Some(object) = open(node, way.strict)? else { return Ok(Outcome::Same) };
             let Some(index) = find(object, name)? else { return Ok(Outcome::Same) };
-            let outcome = visit(&mut object.members[index].value, rest, strict, act)
+            let outcome = visit(&mut object.members[index].value, way, depth + 1, act)
                 .map_err(|fault| fault.under(name.as_str()))?;
             Ok(settle(object, index, outcome))
         }
         Segment::Values => {
-            let Some(object) = open(node, strict)? else { return Ok(Outcome::Same) };
+            let Some(object) = open(node, way.strict)? else { return Ok(Outcome::Same) };
             refuse_repeated(object)?;
             let mut changed = false;
             // Backwards, so that taking one out does not move those still to come.
@@ -221,35 +329,47 @@ fn visit<'a>(
                 let member = &mut object.members[index];
                 let key = member.key;
                 let outcome =
-                    visit(&mut member.value, rest, strict, act).map_err(|fault| fault.under(&readable(key)))?;
+                    visit(&mut member.value, way, depth + 1, act).map_err(|fault| fault.under(&readable(key)))?;
                 changed |= settle(object, index, outcome) == Outcome::Changed;
             }
             Ok(if changed { Outcome::Changed } else { Outcome::Same })
         }
-        Segment::Each => each(node, rest, strict, act),
+        Segment::Each => each(node, way, depth + 1, act),
     }
 }
 
 fn each<'a>(
     node: &mut Node<'a>,
-    rest: &[Segment],
-    strict: bool,
+    way: Way<'_>,
+    depth: usize,
     act: &mut dyn FnMut(&mut Node<'a>) -> Result<Outcome, Fault>,
 ) -> Result<Outcome, Fault> {
-    let misfit = strict && !node.is_null();
+    let misfit = way.strict && !node.is_null();
     let Some(array) = node.array() else {
         return if misfit { Err(Fault::here(Reason::Shape)) } else { Ok(Outcome::Same) };
     };
     let mut changed = false;
     for (index, item) in array.items.iter_mut().enumerate() {
-        // No step deletes elements: such ops are refused when changes are read.
-        let outcome = visit(item, rest, strict, act).map_err(|fault| fault.under(&index.to_string()))?;
+        // No op deletes the elements it visits: such ones are refused when changes are read.
+        let outcome = visit(item, way, depth, act).map_err(|fault| fault.under(&index.to_string()))?;
         changed |= outcome == Outcome::Changed;
     }
     if changed {
         array.text = None;
     }
     Ok(if changed { Outcome::Changed } else { Outcome::Same })
+}
+
+/// Whether the value at `path` below `node` is one of `values`; a missing one is none of them.
+fn is_one_of(node: &mut Node<'_>, path: &[Name], values: &[Key]) -> Result<bool, Fault> {
+    let mut at = node;
+    for (depth, name) in path.iter().enumerate() {
+        let above = |fault: Fault| path[..depth].iter().rev().fold(fault, |fault, name| fault.under(name.as_str()));
+        let Some(object) = at.object() else { return Ok(false) };
+        let Some(index) = find(object, name).map_err(above)? else { return Ok(false) };
+        at = &mut object.members[index].value;
+    }
+    Ok(at.text().is_some_and(|text| values.iter().any(|value| value.fits(text))))
 }
 
 /// Lets an object know what became of one of its members.
@@ -277,10 +397,15 @@ fn find(object: &Object<'_>, name: &Name) -> Result<Option<usize>, Fault> {
 
 /// Every key of a map counts as touched.
 fn refuse_repeated(object: &Object<'_>) -> Result<(), Fault> {
+    repeated(object).map_err(|index| Fault::here(Reason::DuplicateMember).under(&readable(object.members[index].key)))
+}
+
+/// The first member whose name another one before it has.
+fn repeated(object: &Object<'_>) -> Result<(), usize> {
     let mut keys = HashSet::with_capacity(object.members.len());
-    for member in &object.members {
+    for (index, member) in object.members.iter().enumerate() {
         if !keys.insert(scalar::unquote(member.key).unwrap_or_default()) {
-            return Err(Fault::here(Reason::DuplicateMember).under(&readable(member.key)));
+            return Err(index);
         }
     }
     Ok(())

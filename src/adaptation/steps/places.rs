@@ -1,6 +1,6 @@
 //! Where a step takes a value to, so that a place of one version can be named in another's terms.
 
-use super::{Action, Step};
+use super::{Action, Step, pieces::Pieces};
 use crate::adaptation::pointer::{Name, Segment};
 
 impl Step {
@@ -33,9 +33,26 @@ impl Step {
             Action::Scatter { from, members, .. } => {
                 members.iter().map(|(inner, outer)| (below(&[from, inner]), below(&[outer]))).collect()
             }
+            Action::Cut(Pieces { whole, parts, .. }) => {
+                vec![(below(&[whole]), below(&parts.iter().take(1).collect::<Vec<_>>()))]
+            }
+            Action::Join(Pieces { whole, parts, .. }) => {
+                parts.iter().map(|part| (below(&[part]), below(&[whole]))).collect()
+            }
+            Action::Wrap { .. } => vec![(below(&[]), below(&[&Name::new("0")]))],
+            Action::Unwrap { .. } => vec![(below(&[&Name::new("0")]), below(&[]))],
+            Action::WrapAll(key) => vec![(each(below(&[]), None), each(below(&[]), Some(key)))],
+            Action::UnwrapAll(key) => vec![(each(below(&[]), Some(key)), each(below(&[]), None))],
             _ => Vec::new(),
         }
     }
+}
+
+/// Every element of the array at `place`, or a member of each.
+fn each(mut place: Vec<Segment>, member: Option<&Name>) -> Vec<Segment> {
+    place.push(Segment::Each);
+    place.extend(member.cloned().map(Segment::Name));
+    place
 }
 
 /// `place` with the first source that it begins with replaced by its target.

@@ -12,6 +12,8 @@ use crate::{
     config::{changes, tree},
 };
 
+mod elements;
+
 fn check_in(mode: Mode, ops: &str, direction: Direction, body: &str, expected: &str) {
     let node =
         tree::parse(&format!("[{ops}]"), Path::new("ops.yaml")).unwrap_or_else(|error| panic!("{ops}: {error:?}"));

@@ -1,9 +1,10 @@
-//! One value at a time: convert, map, wrap and unwrap.
+//! One value at a time: convert, scale, map, wrap and unwrap.
 
 use std::borrow::Cow;
 
 use super::{Fault, Outcome};
 use crate::adaptation::{
+    decimal,
     error::Reason,
     literal::Literal,
     op::{Many, Otherwise, ScalarType},
@@ -37,6 +38,21 @@ pub(super) fn convert<'a>(
             Ok(Outcome::Changed)
         }
         None => fall_back(node, otherwise, strict),
+    }
+}
+
+/// Shifts a number by digits; null passes.
+pub(super) fn scale(node: &mut Node<'_>, pow10: i32, strict: bool) -> Result<Outcome, Fault> {
+    let number = node.text().filter(|text| matches!(text.first(), Some(b'-' | b'0'..=b'9')));
+    let reason = if number.is_some() { Reason::Value } else { Reason::Shape };
+    match number.and_then(|text| decimal::scaled(text, pow10)) {
+        Some(new) if node.text() == Some(new.as_slice()) => Ok(Outcome::Same),
+        Some(new) => {
+            *node = Node::Made(new);
+            Ok(Outcome::Changed)
+        }
+        None if strict && !node.is_null() => Err(Fault::here(reason)),
+        None => Ok(Outcome::Same),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     steps::{self, StepLine},
 };
 use crate::{
-    adaptation::{Lookup, OperationPlan, change::Change},
+    adaptation::{Lookup, OperationPlan, Stash, change::Change},
     domain::{
         api::{Api, Service},
         time::UtcTime,
@@ -285,7 +285,8 @@ impl Account {
         forwarded.insert(snapshot.negotiator.version_header(chosen.api).clone(), entry.speaks.clone());
         let speaks = entry.speaks.to_str().unwrap_or_default();
         snapshot.negotiator.rewrite_accept(chosen.api, served, speaks, &mut forwarded);
-        let body = body::request(request, operation, &mut forwarded, verbose);
+        let mut stash = Stash::default();
+        let body = body::request(request, operation, &mut forwarded, verbose, &mut stash);
         self.told.bodies[0] = body.map_err(|refused| self.blame(0, *refused))?;
         let unchanged = |name: &HeaderName| request.headers.get_all(name).iter().eq(forwarded.get_all(name).iter());
         self.request_headers = spelled(&forwarded);
@@ -293,7 +294,7 @@ impl Account {
         let gone = request.headers.keys().filter(|name| !forwarded.contains_key(*name));
         self.told.removed = gone.map(headers::spelled).collect();
         if let Some(mut answer) = request.answer.clone() {
-            let body = body::response(&mut answer, &request.method, operation, verbose);
+            let body = body::response(&mut answer, &request.method, operation, verbose, &mut stash);
             self.told.bodies[1] = Some(body.map_err(|refused| self.blame(1, *refused))?);
         }
         Ok(())

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::request::{Answer, Request};
 use crate::{
-    adaptation::{Mode, OperationPlan, Program},
+    adaptation::{Mode, OperationPlan, Program, Stash},
     pipeline::transform::{
         Cause, TransformError, request as upwards, request::BodyTreatment, response as downwards, response::Treatment,
     },
@@ -53,11 +53,13 @@ impl BodyAccount {
 ///
 /// - `headers`: as forwarded; what describes the body is edited.
 /// - `verbose`: every step is kept.
+/// - `stash`: gains what comes back in the answer.
 pub(super) fn request(
     request: &Request,
     operation: Option<&OperationPlan>,
     headers: &mut HeaderMap,
     verbose: bool,
+    stash: &mut Stash,
 ) -> Result<Option<BodyAccount>, Box<Refused>> {
     let method = &request.method;
     // Without -d nothing is known of the body, so nothing can be wrong with it.
@@ -78,16 +80,19 @@ pub(super) fn request(
     let patch_type = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/merge-patch+json"));
     let mode = if *method == Method::PATCH || patch_type { Mode::Patch } else { Mode::Whole };
     let program = operation.request();
-    match upwards::body(operation, method, headers, body) {
+    match upwards::body(operation, method, headers, body, stash) {
         Ok(None) => Ok(Some(BodyAccount::untouched(body))),
         Ok(Some(adapted)) => Ok(Some(BodyAccount {
             before: text(body),
             text: Some(text(&adapted.body)),
             adapted: true,
-            steps: program.filter(|_| verbose).map(|program| steps(program, body, mode)).unwrap_or_default(),
+            steps: program
+                .filter(|_| verbose)
+                .map(|program| steps(program, body, mode, &Stash::default()))
+                .unwrap_or_default(),
         })),
         Err(error) => {
-            let steps = program.map(|program| steps(program, body, mode)).unwrap_or_default();
+            let steps = program.map(|program| steps(program, body, mode, &Stash::default())).unwrap_or_default();
             let place = pointer(&error).zip(program).map(|(at, program)| program.place_before(steps.len(), at));
             Err(refused(error, body, place, if verbose { steps } else { Vec::new() }))
         }
@@ -103,32 +108,34 @@ pub(super) fn response(
     method: &Method,
     operation: Option<&OperationPlan>,
     verbose: bool,
+    stash: &mut Stash,
 ) -> Result<BodyAccount, Box<Refused>> {
     let body = answer.body.clone();
     let Some(operation) = operation else { return Ok(BodyAccount::untouched(&body)) };
     let treatment = downwards::treatment(operation, method, answer.status, &mut answer.headers);
     let treatment = treatment.map_err(|error| refused(error, &body, None, Vec::new()))?;
     let Treatment::Adapt(program) = treatment else { return Ok(BodyAccount::untouched(&body)) };
-    match downwards::body(program, &mut answer.headers, &body) {
+    match downwards::body(program, &mut answer.headers, &body, stash) {
         Ok(None) => Ok(BodyAccount::untouched(&body)),
         Ok(Some(adapted)) => Ok(BodyAccount {
             before: text(&body),
             text: Some(text(&adapted.body)),
             adapted: true,
-            steps: if verbose { steps(program, &body, Mode::Whole) } else { Vec::new() },
+            steps: if verbose { steps(program, &body, Mode::Whole, stash) } else { Vec::new() },
         }),
         Err(error) => {
-            let steps = steps(program, &body, Mode::Whole);
+            let steps = steps(program, &body, Mode::Whole, stash);
             let place = pointer(&error).map(|at| program.place_after(steps.len(), at));
             Err(refused(error, &body, place, if verbose { steps } else { Vec::new() }))
         }
     }
 }
 
-fn steps(program: &Program, body: &Bytes, mode: Mode) -> Vec<BodyStep> {
+fn steps(program: &Program, body: &Bytes, mode: Mode, stash: &Stash) -> Vec<BodyStep> {
     let mut steps = Vec::new();
     // Where it fails is told by the error of the whole program.
-    let _ = program.watch(body, mode, &mut |step, body| steps.push(BodyStep { step, body: text(&body) }));
+    let _ = program
+        .watch(body, mode, &mut stash.clone(), &mut |step, body| steps.push(BodyStep { step, body: text(&body) }));
     steps
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Ops that are read but do not run yet.
-const LATER: [&str; 7] = ["scale", "split", "merge", "elem_wrap", "index", "drop_elems", "jq"];
+const LATER: [&str; 1] = ["jq"];
 /// What may stand beside an op.
 const BESIDE: [&str; 5] = ["at", "strict", "conflict", "lossy", "when"];
 
@@ -89,7 +89,6 @@ impl<'n> Shapes<'n> {
         let mut verbs = Vec::new();
         for (key, value) in members {
             match key.text().unwrap_or_default() {
-                "when" => reader.unsupported(key, "when"),
                 text if BESIDE.contains(&text) => {}
                 text if LATER.contains(&text) => {
                     reader.unsupported(key, &format!("the op {text}"));

@@ -202,12 +202,9 @@ fn remove(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
             reader.members(down, "down", &["value", "stash"])?;
             match (down.get("value"), down.get("stash")) {
                 (Some(value), None) => Comeback::Value(literal::read(value)),
-                (None, Some(stash)) => {
-                    reader.unsupported(stash, "stash");
-                    Comeback::Stash(
-                        reader.text(stash, "stash", "the name under which the exchange keeps the value")?.into(),
-                    )
-                }
+                (None, Some(stash)) => Comeback::Stash(
+                    reader.text(stash, "stash", "the name under which the exchange keeps the value")?.into(),
+                ),
                 _ => {
                     let message = "down says either a value or a stash";
                     reader.error(down, "missing-key", message, "write down: {value: ...} or down: {stash: name}");

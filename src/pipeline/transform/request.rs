@@ -11,7 +11,7 @@ use super::{
     media::{self, Media},
     validators,
 };
-use crate::adaptation::{Adapted, Mode, OperationPlan, Reason};
+use crate::adaptation::{Adapted, Mode, OperationPlan, Reason, Stash};
 
 /// What becomes of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +76,14 @@ pub fn body_treatment(
 /// Adapts a whole body that [`body_treatment`] asked for, and describes the result in `headers`.
 ///
 /// None where there is nothing to adapt: body and fields go on as they came.
+///
+/// - `stash`: gains what the response gets back.
 pub fn body(
     op: &OperationPlan,
     method: &Method,
     headers: &mut HeaderMap,
     body: &Bytes,
+    stash: &mut Stash,
 ) -> Result<Option<Adapted>, TransformError> {
     let Some(program) = op.request() else { return Ok(None) };
     if body.is_empty() {
@@ -88,7 +91,8 @@ pub fn body(
     }
     let is_patch = method == Method::PATCH || Media::of(headers) == Media::MergePatch;
     let mode = if is_patch { Mode::Patch } else { Mode::Whole };
-    let adapted = program.apply(body, mode).map_err(|error| error::blame(Side::Request, error, headers, body))?;
+    let adapted =
+        program.apply_with(body, mode, stash).map_err(|error| error::blame(Side::Request, error, headers, body))?;
     media::describe(headers, Some(adapted.body.len()));
     Ok(Some(adapted))
 }
@@ -204,7 +208,10 @@ mod tests {
         for method in [Method::POST, Method::PUT, Method::PATCH] {
             let malformed = (Code::AdaptationRequestFailed, "malformed");
             assert_eq!(refusal(body_treatment(fixture.operation(), &method, &json(), true)), malformed);
-            assert_eq!(refusal(body(fixture.operation(), &method, &mut json(), &Bytes::new())), malformed);
+            assert_eq!(
+                refusal(body(fixture.operation(), &method, &mut json(), &Bytes::new(), &mut Stash::default())),
+                malformed
+            );
             // Without a JSON type nothing was promised.
             let passed = body_treatment(fixture.operation(), &method, &HeaderMap::new(), true);
             assert_eq!(passed, Ok(BodyTreatment::Pass));
@@ -212,7 +219,7 @@ mod tests {
         for method in [Method::GET, Method::DELETE] {
             assert_eq!(body_treatment(fixture.operation(), &method, &json(), true), Ok(BodyTreatment::Pass));
             let mut sent = json();
-            assert_eq!(body(fixture.operation(), &method, &mut sent, &Bytes::new()), Ok(None));
+            assert_eq!(body(fixture.operation(), &method, &mut sent, &Bytes::new(), &mut Stash::default()), Ok(None));
             assert_eq!(sent, json());
         }
     }
@@ -225,7 +232,13 @@ mod tests {
             (TRANSFER_ENCODING, "chunked"),
             (HeaderName::from_static("content-digest"), "sha-256=:x:"),
         ]);
-        let adapted = body(fixture.operation(), &Method::POST, &mut sent, &Bytes::from_static(br#"{"a":1}"#));
+        let adapted = body(
+            fixture.operation(),
+            &Method::POST,
+            &mut sent,
+            &Bytes::from_static(br#"{"a":1}"#),
+            &mut Stash::default(),
+        );
         assert_eq!(adapted.expect("adapted").expect("a body").body, &br#"{"bb":1}"#[..]);
         assert_eq!(sent, headers(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "8")]));
     }
@@ -234,7 +247,13 @@ mod tests {
     fn a_refused_body_leaves_no_trace() {
         let fixture = Fixture::new(BOTH);
         let mut sent = json();
-        let outcome = body(fixture.operation(), &Method::POST, &mut sent, &Bytes::from_static(br#"{"a":1"#));
+        let outcome = body(
+            fixture.operation(),
+            &Method::POST,
+            &mut sent,
+            &Bytes::from_static(br#"{"a":1"#),
+            &mut Stash::default(),
+        );
         assert_eq!(refusal(outcome), (Code::AdaptationRequestFailed, "malformed"));
         assert_eq!(sent, json());
     }
@@ -250,7 +269,7 @@ mod tests {
         ] {
             let mut sent = headers(&[(CONTENT_TYPE, content_type)]);
             assert_eq!(
-                refusal(body(fixture.operation(), &Method::POST, &mut sent, &latin)),
+                refusal(body(fixture.operation(), &Method::POST, &mut sent, &latin, &mut Stash::default())),
                 expected,
                 "{content_type}"
             );
@@ -262,7 +281,8 @@ mod tests {
         let fixture = Fixture::new(DEFAULTS);
         let adapt = |method: Method, content_type| {
             let mut sent = headers(&[(CONTENT_TYPE, content_type)]);
-            let adapted = body(fixture.operation(), &method, &mut sent, &Bytes::from_static(b"{}"));
+            let adapted =
+                body(fixture.operation(), &method, &mut sent, &Bytes::from_static(b"{}"), &mut Stash::default());
             adapted.expect("adapted").expect("a body").body
         };
         assert_eq!(adapt(Method::PUT, "application/json"), &br#"{"c":"d"}"#[..]);

@@ -11,7 +11,7 @@ use super::{
     media::{self, Media},
     validators,
 };
-use crate::adaptation::{Adapted, Mode, OperationPlan, Program, Reason};
+use crate::adaptation::{Adapted, Mode, OperationPlan, Program, Reason, Stash};
 
 /// What becomes of a response body.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub enum Treatment<'p> {
 /// types pass with all their fields.
 ///
 /// - `request_method`: the client's.
-/// - `status`: the upstream's.
+/// - `status`: the upstream's; what the client gets instead is [`OperationPlan::status`].
 /// - Errors: the body would have to be adapted and cannot be: 502, whatever the status was.
 pub fn treatment<'p>(
     op: &'p OperationPlan,
@@ -81,12 +81,20 @@ pub fn treatment<'p>(
 /// Adapts a whole body with the program that [`treatment`] named, and describes the result in `headers`.
 ///
 /// None where there is nothing to adapt: the body is empty.
-pub fn body(program: &Program, headers: &mut HeaderMap, body: &Bytes) -> Result<Option<Adapted>, TransformError> {
+///
+/// - `stash`: what the request of the exchange left.
+pub fn body(
+    program: &Program,
+    headers: &mut HeaderMap,
+    body: &Bytes,
+    stash: &mut Stash,
+) -> Result<Option<Adapted>, TransformError> {
     if body.is_empty() {
         return Ok(None);
     }
-    let adapted =
-        program.apply(body, Mode::Whole).map_err(|error| error::blame(Side::Response, error, headers, body))?;
+    let adapted = program
+        .apply_with(body, Mode::Whole, stash)
+        .map_err(|error| error::blame(Side::Response, error, headers, body))?;
     media::describe(headers, Some(adapted.body.len()));
     Ok(Some(adapted))
 }
@@ -239,7 +247,7 @@ mod tests {
         else {
             panic!("to be adapted")
         };
-        let outcome = body(program, &mut headers, &Bytes::from_static(text));
+        let outcome = body(program, &mut headers, &Bytes::from_static(text), &mut Stash::default());
         (headers, outcome.map(|adapted| adapted.map(|adapted| adapted.body)).map_err(|error| error.reason()))
     }
 
