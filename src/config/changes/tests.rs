@@ -134,7 +134,7 @@ fn the_members_of_an_op_may_be_pointers_into_one_object() {
     let mut findings = Vec::new();
     let changes = read(&root, Path::new("."), &mut Vec::new(), &mut findings);
     assert!(findings.is_empty(), "{findings:?}");
-    let places: Vec<String> = changes[0].operations[0].request.iter().map(|edit| edit.at.to_string()).collect();
+    let places: Vec<String> = changes[0].0.operations[0].request.iter().map(|edit| edit.at.to_string()).collect();
     assert_eq!(places, ["/x/y", "/y"]);
 }
 

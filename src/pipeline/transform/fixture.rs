@@ -31,8 +31,9 @@ impl Fixture {
         let mut findings = Vec::new();
         let changes = changes::read(&root, Path::new("."), &mut Vec::new(), &mut findings);
         assert!(findings.is_empty(), "{findings:?}");
-        let plan = Plan::compile(&[(&changes[0], Direction::Up)], &changes[0].from);
-        Self { plan, endpoint: changes[0].operations[0].endpoint.clone() }
+        let (change, _) = &changes[0];
+        let plan = Plan::compile(&[(change, Direction::Up)], &change.from);
+        Self { plan, endpoint: change.operations[0].endpoint.clone() }
     }
 
     pub(super) fn operation(&self) -> &OperationPlan {
