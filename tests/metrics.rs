@@ -1,4 +1,6 @@
-use crate::support::{Gateway, Upstream, day, eventually, fill, metrics::Metrics};
+use crate::support::{
+    Gateway, Upstream, day, eventually, fill, frames::Frames, metrics::Metrics, plain, upstream::Refusing,
+};
 
 const YAML: &str = r#"
 versioning: {resolve: [{header: X-API-Version}]}
@@ -196,6 +198,51 @@ fn the_gateways_own_metrics_have_their_names() {
     assert_eq!(metrics.sum("vergate_build_info", &[]), 1.0);
     assert_eq!(metrics.sum("vergate_request_duration_seconds_count", &[]), 1.0);
     assert_eq!(metrics.sum("vergate_request_duration_seconds_bucket", &[("le", "+Inf")]), 1.0);
+}
+
+#[test]
+fn open_connections_are_shown_by_what_they_speak() {
+    let (gateway, _up) = world();
+    let speaking = |protocol: &str, wanted: f64| {
+        counted(&gateway, "vergate_connections", &[("protocol", protocol)], wanted);
+    };
+    let silent = gateway.client();
+    speaking("none", 1.0);
+    let mut http1 = gateway.client();
+    http1.write("GET /shop/items/7 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(http1.read().status, 200);
+    let mut http2 = Frames::connect(gateway.addr());
+    http2.get(1, "/shop/items/7");
+    assert_eq!(http2.status(1), 200);
+    for protocol in ["none", "http/1", "h2"] {
+        speaking(protocol, 1.0);
+    }
+    drop((silent, http1, http2));
+    for protocol in ["none", "http/1", "h2"] {
+        speaking(protocol, 0.0);
+    }
+    assert_eq!(gateway.metrics().sum("vergate_connections_total", &[]), 3.0);
+}
+
+#[test]
+fn connections_to_upstreams_are_counted_new_used_again_and_failed() {
+    let (gateway, up) = world();
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/shop/items/7", &[]).status, 200);
+    }
+    let metrics = gateway.metrics();
+    let server = up.addr.to_string();
+    for (name, wanted) in [
+        ("vergate_upstream_pool_misses_total", up.connections() as f64),
+        ("vergate_upstream_pool_hits_total", 3.0 - up.connections() as f64),
+        ("vergate_upstream_connect_failures_total", 0.0),
+    ] {
+        assert_eq!(metrics.sum(name, &[("upstream", "main"), ("server", &server)]), wanted, "{name}");
+    }
+    let nobody = Refusing::new();
+    let gateway = Gateway::start(&format!("workers: 1\n{}", plain(&nobody.url())));
+    gateway.get("/items", &[]).problem(502, "upstream_unreachable");
+    assert!(gateway.metrics().sum("vergate_upstream_connect_failures_total", &[]) >= 1.0);
 }
 
 #[test]

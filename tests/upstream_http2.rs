@@ -243,6 +243,7 @@ fn a_refused_stream_is_sent_again_even_a_post() {
     let broken = Http2Upstream::new(async |mut call: Call| call.respond.send_reset(h2::Reason::INTERNAL_ERROR));
     let gateway = h2c(&broken);
     gateway.call("POST", "/items", &[], "").problem(502, "upstream_reset");
+    assert_eq!(gateway.metrics().sum("vergate_upstream_http2_resets_total", &[]), 1.0);
 }
 
 #[test]
@@ -259,6 +260,7 @@ fn an_answer_cut_short_is_not_passed_off_as_complete() {
         client.write("GET /items HTTP/1.1\r\nHost: shop.example\r\n\r\n");
         let bytes = client.read_to_close();
         assert!(!bytes.ends_with(b"0\r\n\r\n"), "{reason:?}: {}", String::from_utf8_lossy(&bytes));
+        assert_eq!(gateway.metrics().sum("vergate_upstream_http2_resets_total", &[]), 1.0, "{reason:?}");
     }
 }
 

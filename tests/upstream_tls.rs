@@ -44,6 +44,9 @@ fn an_https_server_is_asked_by_name_and_its_connection_is_used_again() {
     assert_eq!(front.greetings(), [Greeting { server_name: Some("localhost".into()), alpn: None }]);
     assert_eq!(upstream.last().header("Host").as_deref(), Some("shop.example"));
     assert_eq!((upstream.connections(), upstream.last().nth), (1, 2));
+    let counted = |name: &str| gateway.metrics().sum(name, &[("upstream", "main")]);
+    assert_eq!(counted("vergate_upstream_tls_handshakes_total"), 1.0);
+    assert_eq!(counted("vergate_upstream_tls_resumptions_total"), 0.0);
 }
 
 #[test]

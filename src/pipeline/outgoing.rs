@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -235,7 +234,6 @@ fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
 pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: Prepared) -> Result<Answer, Refused> {
     // Nothing was waited for unless the body was read: only who wants to know the gateway's own time looks again.
     let since = if prepared.adapt || exchange.is_timed() { Instant::now() } else { exchange.started };
-    let waits = Cell::default();
     let Lines { forwarded, via, request_id } = &prepared.lines;
     let (name, id): (&[u8], &[u8]) = match request_id {
         true => (b"x-request-id: ", exchange.request_id.as_bytes()),
@@ -249,7 +247,7 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
         deadlines: &exchange.worker.deadlines,
         patience: &passage.patience,
         client: exchange.client,
-        waits: &waits,
+        waits: &exchange.timings.waits,
         upgrade: passage.upgrade.is_some(),
         interim: &|status, mut fields| {
             let present = Present::of(&fields);
@@ -258,9 +256,7 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
             exchange.link.interim(status, &fields);
         },
     };
-    let outcome = passage.group.send(prepared.request, terms).await;
-    exchange.timings.waits = waits.get();
-    match outcome {
+    match passage.group.send(prepared.request, terms).await {
         Ok(answer) => {
             exchange.upstream_answered(since);
             Ok(answer)

@@ -5,14 +5,14 @@ use std::{cell::Cell, time::Duration};
 /// What was waited for, and until when there was an answer.
 ///
 /// Only kept where the log asks for it: each look at the clock costs what a header field does.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Timings {
     /// Until the answer's head was about to be written.
     pub first_byte: Option<Duration>,
     /// Of that, what was spent waiting for client and upstream.
     waited: Duration,
     /// Waits for the upstream, before a connection could carry the request.
-    pub waits: Waits,
+    pub waits: Cell<Waits>,
 }
 
 /// Waits for a connection, over all tries.

@@ -31,7 +31,7 @@ use crate::{
     config::{Config, Listener, ListenerId},
     descriptors::RESERVE,
     domain::upstream::{Server, Upstream},
-    telemetry::{AccessLog, Counter, Gauge, Http2Cells, Metrics},
+    telemetry::{AccessLog, ConnectionCells, Counter, Gauge, Http2Cells, Metrics},
 };
 
 type Pools = HashMap<(String, Server), Rc<ServerPool>>;
@@ -152,6 +152,8 @@ pub struct Worker {
     pub draining: Rc<Cell<bool>>,
     /// Requests being served by this worker.
     pub in_flight: Gauge,
+    /// What is counted of connections.
+    pub connections: ConnectionCells,
     /// What is counted of HTTP/2 connections.
     pub http2: Http2Cells,
     loaded: RefCell<Rc<Loaded>>,
@@ -223,6 +225,7 @@ impl Worker {
     /// A worker that begins with `snapshot`.
     pub fn new(shared: Arc<Shared>, snapshot: Snapshot) -> Rc<Self> {
         let (in_flight, http2) = (shared.metrics.in_flight(), shared.metrics.http2());
+        let connections = shared.metrics.connections();
         let shed = Shed {
             memory: shared.metrics.shed("memory"),
             requests_in_flight: shared.metrics.shed("requests_in_flight"),
@@ -241,6 +244,7 @@ impl Worker {
             leaving: Cell::new(false),
             draining: Rc::default(),
             in_flight,
+            connections,
             http2,
             loaded,
             index,

@@ -17,6 +17,6 @@ pub mod series;
 pub use access_log::{AccessLog, Format};
 pub use cells::{Counter, Gauge, Histogram};
 pub use diagnostics::init;
-pub use metrics::{Http2Cells, Metrics, NONE};
+pub use metrics::{ConnectionCells, Http2Cells, Metrics, NONE};
 pub use record::{Record, Target};
 pub use series::OTHER;

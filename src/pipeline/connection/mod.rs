@@ -23,7 +23,7 @@ use super::{
     },
     worker::{Slot, Worker},
 };
-use crate::config::Listener;
+use crate::{config::Listener, telemetry::Gauge};
 
 /// How long a closed connection's remaining bytes are read, so that the last answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -50,8 +50,7 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStrea
     let per_client = config.limits.connections_per_client;
     // An open connection must not keep a replaced snapshot alive.
     drop(loaded);
-    worker.open.set(worker.open.get() + 1);
-    let _open = Open(Rc::clone(&worker));
+    let mut open = Open::count(&worker);
     let entry = Entry::of(&listener, peer);
     drop(listener);
     let due = entry.is_some().then(|| worker.deadlines.after(timeouts.request_header));
@@ -83,7 +82,9 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStrea
         link.first_head_by(due);
     }
     let spoken = poll_fn(|cx| wire.poll_protocol(cx)).await;
-    match spoken.filter(|spoken| agreed.is_none_or(|agreed| agreed == *spoken)) {
+    let spoken = spoken.filter(|spoken| agreed.is_none_or(|agreed| agreed == *spoken));
+    open.speaks(spoken);
+    match spoken {
         Some(Protocol::Http1) => http1::serve(worker, link, wire).await,
         // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
         Some(Protocol::Http2) => {
@@ -101,12 +102,41 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStrea
     drop(slot);
 }
 
-/// Counts an open connection of this worker.
-struct Open(Rc<Worker>);
+/// Counts an open connection of this worker, under what it speaks.
+struct Open {
+    worker: Rc<Worker>,
+    spoken: Option<Protocol>,
+}
+
+impl Open {
+    fn count(worker: &Rc<Worker>) -> Self {
+        worker.open.set(worker.open.get() + 1);
+        worker.connections.accepted.inc();
+        let open = Self { worker: Rc::clone(worker), spoken: None };
+        open.gauge().inc();
+        open
+    }
+
+    fn speaks(&mut self, protocol: Option<Protocol>) {
+        self.gauge().dec();
+        self.spoken = protocol;
+        self.gauge().inc();
+    }
+
+    fn gauge(&self) -> &Gauge {
+        let cells = &self.worker.connections;
+        match self.spoken {
+            None => &cells.unknown,
+            Some(Protocol::Http1) => &cells.http1,
+            Some(Protocol::Http2) => &cells.http2,
+        }
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        self.gauge().dec();
+        self.worker.open.set(self.worker.open.get() - 1);
     }
 }
 

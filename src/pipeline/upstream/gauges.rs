@@ -16,7 +16,7 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
     Family { name, help, kind: Kind::Counter }
 }
 
-const FAMILIES: [Family; 13] = [
+const FAMILIES: [Family; 17] = [
     gauge("vergate_upstream_healthy", "1 while requests are sent to the server, else 0."),
     gauge("vergate_upstream_breaker_open", "1 while the server cannot be connected to and is only probed."),
     gauge("vergate_upstream_requests_in_flight", "Requests the server is busy with."),
@@ -25,6 +25,10 @@ const FAMILIES: [Family; 13] = [
     counter("vergate_upstream_requests_total", "Requests sent to the server; each try counts."),
     counter("vergate_upstream_pool_hits_total", "Tries that found an idle connection."),
     counter("vergate_upstream_pool_misses_total", "Tries that found none and had to connect."),
+    counter("vergate_upstream_connect_failures_total", "Connections to the server that could not be opened."),
+    counter("vergate_upstream_tls_handshakes_total", "TLS handshakes with the server that were done."),
+    counter("vergate_upstream_tls_resumptions_total", "Of these, those that went on with an earlier session."),
+    counter("vergate_upstream_http2_resets_total", "HTTP/2 streams the server reset."),
     counter("vergate_upstream_ejections_total", "Times the server was kept out because it failed too often in a row."),
     gauge("vergate_upstream_queue_length", "Requests that wait because the server has all connections it may have."),
     counter(
@@ -52,6 +56,10 @@ pub fn show(fleet: &Arc<Fleet>, metrics: &Metrics) {
                 totals.requests,
                 totals.hits,
                 totals.misses,
+                totals.connect_failures,
+                totals.handshakes,
+                totals.resumed,
+                totals.resets,
                 condition.ejections(),
                 waiting as u64,
                 turned_away,

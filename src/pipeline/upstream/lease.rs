@@ -22,6 +22,11 @@ impl Active {
         pool.tally.active.inc();
         Self(Rc::clone(pool))
     }
+
+    /// The server reset its stream.
+    pub(super) fn reset(&self) {
+        self.0.tally.resets.inc();
+    }
 }
 
 impl Drop for Active {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
@@ -220,7 +221,14 @@ impl ServerPool {
     ) -> Result<(UpstreamIo, Open), ConnectError> {
         let guard = self.guard.borrow().clone();
         let places = (&self.addresses, &guard);
-        let (socket, address) = connect::open(&self.server, places, deadlines.now(), options.connect).await?;
+        let opened = connect::open(&self.server, places, deadlines.now(), options.connect).await;
+        let (socket, address) = opened.inspect_err(|_| self.tally.connect_failures.inc())?;
+        if let Socket::Tls(stream) = &socket {
+            self.tally.handshakes.inc();
+            if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+                self.tally.resumed.inc();
+            }
+        }
         let open = Open::new(&self.tally);
         Ok((UpstreamIo::new(socket, address, Rc::clone(deadlines), options.write), open))
     }

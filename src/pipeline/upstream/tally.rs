@@ -46,6 +46,14 @@ pub struct Tally {
     pub connections: Own,
     /// Connections idle now.
     pub idle: Own,
+    /// Connections that could not be opened, those of health checks among them.
+    pub connect_failures: Own,
+    /// TLS handshakes that were done.
+    pub handshakes: Own,
+    /// Of these, those that went on with an earlier session.
+    pub resumed: Own,
+    /// HTTP/2 streams the server reset.
+    pub resets: Own,
 }
 
 /// What all workers counted about one server.
@@ -58,6 +66,10 @@ pub struct Totals {
     pub misses: u64,
     pub connections: u64,
     pub idle: u64,
+    pub connect_failures: u64,
+    pub handshakes: u64,
+    pub resumed: u64,
+    pub resets: u64,
 }
 
 impl Totals {
@@ -71,6 +83,10 @@ impl Totals {
             misses: self.misses + tally.misses.value(),
             connections: self.connections + tally.connections.value(),
             idle: self.idle + tally.idle.value(),
+            connect_failures: self.connect_failures + tally.connect_failures.value(),
+            handshakes: self.handshakes + tally.handshakes.value(),
+            resumed: self.resumed + tally.resumed.value(),
+            resets: self.resets + tally.resets.value(),
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Stream {
     left: Option<u64>,
     done: bool,
     _slot: Slot,
-    _active: Active,
+    active: Active,
 }
 
 impl Stream {
@@ -37,7 +37,7 @@ impl Stream {
         let length = fields.get(header::CONTENT_LENGTH).filter(|_| !bodiless);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let done = body.is_end_stream() && pump.is_none();
-        Self { body, pump, left, done, _slot: slot, _active: active }
+        Self { body, pump, left, done, _slot: slot, active }
     }
 
     /// Whether nothing more comes.
@@ -94,6 +94,9 @@ impl Stream {
 
     fn fail(&mut self, error: h2::Error) -> Poll<Option<Result<Frame<Bytes>, DownloadError>>> {
         self.done = true;
+        if error.is_reset() && error.is_remote() {
+            self.active.reset();
+        }
         Poll::Ready(Some(Err(match error.is_io() {
             true => DownloadError::Broken(error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())),
             false => DownloadError::Broken(io::Error::other(error)),

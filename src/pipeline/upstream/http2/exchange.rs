@@ -102,7 +102,12 @@ pub async fn send(
         Err(Trouble::Malformed) => {
             Err(Failure::Begun(UpstreamError::Invalid { server: name.to_owned(), source: None }))
         }
-        Err(Trouble::Stream(error)) => Err(sending.failure(error, request, &connection, name)),
+        Err(Trouble::Stream(error)) => {
+            if error.is_reset() && error.is_remote() {
+                active.reset();
+            }
+            Err(sending.failure(error, request, &connection, name))
+        }
     }
 }
 
