@@ -21,6 +21,7 @@ pub mod tls;
 pub mod config;
 pub mod contract;
 pub mod proof;
+pub mod infer;
 pub mod telemetry;
 pub mod pipeline;
 pub mod admin;

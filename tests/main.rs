@@ -40,6 +40,8 @@ mod health;
 mod hostile;
 /// HTTP/2 frame by frame: what honest clients may do, and what others may not (RFC 9113).
 mod http2;
+/// `vergate infer`: what it proposes is what `check` takes and the gateway does.
+mod infer;
 /// Laws of paths, queries and fields, on random requests to the running gateway.
 mod laws;
 /// Memory and descriptors after many requests.

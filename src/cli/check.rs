@@ -4,16 +4,13 @@ use std::{io::Error, path::Path, process::ExitCode};
 
 use serde::Serialize;
 
-use super::CheckArgs;
+use super::{CheckArgs, UNUSABLE};
 use crate::clock;
 use crate::config::checked::{self, Outcome};
 use crate::config::{Config, Finding, LoadError, Severity};
 use crate::contract;
 use crate::domain::{api::Api, time::UtcTime};
 use crate::proof::documents;
-
-/// Exit code for a file that is not there.
-const UNUSABLE: u8 = 2;
 
 /// Verifies a configuration and lists everything that is wrong with it on stdout.
 ///

@@ -18,15 +18,12 @@ use std::{
 };
 
 use self::{account::Account, page::Page, request::Request};
-use super::ExplainArgs;
+use super::{ExplainArgs, UNUSABLE};
 use crate::{
     clock,
     config::{self, LoadError},
     pipeline::snapshot::Snapshot,
 };
-
-/// Exit code for arguments or a file that cannot be used.
-const UNUSABLE: u8 = 2;
 
 /// Does what `vergate explain` asks for.
 ///

@@ -12,8 +12,12 @@ use crate::domain::time::UtcTime;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod infer;
 pub mod run;
 pub mod schema;
+
+/// Exit code for arguments or a file that cannot be used.
+const UNUSABLE: u8 = 2;
 
 /// An API gateway that keeps every API version alive until its last caller has left.
 #[derive(Clone, Debug, Parser)]
@@ -33,6 +37,8 @@ pub enum Verb {
     Check(CheckArgs),
     /// Show how one request would be treated, without any network traffic.
     Explain(ExplainArgs),
+    /// Propose a first change from examples of two versions.
+    Infer(InferArgs),
     /// See it work: sample backends and the gateway on the example configuration.
     Demo(DemoArgs),
     /// Print the JSON Schema (2020-12) of gateway.yaml, for editors.
@@ -106,6 +112,35 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
+/// `vergate infer`.
+#[derive(Clone, Debug, Args)]
+pub struct InferArgs {
+    /// A JSON document of the older version; may be repeated, each with its --to.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub from: Vec<PathBuf>,
+    /// The same document in the newer version.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub to: Vec<PathBuf>,
+    /// The operation whose bodies these are.
+    #[arg(long, value_name = "METHOD /PATH", default_value = "POST /")]
+    pub operation: String,
+    /// The documents are response bodies (2xx); else they are request bodies.
+    #[arg(long)]
+    pub response: bool,
+    /// The older version.
+    #[arg(long, value_name = "VERSION", default_value = "1")]
+    pub older: String,
+    /// The newer version.
+    #[arg(long, value_name = "VERSION", default_value = "2")]
+    pub newer: String,
+    /// The change's name; OLDER-to-NEWER if not given.
+    #[arg(long, value_name = "NAME")]
+    pub change: Option<String>,
+    /// Print JSON: {yaml, ops, unsure, not_reached}.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `vergate demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
@@ -143,6 +178,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Infer(args) => infer::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Schema(_) => schema::run(),
         Verb::Completions(args) => schema::completions(&args),
