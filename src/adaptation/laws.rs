@@ -310,6 +310,25 @@ proptest! {
     }
 
     #[test]
+    fn elements_adapted_while_they_are_read_are_what_a_tree_of_them_makes(edits in vec((select(vec!["/b/[]", "/b/[]", "/c/b/[]", "/[]", ""]), any_edit()), 1..5), elements in vec(value(), 0..5), around in value(), form in 0..5) {
+        let list = format!("[ {} ]", elements.join(" , "));
+        let body = Bytes::from(match form {
+            0 => list,
+            1 => format!("{{\"b\": {list}, \"a\": {around}}}"),
+            2 => format!("{{\"a\": {around} , \"b\":{list} , \"b\": {list}}}"),
+            3 => format!("{{\"c\":{{\"a\": {around}, \"b\":{list}}}, \"b\": {around} }}"),
+            _ => format!("{{\"b\": {list}, \"c\": {{ \"b\": {list} }}}}"),
+        });
+        let edits: Vec<Edit> = edits.into_iter().map(|(at, edit)| Edit { at: pointer(at), ..edit }).collect();
+        for direction in [Up, Down] {
+            let program = Program::fuse([("c", edits.as_slice(), direction)]).expect("not empty");
+            let streamed = program.apply(&body, Mode::Whole).map(|adapted| Some(adapted.body));
+            let together = program.trace(&body, Mode::Whole).map(|lines| lines.last().map(|(_, body)| body.clone()));
+            prop_assert_eq!(streamed, together);
+        }
+    }
+
+    #[test]
     fn a_program_makes_json_of_json_and_panics_at_nothing(edits in vec(any_edit(), 1..5), mut body in value().prop_map(String::into_bytes), cut in any::<prop::sample::Index>(), byte in any::<u8>(), mutate in 0..4_u8) {
         let at = cut.index(body.len());
         match mutate {

@@ -1,203 +1,203 @@
 //! Where JSON values end (RFC 8259): validated and skipped, without opening anything.
 //!
-//! Functions over a text and a place in it, no state: what most of a body goes through. Every
-//! function that returns a place stands behind what it has read.
+//! What most of a body goes through. Functions take the rest of a text and return what is left
+//! behind what they have read; none for what is no JSON.
+
+mod gaps;
 
 use wide::u8x16;
 
+use self::gaps::Gaps;
 use super::error::Reason;
 
 /// Open containers, objects and arrays together, that a body may have.
 pub(super) const DEPTH_MAX: usize = 128;
 
-type Place = Result<usize, Reason>;
-
-/// The first place at or behind `at` that is no whitespace; the end of the text if there is none.
+/// The rest from the first byte that is no whitespace.
 #[inline]
-pub(super) fn past_space(text: &[u8], at: usize) -> usize {
-    // Most values have none or one space around them.
-    if text.get(at).is_none_or(|byte| *byte > b' ') {
-        return at;
+pub(super) fn past_space(mut rest: &[u8]) -> &[u8] {
+    while let [b' ' | b'\n' | b'\t' | b'\r', tail @ ..] = rest {
+        rest = tail;
     }
-    let mut at = at;
-    while text.get(at).is_some_and(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r')) {
-        at += 1;
-    }
-    at
+    rest
 }
 
-/// Skips the value that begins at `at`, whatever it holds.
+/// Which containers are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Nesting {
+    depth: usize,
+    /// The innermost one is the lowest bit; 1 is an object.
+    kinds: u128,
+}
+
+impl Nesting {
+    fn enter(&mut self, object: bool) {
+        self.depth += 1;
+        self.kinds = self.kinds << 1 | u128::from(object);
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+        self.kinds >>= 1;
+    }
+
+    fn in_object(self) -> bool {
+        self.kinds & 1 == 1
+    }
+}
+
+/// Skips the value that `rest` begins with, whatever it holds.
 ///
 /// - `outer`: how many containers are open around it, at most [`DEPTH_MAX`].
 /// - Errors: what comes first in the text, a syntax error or a container too many.
 ///
 /// Depth is a counter and kinds are a bit each, so no input makes it recurse.
-pub(super) fn value(text: &[u8], mut at: usize, outer: usize) -> Place {
+pub(super) fn value(mut rest: &[u8], outer: usize) -> Result<&[u8], Reason> {
     let room = DEPTH_MAX - outer;
-    let (mut depth, mut kinds) = (0, 0_u128);
+    let mut open = Nesting::default();
+    let mut gaps = Gaps::default();
     'value: loop {
-        match text.get(at) {
-            Some(b'"') => at = string(text, at + 1)?,
-            Some(b'-' | b'0'..=b'9') => at = number(text, at)?,
-            Some(b'{') => {
-                if depth == room {
-                    return Err(Reason::Depth);
-                }
-                at = past_space(text, at + 1);
-                if text.get(at) != Some(&b'}') {
-                    (depth, kinds) = (depth + 1, kinds << 1 | 1);
-                    at = name(text, at)?;
+        rest = match rest {
+            [b'"', tail @ ..] => {
+                gaps.end(rest, open);
+                string(tail).ok_or(Reason::Malformed)?
+            }
+            [b'{' | b'[', ..] if open.depth == room => return Err(Reason::Depth),
+            [b'{', tail @ ..] => match past_space(tail) {
+                [b'}', tail @ ..] => tail,
+                tail => {
+                    open.enter(true);
+                    rest = name(tail).ok_or(Reason::Malformed)?;
                     continue;
                 }
-                at += 1;
-            }
-            Some(b'[') => {
-                if depth == room {
-                    return Err(Reason::Depth);
-                }
-                at = past_space(text, at + 1);
-                if text.get(at) != Some(&b']') {
-                    (depth, kinds) = (depth + 1, kinds << 1);
+            },
+            [b'[', tail @ ..] => match past_space(tail) {
+                [b']', tail @ ..] => tail,
+                tail => {
+                    open.enter(false);
+                    rest = tail;
                     continue;
                 }
-                at += 1;
+            },
+            _ => {
+                gaps.end(rest, open);
+                number_or_word(rest).ok_or(Reason::Malformed)?
             }
-            _ => at = word(text, at)?,
+        };
+        if open.depth == 0 {
+            return Ok(rest);
         }
-        while depth > 0 {
-            at = past_space(text, at);
-            let in_object = kinds & 1 == 1;
-            match text.get(at) {
-                Some(b',') => {
-                    at = past_space(text, at + 1);
-                    if in_object {
-                        at = name(text, at)?;
+        if let Some(next) = gaps.skip(rest, &mut open) {
+            rest = next;
+            continue;
+        }
+        while open.depth > 0 {
+            rest = match past_space(rest) {
+                [b',', tail @ ..] => {
+                    rest = past_space(tail);
+                    if open.in_object() {
+                        rest = name(rest).ok_or(Reason::Malformed)?;
                     }
                     continue 'value;
                 }
-                Some(b'}') if in_object => {}
-                Some(b']') if !in_object => {}
+                [b'}', tail @ ..] if open.in_object() => tail,
+                [b']', tail @ ..] if !open.in_object() => tail,
                 _ => return Err(Reason::Malformed),
-            }
-            (at, depth, kinds) = (at + 1, depth - 1, kinds >> 1);
+            };
+            open.leave();
         }
-        return Ok(at);
+        return Ok(rest);
     }
 }
 
 /// Skips a name, its colon and the space around that.
 #[inline]
-fn name(text: &[u8], at: usize) -> Place {
-    if text.get(at) != Some(&b'"') {
-        return Err(Reason::Malformed);
-    }
-    colon(text, string(text, at + 1)?)
+fn name(rest: &[u8]) -> Option<&[u8]> {
+    let [b'"', rest @ ..] = rest else { return None };
+    colon(string(rest)?)
 }
 
 /// Skips a colon and the space around it.
 #[inline]
-pub(super) fn colon(text: &[u8], at: usize) -> Place {
-    let at = past_space(text, at);
-    if text.get(at) == Some(&b':') { Ok(past_space(text, at + 1)) } else { Err(Reason::Malformed) }
+pub(super) fn colon(rest: &[u8]) -> Option<&[u8]> {
+    match past_space(rest) {
+        [b':', tail @ ..] => Some(past_space(tail)),
+        _ => None,
+    }
 }
 
 /// Skips the rest of a string whose first quote has been read.
 #[inline]
-pub(super) fn string(text: &[u8], at: usize) -> Place {
-    let mut at = plain_until(text, at);
-    while text.get(at) != Some(&b'"') {
-        at = plain_until(text, escape(text, at)?);
-    }
-    Ok(at + 1)
-}
-
-fn escape(text: &[u8], at: usize) -> Place {
-    match text.get(at..) {
-        Some([b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..]) => Ok(at + 2),
-        Some([b'\\', b'u', digits @ ..]) if digits.iter().take(4).filter(|d| d.is_ascii_hexdigit()).count() == 4 => {
-            Ok(at + 6)
-        }
-        _ => Err(Reason::Malformed),
-    }
-}
-
-fn word(text: &[u8], at: usize) -> Place {
-    match text.get(at..) {
-        Some([b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..]) => Ok(at + 4),
-        Some([b'f', b'a', b'l', b's', b'e', ..]) => Ok(at + 5),
-        _ => Err(Reason::Malformed),
+pub(super) fn string(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let special = match rest.split_first_chunk() {
+            Some((chunk, tail)) => match special_in(chunk) {
+                Some(at) => at,
+                None => {
+                    rest = tail;
+                    continue;
+                }
+            },
+            None => rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?,
+        };
+        rest = match rest.get(special..)? {
+            [b'"', tail @ ..] => return Some(tail),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', tail @ ..] => tail,
+            [b'\\', b'u', a, b, c, d, tail @ ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => tail,
+            _ => return None,
+        };
     }
 }
 
-/// Skips a number.
 #[inline]
-fn number(text: &[u8], at: usize) -> Place {
-    // Nearly all numbers are short and have neither sign nor exponent: one look finds their digits.
-    if let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let digits = digits_in(chunk);
-        let whole = digits.trailing_ones() as usize;
-        let canonical = whole == 1 || chunk[0] != b'0';
-        if whole > 0 && whole < CHUNK_BYTES && canonical {
-            let end = match chunk[whole] {
-                b'.' => whole + 1 + (digits >> (whole + 1)).trailing_ones() as usize,
-                _ => whole,
-            };
-            if end < CHUNK_BYTES && end != whole + 1 && !matches!(chunk[end], b'.' | b'e' | b'E') {
-                return Ok(at + end);
-            }
-        }
+fn number_or_word(rest: &[u8]) -> Option<&[u8]> {
+    match rest {
+        [b't', b'r', b'u', b'e', tail @ ..] | [b'n', b'u', b'l', b'l', tail @ ..] => Some(tail),
+        [b'f', b'a', b'l', b's', b'e', tail @ ..] => Some(tail),
+        _ => short_number(rest).or_else(|| number(rest)),
     }
-    any_number(text, at)
 }
 
-fn any_number(text: &[u8], at: usize) -> Place {
-    let mut at = at + usize::from(text.get(at) == Some(&b'-'));
-    at = if text.get(at) == Some(&b'0') { at + 1 } else { digits(text, at)? };
-    if text.get(at) == Some(&b'.') {
-        at = digits(text, at + 1)?;
-    }
-    if let Some(b'e' | b'E') = text.get(at) {
-        at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        at = digits(text, at)?;
-    }
-    Ok(at)
-}
-
-/// A bit for each byte that is a digit; the first byte is the lowest bit.
+/// Skips a number without sign and exponent, as nearly all are: one look finds its digits.
+///
+/// None for all others, and for what is none.
 #[inline]
-fn digits_in(chunk: &[u8; CHUNK_BYTES]) -> u32 {
-    let values = u8x16::new(*chunk) - u8x16::splat(b'0');
-    values.min(u8x16::splat(9)).simd_eq(values).to_bitmask()
+fn short_number(rest: &[u8]) -> Option<&[u8]> {
+    let chunk = rest.first_chunk()?;
+    let digits = digits_in(chunk);
+    let whole = digits.trailing_ones() as usize;
+    let end = match chunk.get(whole)? {
+        b'.' => whole + 1 + (digits >> (whole + 1)).trailing_ones() as usize,
+        _ => whole,
+    };
+    let is_short = whole > 0 && end != whole + 1 && (whole == 1 || chunk[0] != b'0');
+    let tail = rest.get(end..)?;
+    (is_short && end < CHUNK_BYTES && !matches!(chunk.get(end)?, b'.' | b'e' | b'E')).then_some(tail)
+}
+
+fn number(rest: &[u8]) -> Option<&[u8]> {
+    let mut rest = match rest.strip_prefix(b"-").unwrap_or(rest) {
+        [b'0', tail @ ..] => tail,
+        unsigned => digits(unsigned)?,
+    };
+    if let [b'.', tail @ ..] = rest {
+        rest = digits(tail)?;
+    }
+    match rest {
+        [b'e' | b'E', b'+' | b'-', tail @ ..] | [b'e' | b'E', tail @ ..] => digits(tail),
+        _ => Some(rest),
+    }
 }
 
 /// Skips at least one digit.
-#[inline]
-fn digits(text: &[u8], at: usize) -> Place {
-    let mut end = at;
-    while text.get(end).is_some_and(u8::is_ascii_digit) {
-        end += 1;
-    }
-    if end == at { Err(Reason::Malformed) } else { Ok(end) }
-}
-
-/// The first quote, backslash or control character at or behind `at`, or the end of the text.
-#[inline]
-fn plain_until(text: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        if let Some(found) = special_in(chunk) {
-            return at + found;
-        }
-        at += CHUNK_BYTES;
-    }
-    while text.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)) {
-        at += 1;
-    }
-    at
+fn digits(rest: &[u8]) -> Option<&[u8]> {
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(end..).filter(|_| end > 0)
 }
 
 const CHUNK_BYTES: usize = 16;
 
-/// Compares sixteen bytes at once.
+/// The first quote, backslash or control character.
 #[inline]
 fn special_in(chunk: &[u8; CHUNK_BYTES]) -> Option<usize> {
     let bytes = u8x16::new(*chunk);
@@ -205,6 +205,13 @@ fn special_in(chunk: &[u8; CHUNK_BYTES]) -> Option<usize> {
     let found = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | control;
     let places = found.to_bitmask();
     (places != 0).then_some(places.trailing_zeros() as usize)
+}
+
+/// A bit for each byte that is a digit; the first byte is the lowest bit.
+#[inline]
+fn digits_in(chunk: &[u8; CHUNK_BYTES]) -> u32 {
+    let values = u8x16::new(*chunk) - u8x16::splat(b'0');
+    values.min(u8x16::splat(9)).simd_eq(values).to_bitmask()
 }
 
 #[cfg(test)]
@@ -215,9 +222,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_chunk_at_a_time_search_finds_the_first(text in prop::collection::vec(prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>(), 0x1e_u8..0x24], 0..70)) {
-            let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(text.len());
-            prop_assert_eq!(plain_until(&text, 0), expected);
+        fn the_first_special_byte_of_a_chunk_is_found(chunk in prop::array::uniform16(prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>(), 0x1e_u8..0x24, 0x40_u8..0x7f])) {
+            let expected = chunk.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            prop_assert_eq!(special_in(&chunk), expected);
+        }
+
+        #[test]
+        fn what_is_skipped_as_a_short_number_is_one(text in "-?[0-9]{0,9}[.]?[0-9]{0,9}[eE+-]?[0-9]{0,2}[,} \\]x.]{1,2}.{0,16}") {
+            if let Some(tail) = short_number(text.as_bytes()) {
+                prop_assert_eq!(number(text.as_bytes()), Some(tail));
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod program;
 pub mod stash;
 pub mod walk;
+mod arrays;
 mod lexer;
 mod decimal;
 mod route;

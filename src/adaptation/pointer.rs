@@ -45,6 +45,16 @@ pub enum Segment {
     Values,
 }
 
+impl Segment {
+    /// The member's name; none for `[]` and `{}`.
+    pub fn name(&self) -> Option<&Name> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Each | Self::Values => None,
+        }
+    }
+}
+
 /// The place of one value, or of one in every element of an array or map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointer(Vec<Segment>);
@@ -114,7 +124,7 @@ impl Pointer {
 
     /// The names, if every segment is one.
     pub fn names(&self) -> Option<Vec<Name>> {
-        self.0.iter().map(|segment| if let Segment::Name(name) = segment { Some(name.clone()) } else { None }).collect()
+        self.0.iter().map(|segment| segment.name().cloned()).collect()
     }
 }
 

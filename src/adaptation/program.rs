@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
+    arrays::{self, Arrays, Streamed},
     change::Direction,
     error::AdaptationError,
     op::Edit,
@@ -12,7 +13,7 @@ use super::{
     scan::{self, Touch},
     stash::Stash,
     steps::{Run, Step},
-    tree::Node,
+    tree::{Node, Spare},
 };
 
 /// Everything a chain does to one kind of body in one direction; never without a step.
@@ -28,6 +29,8 @@ pub struct Program {
 struct Pass {
     steps: Vec<Step>,
     touch: Touch,
+    /// Arrays whose elements are adapted one at a time.
+    streamed: Vec<Streamed>,
 }
 
 /// How much of a resource a body speaks of.
@@ -61,7 +64,8 @@ impl Program {
             let change: Arc<str> = change.into();
             let mut add = |edit: &Edit| {
                 let step = Step::of(edit, &change, direction);
-                if step.names_by_text() && pass.steps.iter().any(Step::makes_text) {
+                let names_text = step.names_by_text() && pass.steps.iter().any(Step::makes_text);
+                if names_text || pass.steps.iter().any(|earlier| step.looks_into_recalled(earlier)) {
                     passes.push(std::mem::take(&mut pass));
                 }
                 step.touch(&mut pass.touch);
@@ -73,6 +77,7 @@ impl Program {
             }
         }
         passes.push(pass);
+        passes.iter_mut().for_each(Pass::find_arrays);
         let first = passes.remove(0);
         (!first.steps.is_empty()).then_some(Self { first, more: passes })
     }
@@ -157,13 +162,31 @@ impl Program {
 }
 
 impl Pass {
-    fn apply(&self, body: &Bytes, run: &mut Run<'_>) -> Result<Bytes, AdaptationError> {
-        let mut root = self.read(body)?;
-        let mut changed = false;
-        for step in &self.steps {
-            changed |= step.run(&mut root, run)?;
+    /// Finds the arrays whose elements can be adapted one at a time.
+    fn find_arrays(&mut self) {
+        self.streamed = arrays::find(&self.steps);
+        for (index, streamed) in self.streamed.iter().enumerate() {
+            streamed.touch(&mut self.touch, index);
         }
-        Ok(if changed { written(&root, body.len()) } else { body.clone() })
+    }
+
+    fn apply(&self, body: &Bytes, run: &mut Run<'_>) -> Result<Bytes, AdaptationError> {
+        let mut arrays = Arrays::new(&self.steps, &self.streamed, run);
+        let mut root = scan::read_with(body, &self.touch, &mut arrays).map_err(AdaptationError::of_body)?;
+        let mut changed = arrays.changed();
+        let mut faults = arrays.into_faults();
+        for (index, step) in self.steps.iter().enumerate() {
+            match self.streamed.iter().find_map(|streamed| streamed.depth_for(index)) {
+                None => changed |= step.run(&mut root, run)?,
+                Some(depth) => {
+                    step.approach(&mut root, depth)?;
+                    if let Some(at) = faults.iter().position(|(by, _)| *by == index) {
+                        return Err(faults.swap_remove(at).1);
+                    }
+                }
+            }
+        }
+        Ok(if changed { written(root, body.len()) } else { body.clone() })
     }
 
     fn watch(
@@ -176,7 +199,9 @@ impl Pass {
         let mut shown = body.clone();
         for step in &self.steps {
             if step.run(&mut root, run)? {
-                shown = written(&root, body.len());
+                let mut text = Vec::new();
+                root.write(&mut text);
+                shown = text.into();
             }
             show(step.to_string(), shown.clone());
         }
@@ -193,9 +218,11 @@ fn without_mark(body: &Bytes) -> Bytes {
     if body.starts_with(b"\xEF\xBB\xBF") { body.slice(3..) } else { body.clone() }
 }
 
-fn written(root: &Node<'_>, hint: usize) -> Bytes {
-    // Most changes add little: an eighth of room saves the second allocation.
-    let mut out = Vec::with_capacity(hint + hint / 8 + 64);
-    root.write(&mut out);
+fn written(root: Node<'_>, hint: usize) -> Bytes {
+    // Most changes add little: an eighth of room saves the second allocation. A text that is most of the body
+    // brings its own.
+    let room = if root.is_mostly_made(hint) { 0 } else { hint + hint / 8 + 64 };
+    let mut out = Vec::with_capacity(room);
+    root.write_out(&mut out, &mut Spare::default());
     out.into()
 }

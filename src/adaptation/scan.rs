@@ -7,7 +7,7 @@ use super::{
     error::Reason,
     lexer::{self, DEPTH_MAX},
     pointer::{Name, Segment},
-    tree::{Array, Member, Node, Object, is_named},
+    tree::{Array, Member, Node, Object, Spare, is_named},
 };
 
 /// Which values to open, as a tree of names. A hint: steps open what they meet, so a value too few
@@ -19,6 +19,8 @@ pub(super) struct Touch {
     values: Option<Box<Self>>,
     /// Whether the value itself is opened if it is an object.
     object: bool,
+    /// The number of the array whose elements are handed over one at a time, if the value is one.
+    stream: Option<usize>,
 }
 
 impl Touch {
@@ -51,6 +53,12 @@ impl Touch {
         self.each.get_or_insert_default();
     }
 
+    /// Hands the elements of the array that the value is over one at a time.
+    pub(super) fn stream(&mut self, index: usize) {
+        self.open_array();
+        self.stream = Some(index);
+    }
+
     fn member(&self, key: &[u8]) -> Option<&Self> {
         let named = self.names.iter().find(|(name, _)| is_named(key, name)).map(|(_, touch)| touch);
         named.or(self.values.as_deref())
@@ -59,10 +67,15 @@ impl Touch {
 
 /// Reads a whole body, without a byte order mark.
 pub(super) fn read<'a>(body: &'a [u8], touch: &Touch) -> Result<Node<'a>, Reason> {
+    read_with(body, touch, &mut KeepAll)
+}
+
+/// Reads a whole body, without a byte order mark, and hands elements of arrays to `adapt` where `touch` says so.
+pub(super) fn read_with<'a>(body: &'a [u8], touch: &Touch, adapt: &mut impl Adapt<'a>) -> Result<Node<'a>, Reason> {
     match std::str::from_utf8(body) {
-        Ok(_) => Scanner::new(body).run(Some(touch)),
+        Ok(_) => Scanner::new(body, adapt).run(Some(touch)),
         // Too deep before the first bad byte is too deep; everything else is malformed.
-        Err(error) => match Scanner::new(&body[..error.valid_up_to()]).run(None) {
+        Err(error) => match Scanner::new(&body[..error.valid_up_to()], &mut KeepAll).run(None) {
             Err(Reason::Depth) => Err(Reason::Depth),
             _ => Err(Reason::Malformed),
         },
@@ -72,37 +85,84 @@ pub(super) fn read<'a>(body: &'a [u8], touch: &Touch) -> Result<Node<'a>, Reason
 /// Opens one container whose text was validated before.
 pub(super) fn open(text: &[u8]) -> Option<Node<'_>> {
     let touch = Touch { object: true, each: Some(Box::default()), ..Touch::default() };
-    Scanner::new(text).run(Some(&touch)).ok()
+    Scanner::new(text, &mut KeepAll).run(Some(&touch)).ok()
+}
+
+/// What elements of arrays are handed to.
+pub(super) trait Adapt<'a> {
+    /// Whether there are any.
+    const STREAMS: bool;
+
+    /// Takes the element `index` of the array that was numbered `stream`.
+    fn element(&mut self, stream: usize, index: usize, element: &mut Node<'a>) -> Element;
+}
+
+/// What became of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    /// It is as it was.
+    Same,
+    /// It is another.
+    Changed,
+    /// The body will be refused; its array is not kept.
+    Refused,
+}
+
+/// Nothing is handed over: all elements are kept.
+struct KeepAll;
+
+impl<'a> Adapt<'a> for KeepAll {
+    const STREAMS: bool = false;
+
+    fn element(&mut self, _: usize, _: usize, _: &mut Node<'a>) -> Element {
+        Element::Same
+    }
 }
 
 /// A container being opened.
 struct Frame<'a, 't> {
-    start: usize,
+    /// The text from its first bracket on.
+    start: &'a [u8],
     touch: &'t Touch,
     content: Content<'a>,
     key: &'a [u8],
+    /// Whether something in it was adapted already.
+    changed: bool,
 }
 
 enum Content<'a> {
     Members(Vec<Member<'a>>),
     Items(Vec<Node<'a>>),
+    Streamed(Streamed),
+}
+
+/// An array whose elements are written as they come.
+struct Streamed {
+    stream: usize,
+    seen: usize,
+    out: Vec<u8>,
+    changed: bool,
+    refused: bool,
 }
 
 /// Reads the containers that are opened; all else is skipped by the lexer.
-struct Scanner<'a, 't> {
-    text: &'a [u8],
-    at: usize,
+struct Scanner<'a, 't, 'h, A> {
+    /// What has not been read yet.
+    rest: &'a [u8],
     frames: Vec<Frame<'a, 't>>,
+    spare: Spare<'a>,
+    adapt: &'h mut A,
+    root: Option<Node<'a>>,
 }
 
-impl<'a, 't> Scanner<'a, 't> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, frames: Vec::new() }
+impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
+    fn new(text: &'a [u8], adapt: &'h mut A) -> Self {
+        Self { rest: text, frames: Vec::new(), spare: Spare::default(), adapt, root: None }
     }
 
     /// - `touch`: what to do with the root; none: it stays closed.
     fn run(mut self, touch: Option<&'t Touch>) -> Result<Node<'a>, Reason> {
-        self.at = lexer::past_space(self.text, 0);
+        self.rest = lexer::past_space(self.rest);
         let mut next = touch;
         loop {
             let mut value = match self.opened(next)? {
@@ -112,30 +172,27 @@ impl<'a, 't> Scanner<'a, 't> {
                     continue;
                 }
                 Opened::No => {
-                    let start = self.at;
-                    self.at = lexer::value(self.text, start, self.frames.len())?;
-                    Node::Text(&self.text[start..self.at])
+                    let start = self.rest;
+                    self.rest = lexer::value(start, self.frames.len())?;
+                    Node::Text(read_of(start, self.rest))
                 }
             };
             // A value has ended: the container it stands in goes on, or ends too.
             loop {
-                self.at = lexer::past_space(self.text, self.at);
-                let Some(frame) = self.frames.last_mut() else {
-                    return if self.at == self.text.len() { Ok(value) } else { Err(Reason::Malformed) };
+                self.rest = lexer::past_space(self.rest);
+                let Some((is_object, touch)) = self.keep(value) else {
+                    return self.root.filter(|_| self.rest.is_empty()).ok_or(Reason::Malformed);
                 };
-                let touch = frame.touch;
-                let is_object = frame.keep(value);
-                match self.text.get(self.at) {
-                    Some(b',') => {
-                        self.at = lexer::past_space(self.text, self.at + 1);
+                match self.rest {
+                    [b',', tail @ ..] => {
+                        self.rest = lexer::past_space(tail);
                         next = if is_object { self.key(touch)? } else { touch.each.as_deref() };
                         break;
                     }
-                    Some(b'}') if is_object => {}
-                    Some(b']') if !is_object => {}
+                    [b'}', tail @ ..] if is_object => self.rest = tail,
+                    [b']', tail @ ..] if !is_object => self.rest = tail,
                     _ => return Err(Reason::Malformed),
                 }
-                self.at += 1;
                 value = self.close().ok_or(Reason::Malformed)?;
             }
         }
@@ -144,47 +201,115 @@ impl<'a, 't> Scanner<'a, 't> {
     /// Opens the container that begins here, if one does and it is to be opened.
     fn opened(&mut self, touch: Option<&'t Touch>) -> Result<Opened<'a, 't>, Reason> {
         let Some(touch) = touch else { return Ok(Opened::No) };
-        let is_object = match self.text.get(self.at) {
-            Some(b'{') if touch.object => true,
-            Some(b'[') if touch.each.is_some() => false,
+        let start = self.rest;
+        let (content, tail) = match start {
+            [b'{', tail @ ..] if touch.object => (Content::Members(self.spare.members.pop().unwrap_or_default()), tail),
+            [b'[', tail @ ..] if touch.each.is_some() => match touch.stream.filter(|_| A::STREAMS) {
+                Some(stream) => (Content::Streamed(Streamed::new(stream, start.len())), tail),
+                None => (Content::Items(self.spare.items.pop().unwrap_or_default()), tail),
+            },
             _ => return Ok(Opened::No),
         };
         if self.frames.len() == DEPTH_MAX {
             return Err(Reason::Depth);
         }
-        let content = if is_object { Content::Members(Vec::new()) } else { Content::Items(Vec::new()) };
-        self.frames.push(Frame { start: self.at, touch, content, key: b"" });
-        self.at = lexer::past_space(self.text, self.at + 1);
-        if self.text.get(self.at) == Some(if is_object { &b'}' } else { &b']' }) {
-            self.at += 1;
-            return self.close().map(Opened::Empty).ok_or(Reason::Malformed);
+        let is_object = matches!(content, Content::Members(_));
+        self.frames.push(Frame { start, touch, content, key: b"", changed: false });
+        self.rest = lexer::past_space(tail);
+        match self.rest {
+            [b'}', tail @ ..] if is_object => self.rest = tail,
+            [b']', tail @ ..] if !is_object => self.rest = tail,
+            _ => return Ok(Opened::Inside(if is_object { self.key(touch)? } else { touch.each.as_deref() })),
         }
-        Ok(Opened::Inside(if is_object { self.key(touch)? } else { touch.each.as_deref() }))
+        self.close().map(Opened::Empty).ok_or(Reason::Malformed)
+    }
+
+    /// Hands a value to the innermost container; says whether that is an object, and what is opened in it.
+    ///
+    /// None where no container is open: the value is the body.
+    fn keep(&mut self, mut value: Node<'a>) -> Option<(bool, &'t Touch)> {
+        let Some(frame) = self.frames.last_mut() else {
+            self.root = Some(value);
+            return None;
+        };
+        match &mut frame.content {
+            Content::Members(members) => {
+                members.push(Member { key: frame.key, value });
+                return Some((true, frame.touch));
+            }
+            Content::Items(items) => items.push(value),
+            Content::Streamed(array) => {
+                let outcome = self.adapt.element(array.stream, array.seen, &mut value);
+                array.write(value, outcome, &mut self.spare);
+            }
+        }
+        Some((false, frame.touch))
     }
 
     /// The innermost container, behind its last bracket.
     fn close(&mut self) -> Option<Node<'a>> {
         let frame = self.frames.pop()?;
-        let text = Some(&self.text[frame.start..self.at]);
-        Some(match frame.content {
-            Content::Members(members) => Node::Object(Object { text, members }),
-            Content::Items(items) => Node::Array(Array { text, items }),
-        })
+        let text = read_of(frame.start, self.rest);
+        let kept = Some(text).filter(|_| !frame.changed);
+        let value = match frame.content {
+            Content::Members(members) => Node::Object(Object { text: kept, members }),
+            Content::Items(items) => Node::Array(Array { text: kept, items }),
+            Content::Streamed(array) => array.close().map_or(Node::Text(text), Node::Made),
+        };
+        if let Some(outer) = self.frames.last_mut() {
+            outer.changed |= frame.changed || matches!(value, Node::Made(_));
+        }
+        Some(value)
     }
 
     /// Reads a name and its colon; says what to do with the member's value.
     fn key(&mut self, touch: &'t Touch) -> Result<Option<&'t Touch>, Reason> {
-        if self.text.get(self.at) != Some(&b'"') {
-            return Err(Reason::Malformed);
-        }
-        let start = self.at;
-        self.at = lexer::string(self.text, start + 1)?;
-        let key = &self.text[start..self.at];
+        let start = self.rest;
+        let [b'"', tail @ ..] = start else { return Err(Reason::Malformed) };
+        let behind = lexer::string(tail).ok_or(Reason::Malformed)?;
+        let key = read_of(start, behind);
         if let Some(frame) = self.frames.last_mut() {
             frame.key = key;
         }
-        self.at = lexer::colon(self.text, self.at)?;
+        self.rest = lexer::colon(behind).ok_or(Reason::Malformed)?;
         Ok(touch.member(key))
+    }
+}
+
+/// The text between two places: `rest` is what is left of `start`.
+fn read_of<'a>(start: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    start.get(..start.len() - rest.len()).unwrap_or_default()
+}
+
+impl Streamed {
+    /// - `room`: bytes that the array has at most; most changes add little to them.
+    fn new(stream: usize, room: usize) -> Self {
+        let out = Vec::with_capacity(room + room / 16);
+        Self { stream, seen: 0, out, changed: false, refused: false }
+    }
+
+    fn write<'a>(&mut self, element: Node<'a>, outcome: Element, spare: &mut Spare<'a>) {
+        self.changed |= outcome == Element::Changed;
+        self.refused |= outcome == Element::Refused;
+        if self.refused {
+            self.out = Vec::new();
+        } else {
+            self.out.push(if self.seen == 0 { b'[' } else { b',' });
+            element.write_out(&mut self.out, spare);
+        }
+        self.seen += 1;
+    }
+
+    /// The array's new text; none if no element changed, or one was refused.
+    fn close(mut self) -> Option<Vec<u8>> {
+        if !self.changed || self.refused {
+            return None;
+        }
+        self.out.push(b']');
+        if self.out.capacity() / 2 > self.out.len() {
+            self.out.shrink_to_fit();
+        }
+        Some(self.out)
     }
 }
 
@@ -196,22 +321,6 @@ enum Opened<'a, 't> {
     Empty(Node<'a>),
     /// The scanner stands on its first value, with which this is to be done.
     Inside(Option<&'t Touch>),
-}
-
-impl<'a> Frame<'a, '_> {
-    /// Takes a value that stands in it; says whether it is an object.
-    fn keep(&mut self, value: Node<'a>) -> bool {
-        match &mut self.content {
-            Content::Members(members) => {
-                members.push(Member { key: self.key, value });
-                true
-            }
-            Content::Items(items) => {
-                items.push(value);
-                false
-            }
-        }
-    }
 }
 
 #[cfg(test)]

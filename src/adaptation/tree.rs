@@ -2,12 +2,15 @@
 
 use super::{pointer::Name, scalar, scan};
 
+/// Texts from here on are not copied if it can be helped.
+const LARGE_BYTES: usize = 16 * 1024;
+
 /// A JSON value.
 #[derive(Clone, Debug)]
 pub(super) enum Node<'a> {
     /// Valid JSON text without surrounding whitespace: a slice of the body or of the program.
     Text(&'a [u8]),
-    /// Valid JSON text that a step made.
+    /// Valid JSON text that steps made: of a scalar, or of an array that no later step opens.
     Made(Vec<u8>),
     /// An object that was opened.
     Object(Object<'a>),
@@ -42,6 +45,25 @@ pub(super) struct Array<'a> {
     pub(super) items: Vec<Node<'a>>,
 }
 
+/// Empty lists of values that were written, for those to come.
+#[derive(Debug, Default)]
+pub(super) struct Spare<'a> {
+    pub(super) members: Vec<Vec<Member<'a>>>,
+    pub(super) items: Vec<Vec<Node<'a>>>,
+}
+
+impl<'a> Spare<'a> {
+    fn members(&mut self, mut members: Vec<Member<'a>>) {
+        members.clear();
+        self.members.push(members);
+    }
+
+    fn items(&mut self, mut items: Vec<Node<'a>>) {
+        items.clear();
+        self.items.push(items);
+    }
+}
+
 /// A name that occurs twice where a step looks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Duplicate;
@@ -66,6 +88,15 @@ impl<'a> Node<'a> {
         matches!(self, Self::Array(_)) || self.text().is_some_and(|text| text.first() == Some(&b'['))
     }
 
+    /// Whether a member of the root, or the root itself, is text that was made of most of a body of `bytes`.
+    pub(super) fn is_mostly_made(&self, bytes: usize) -> bool {
+        let is_large = |node: &Self| matches!(node, Self::Made(text) if text.len() > bytes / 2);
+        match self {
+            Self::Object(object) => object.members.iter().any(|member| is_large(&member.value)),
+            node => is_large(node),
+        }
+    }
+
     /// Opens an object; none for other values.
     pub(super) fn object(&mut self) -> Option<&mut Object<'a>> {
         if let Self::Text(text @ [b'{', ..]) = *self {
@@ -80,6 +111,46 @@ impl<'a> Node<'a> {
             *self = scan::open(text)?;
         }
         if let Self::Array(array) = self { Some(array) } else { None }
+    }
+
+    /// Writes the value as [`Node::write`] does and keeps what it was made of for the next one.
+    pub(super) fn write_out(self, out: &mut Vec<u8>, spare: &mut Spare<'a>) {
+        match self {
+            Self::Text(text) => out.extend_from_slice(text),
+            Self::Made(text) => write_made(text, out),
+            Self::Object(Object { text: Some(text), members }) => {
+                out.extend_from_slice(text);
+                spare.members(members);
+            }
+            Self::Array(Array { text: Some(text), items }) => {
+                out.extend_from_slice(text);
+                spare.items(items);
+            }
+            Self::Object(Object { text: None, mut members }) => {
+                out.push(b'{');
+                for (index, member) in members.drain(..).enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(member.key);
+                    out.push(b':');
+                    member.value.write_out(out, spare);
+                }
+                out.push(b'}');
+                spare.members(members);
+            }
+            Self::Array(Array { text: None, mut items }) => {
+                out.push(b'[');
+                for (index, item) in items.drain(..).enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    item.write_out(out, spare);
+                }
+                out.push(b']');
+                spare.items(items);
+            }
+        }
     }
 
     /// Writes the value as JSON: what did not change as it came, all else without whitespace.
@@ -115,6 +186,16 @@ impl<'a> Node<'a> {
                 out.push(b']');
             }
         }
+    }
+}
+
+/// Appends text, or makes it the whole where that copies less.
+fn write_made(mut text: Vec<u8>, out: &mut Vec<u8>) {
+    if text.len() > out.len() && text.len() > LARGE_BYTES {
+        text.splice(..0, out.iter().copied());
+        *out = text;
+    } else {
+        out.extend_from_slice(&text);
     }
 }
 

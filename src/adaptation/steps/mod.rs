@@ -14,6 +14,7 @@ mod group;
 mod member;
 mod pieces;
 mod places;
+mod reach;
 mod relocate;
 mod value;
 
@@ -31,6 +32,7 @@ use super::{
     tree::{Node, Object},
 };
 use pieces::Pieces;
+pub(super) use reach::meet;
 
 /// One op of one change, in the direction it runs.
 #[derive(Debug)]
@@ -146,16 +148,49 @@ impl Step {
     /// Runs over a whole body; says whether something changed.
     pub(super) fn run<'a>(&'a self, root: &mut Node<'a>, run: &mut Run<'_>) -> Result<bool, AdaptationError> {
         let mut act = |node: &mut Node<'a>| self.act(node, run);
-        let way = Way { path: self.at.segments(), guards: &self.guards, strict: self.strict };
-        match visit(root, way, 0, &mut act) {
+        match visit(root, self.way(), 0, &mut act) {
             Ok(outcome) => Ok(outcome == Outcome::Changed),
-            Err(Fault { reason, pointer }) => Err(AdaptationError {
-                change: Some(self.change.clone()),
-                op: Some(self.op),
-                pointer: Some(pointer),
-                reason,
-            }),
+            Err(fault) => Err(self.error(fault)),
         }
+    }
+
+    /// Runs over one element of the array at `place`, which is where the first `[]` of the step's pointer is.
+    ///
+    /// What the step finds on the way to the array is [`Step::approach`]'s.
+    pub(super) fn run_on_element<'a>(
+        &'a self,
+        element: &mut Node<'a>,
+        (place, index): (&[Name], usize),
+        run: &mut Run<'_>,
+    ) -> Result<bool, AdaptationError> {
+        let mut act = |node: &mut Node<'a>| self.act(node, run);
+        visit(element, self.way(), place.len() + 1, &mut act).map(|outcome| outcome == Outcome::Changed).map_err(
+            |fault| {
+                let fault = fault.under(&index.to_string());
+                self.error(place.iter().rev().fold(fault, |fault, name| fault.under(name.as_str())))
+            },
+        )
+    }
+
+    /// Goes to the array whose elements were adapted one at a time, and refuses what [`Step::run`] would
+    /// refuse on the way.
+    ///
+    /// - `depth`: how many names lead there.
+    pub(super) fn approach(&self, root: &mut Node<'_>, depth: usize) -> Result<(), AdaptationError> {
+        let mut look = |node: &mut Node<'_>| match self.strict && !node.is_null() && !node.is_array() {
+            true => Err(Fault::here(Reason::Shape)),
+            false => Ok(Outcome::Same),
+        };
+        let names = self.at.segments().get(..depth).unwrap_or_default();
+        visit(root, Way { path: names, ..self.way() }, 0, &mut look).map(drop).map_err(|fault| self.error(fault))
+    }
+
+    fn way(&self) -> Way<'_> {
+        Way { path: self.at.segments(), guards: &self.guards, strict: self.strict }
+    }
+
+    fn error(&self, Fault { reason, pointer }: Fault) -> AdaptationError {
+        AdaptationError { change: Some(self.change.clone()), op: Some(self.op), pointer: Some(pointer), reason }
     }
 
     /// Names what the step will look into.
