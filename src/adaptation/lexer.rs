@@ -3,10 +3,12 @@
 //! What most of a body goes through. Functions take the rest of a text and return what is left
 //! behind what they have read; none for what is no JSON.
 
+mod again;
 mod gaps;
 
 use wide::u8x16;
 
+pub(super) use self::again::Again;
 use self::gaps::Gaps;
 use super::error::Reason;
 
@@ -50,12 +52,22 @@ impl Nesting {
 ///
 /// - `outer`: how many containers are open around it, at most [`DEPTH_MAX`].
 /// - Errors: what comes first in the text, a syntax error or a container too many.
+#[inline]
+pub(super) fn value(rest: &[u8], outer: usize) -> Result<&[u8], Reason> {
+    match rest {
+        [b'"', tail @ ..] => string(tail).ok_or(Reason::Malformed),
+        [b'{' | b'[', ..] => container(rest, DEPTH_MAX - outer, Gaps::default()),
+        _ => number_or_word(rest).ok_or(Reason::Malformed),
+    }
+}
+
+/// Skips a container and all in it.
+///
+/// - `room`: how many containers may be open, this one included.
 ///
 /// Depth is a counter and kinds are a bit each, so no input makes it recurse.
-pub(super) fn value(mut rest: &[u8], outer: usize) -> Result<&[u8], Reason> {
-    let room = DEPTH_MAX - outer;
+fn container<'a>(mut rest: &'a [u8], room: usize, mut gaps: Gaps<'a>) -> Result<&'a [u8], Reason> {
     let mut open = Nesting::default();
-    let mut gaps = Gaps::default();
     'value: loop {
         rest = match rest {
             [b'"', tail @ ..] => {

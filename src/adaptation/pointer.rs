@@ -26,6 +26,11 @@ impl Name {
     pub fn json(&self) -> &[u8] {
         &self.json
     }
+
+    /// Whether no JSON text can say the name without an escape.
+    pub(super) fn is_escaped(&self) -> bool {
+        self.json.len() != self.text.len() + 2
+    }
 }
 
 impl fmt::Debug for Name {

@@ -218,7 +218,7 @@ fn without_mark(body: &Bytes) -> Bytes {
     if body.starts_with(b"\xEF\xBB\xBF") { body.slice(3..) } else { body.clone() }
 }
 
-fn written(root: Node<'_>, hint: usize) -> Bytes {
+fn written(mut root: Node<'_>, hint: usize) -> Bytes {
     // Most changes add little: an eighth of room saves the second allocation. A text that is most of the body
     // brings its own.
     let room = if root.is_mostly_made(hint) { 0 } else { hint + hint / 8 + 64 };

@@ -30,8 +30,10 @@ pub(super) fn convert(json: &[u8], from: ScalarType, to: ScalarType) -> Option<C
         (T::Number, T::Integer) => whole(text)?,
         (_, T::String) => {
             // Neither numbers nor booleans hold a character that a string would escape.
-            let quoted = if from == T::String { return None } else { [b"\"".as_slice(), &text, b"\""].concat() };
-            Cow::Owned(quoted)
+            if from == T::String {
+                return None;
+            }
+            Cow::Owned(quoted(&text))
         }
         (_, T::Integer) => text.is_ascii().then_some(text).filter(|text| is_integer(text))?,
         (_, T::Number) => Some(text).filter(|text| is_number(text))?,
@@ -39,6 +41,14 @@ pub(super) fn convert(json: &[u8], from: ScalarType, to: ScalarType) -> Option<C
     };
     let digits = new.iter().filter(|byte| byte.is_ascii_digit()).count();
     (digits <= DIGITS_MAX).then_some(new)
+}
+
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    quoted.push(b'"');
+    quoted.extend_from_slice(text);
+    quoted.push(b'"');
+    quoted
 }
 
 /// A scalar that a table compares with: strings by what they say, all else by how it is spelled.

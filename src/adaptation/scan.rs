@@ -5,7 +5,7 @@
 
 use super::{
     error::Reason,
-    lexer::{self, DEPTH_MAX},
+    lexer::{self, Again, DEPTH_MAX},
     pointer::{Name, Segment},
     tree::{Array, Member, Node, Object, Spare, is_named},
 };
@@ -133,7 +133,7 @@ struct Frame<'a, 't> {
 enum Content<'a> {
     Members(Vec<Member<'a>>),
     Items(Vec<Node<'a>>),
-    Streamed(Streamed),
+    Streamed(Box<Streamed>),
 }
 
 /// An array whose elements are written as they come.
@@ -151,13 +151,14 @@ struct Scanner<'a, 't, 'h, A> {
     rest: &'a [u8],
     frames: Vec<Frame<'a, 't>>,
     spare: Spare<'a>,
+    keys: Keys<'a, 't>,
     adapt: &'h mut A,
     root: Option<Node<'a>>,
 }
 
 impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
     fn new(text: &'a [u8], adapt: &'h mut A) -> Self {
-        Self { rest: text, frames: Vec::new(), spare: Spare::default(), adapt, root: None }
+        Self { rest: text, frames: Vec::new(), spare: Spare::default(), keys: Keys::default(), adapt, root: None }
     }
 
     /// - `touch`: what to do with the root; none: it stays closed.
@@ -184,9 +185,13 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
                     return self.root.filter(|_| self.rest.is_empty()).ok_or(Reason::Malformed);
                 };
                 match self.rest {
+                    [b',', ..] if is_object => {
+                        next = self.key(touch)?;
+                        break;
+                    }
                     [b',', tail @ ..] => {
                         self.rest = lexer::past_space(tail);
-                        next = if is_object { self.key(touch)? } else { touch.each.as_deref() };
+                        next = touch.each.as_deref();
                         break;
                     }
                     [b'}', tail @ ..] if is_object => self.rest = tail,
@@ -205,7 +210,7 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
         let (content, tail) = match start {
             [b'{', tail @ ..] if touch.object => (Content::Members(self.spare.members.pop().unwrap_or_default()), tail),
             [b'[', tail @ ..] if touch.each.is_some() => match touch.stream.filter(|_| A::STREAMS) {
-                Some(stream) => (Content::Streamed(Streamed::new(stream, start.len())), tail),
+                Some(stream) => (Content::Streamed(Box::new(Streamed::new(stream, start.len()))), tail),
                 None => (Content::Items(self.spare.items.pop().unwrap_or_default()), tail),
             },
             _ => return Ok(Opened::No),
@@ -215,11 +220,13 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
         }
         let is_object = matches!(content, Content::Members(_));
         self.frames.push(Frame { start, touch, content, key: b"", changed: false });
-        self.rest = lexer::past_space(tail);
-        match self.rest {
-            [b'}', tail @ ..] if is_object => self.rest = tail,
-            [b']', tail @ ..] if !is_object => self.rest = tail,
-            _ => return Ok(Opened::Inside(if is_object { self.key(touch)? } else { touch.each.as_deref() })),
+        match (lexer::past_space(tail), is_object) {
+            ([b'}', tail @ ..], true) | ([b']', tail @ ..], false) => self.rest = tail,
+            (_, true) => return self.key(touch).map(Opened::Inside),
+            (first, false) => {
+                self.rest = first;
+                return Ok(Opened::Inside(touch.each.as_deref()));
+            }
         }
         self.close().map(Opened::Empty).ok_or(Reason::Malformed)
     }
@@ -262,17 +269,77 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
         Some(value)
     }
 
-    /// Reads a name and its colon; says what to do with the member's value.
+    /// Reads a name and its colon behind a bracket or comma; says what to do with the member's value.
     fn key(&mut self, touch: &'t Touch) -> Result<Option<&'t Touch>, Reason> {
         let start = self.rest;
-        let [b'"', tail @ ..] = start else { return Err(Reason::Malformed) };
-        let behind = lexer::string(tail).ok_or(Reason::Malformed)?;
-        let key = read_of(start, behind);
+        let (key, inner) = match self.keys.skip(start, touch) {
+            Some((known, rest)) => {
+                self.rest = rest;
+                (known.key, known.inner)
+            }
+            None => {
+                let quote = lexer::past_space(start.get(1..).unwrap_or_default());
+                let [b'"', tail @ ..] = quote else { return Err(Reason::Malformed) };
+                let behind = lexer::string(tail).ok_or(Reason::Malformed)?;
+                let key = read_of(quote, behind);
+                self.rest = lexer::colon(behind).ok_or(Reason::Malformed)?;
+                let inner = touch.member(key);
+                if let Some(text) = Again::new(start, self.rest) {
+                    self.keys.note(Known { text, touch, key, inner });
+                }
+                (key, inner)
+            }
+        };
         if let Some(frame) = self.frames.last_mut() {
             frame.key = key;
         }
-        self.rest = lexer::colon(behind).ok_or(Reason::Malformed)?;
-        Ok(touch.member(key))
+        Ok(inner)
+    }
+}
+
+/// Names that came before, in the order in which they came: elements of an array mostly have the same.
+#[derive(Default)]
+struct Keys<'a, 't> {
+    known: Vec<Known<'a, 't>>,
+    /// The one that comes next, if all is as it was.
+    next: usize,
+}
+
+/// A name that was read.
+#[derive(Clone, Copy)]
+struct Known<'a, 't> {
+    /// From the bracket or comma before it to the value behind it.
+    text: Again<'a>,
+    touch: &'t Touch,
+    key: &'a [u8],
+    inner: Option<&'t Touch>,
+}
+
+/// Names remembered: more than most objects have.
+const KEYS_MAX: usize = 32;
+
+impl<'a, 't> Keys<'a, 't> {
+    /// Skips the name that `rest` begins with, if it is the one that came next the last time.
+    #[inline]
+    fn skip(&mut self, rest: &'a [u8], touch: &Touch) -> Option<(Known<'a, 't>, &'a [u8])> {
+        let known = *self.known.get(self.next)?;
+        let rest = known.text.skip(rest).filter(|_| std::ptr::eq(known.touch, touch))?;
+        self.next = if self.next + 1 == self.known.len() { 0 } else { self.next + 1 };
+        Some((known, rest))
+    }
+
+    /// Remembers a name that was not foreseen; where it is known, the one behind it is foreseen from now on.
+    fn note(&mut self, key: Known<'a, 't>) {
+        let is_same =
+            |known: &Known<'_, '_>| std::ptr::eq(known.touch, key.touch) && known.text.text() == key.text.text();
+        match self.known.iter().position(is_same) {
+            Some(index) => self.next = (index + 1) % self.known.len(),
+            None if self.known.len() < KEYS_MAX => {
+                self.known.push(key);
+                self.next = 0;
+            }
+            None => {}
+        }
     }
 }
 
@@ -288,7 +355,7 @@ impl Streamed {
         Self { stream, seen: 0, out, changed: false, refused: false }
     }
 
-    fn write<'a>(&mut self, element: Node<'a>, outcome: Element, spare: &mut Spare<'a>) {
+    fn write<'a>(&mut self, mut element: Node<'a>, outcome: Element, spare: &mut Spare<'a>) {
         self.changed |= outcome == Element::Changed;
         self.refused |= outcome == Element::Refused;
         if self.refused {

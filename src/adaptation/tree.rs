@@ -1,5 +1,7 @@
 //! A body while it is adapted: slices of its text, opened only where a step has to look inside.
 
+use std::cmp::Ordering;
+
 use super::{pointer::Name, scalar, scan};
 
 /// Texts from here on are not copied if it can be helped.
@@ -114,41 +116,44 @@ impl<'a> Node<'a> {
     }
 
     /// Writes the value as [`Node::write`] does and keeps what it was made of for the next one.
-    pub(super) fn write_out(self, out: &mut Vec<u8>, spare: &mut Spare<'a>) {
+    pub(super) fn write_out(&mut self, out: &mut Vec<u8>, spare: &mut Spare<'a>) {
         match self {
             Self::Text(text) => out.extend_from_slice(text),
-            Self::Made(text) => write_made(text, out),
-            Self::Object(Object { text: Some(text), members }) => {
-                out.extend_from_slice(text);
-                spare.members(members);
-            }
-            Self::Array(Array { text: Some(text), items }) => {
-                out.extend_from_slice(text);
-                spare.items(items);
-            }
-            Self::Object(Object { text: None, mut members }) => {
-                out.push(b'{');
-                for (index, member) in members.drain(..).enumerate() {
-                    if index > 0 {
-                        out.push(b',');
+            Self::Made(text) => write_made(std::mem::take(text), out),
+            Self::Object(object) => {
+                match object.text {
+                    Some(text) => out.extend_from_slice(text),
+                    None => {
+                        let mut before = b'{';
+                        for member in &mut object.members {
+                            out.push(before);
+                            out.extend_from_slice(member.key);
+                            out.push(b':');
+                            match &mut member.value {
+                                Self::Text(text) => out.extend_from_slice(text),
+                                value => value.write_out(out, spare),
+                            }
+                            before = b',';
+                        }
+                        out.extend_from_slice(if before == b'{' { b"{}" } else { b"}" });
                     }
-                    out.extend_from_slice(member.key);
-                    out.push(b':');
-                    member.value.write_out(out, spare);
                 }
-                out.push(b'}');
-                spare.members(members);
+                spare.members(std::mem::take(&mut object.members));
             }
-            Self::Array(Array { text: None, mut items }) => {
-                out.push(b'[');
-                for (index, item) in items.drain(..).enumerate() {
-                    if index > 0 {
-                        out.push(b',');
+            Self::Array(array) => {
+                match array.text {
+                    Some(text) => out.extend_from_slice(text),
+                    None => {
+                        let mut before = b'[';
+                        for item in &mut array.items {
+                            out.push(before);
+                            item.write_out(out, spare);
+                            before = b',';
+                        }
+                        out.extend_from_slice(if before == b'[' { b"[]" } else { b"]" });
                     }
-                    item.write_out(out, spare);
                 }
-                out.push(b']');
-                spare.items(items);
+                spare.items(std::mem::take(&mut array.items));
             }
         }
     }
@@ -225,12 +230,18 @@ impl<'a> Object<'a> {
 }
 
 /// Whether the JSON text `key` says `name`: escapes count as what they mean, and nothing else does.
+#[inline]
 pub(super) fn is_named(key: &[u8], name: &Name) -> bool {
-    // A text without escapes is as long as the name, one with escapes is longer; and it begins like
-    // the name or with an escape, which spares most other keys the search for one.
-    key == name.json()
-        || (key.len() > name.as_str().len() + 2
-            && (key[1] == b'\\' || key[1] == name.json()[1])
-            && memchr::memchr(b'\\', key).is_some()
-            && scalar::unquote(key).is_some_and(|text| *text == *name.as_str().as_bytes()))
+    // A text of the same meaning is never shorter than the shortest, and as long as it only if it is the same or
+    // has escapes too.
+    match key.len().cmp(&name.json().len()) {
+        Ordering::Less => false,
+        Ordering::Equal => key == name.json() || (name.is_escaped() && means(key, name)),
+        Ordering::Greater => (key[1] == b'\\' || key[1] == name.json()[1]) && means(key, name),
+    }
+}
+
+#[inline(never)]
+fn means(key: &[u8], name: &Name) -> bool {
+    memchr::memchr(b'\\', key).is_some() && scalar::unquote(key).is_some_and(|text| *text == *name.as_str().as_bytes())
 }

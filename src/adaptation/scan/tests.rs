@@ -98,7 +98,45 @@ fn what_was_opened_and_not_changed_is_written_as_it_came() {
     assert_eq!(out, body);
 }
 
+/// Has everything that was opened written anew.
+fn forget_text(node: &mut Node<'_>) {
+    match node {
+        Node::Object(object) => {
+            object.text = None;
+            object.members.iter_mut().for_each(|member| forget_text(&mut member.value));
+        }
+        Node::Array(array) => {
+            array.text = None;
+            array.items.iter_mut().for_each(forget_text);
+        }
+        Node::Text(_) | Node::Made(_) => {}
+    }
+}
+
 proptest! {
+    #[test]
+    fn names_that_were_foreseen_are_those_that_stand_there(
+        shapes in prop::collection::vec("(\\{\"a\": ?[0-9]{1,3}, \"b\\{\": ?\"[a-z]{0,9}\"(, \"c\": ?\\[(\\{\"a\": ?\\[\\]\\})?\\])? ?\\}|\\{\"a\":\\{\"a\": ?1\\}, \"c\": 2\\}|\\{\\}|[\\[\\]{},: \"a1]{0,6})", 1..5),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 1..6_usize), 1..8),
+    ) {
+        let elements: Vec<&str> = picks.iter().flat_map(|(pick, times)| vec![pick.get(&shapes).as_str(); *times]).collect();
+        let body = format!("[{}]{}", elements.join(", "), " ".repeat(20));
+        let mut touch = Touch::default();
+        for place in ["/[]/a/a", "/[]/c/[]/a"] {
+            touch.reach(Pointer::parse(place).expect("a pointer").segments());
+        }
+        match read(body.as_bytes(), &touch) {
+            Ok(mut node) => {
+                forget_text(&mut node);
+                let mut out = Vec::new();
+                node.write(&mut out);
+                let [came, left] = [body.as_bytes(), &out].map(serde_json::from_slice::<serde_json::Value>);
+                prop_assert_eq!(left.expect("valid"), came.expect("valid"));
+            }
+            Err(_) => prop_assert!(serde_json::from_str::<serde_json::Value>(&body).is_err()),
+        }
+    }
+
     #[test]
     fn verdicts_are_those_of_serde_json(body in "[\\[\\]{}:,\"a1e.\\\\u0 -]{0,24}") {
         // serde_json is another reading of the same RFC; it refuses lone surrogates and huge exponents, we keep them.
