@@ -40,6 +40,10 @@ mod health;
 mod hostile;
 /// HTTP/2 frame by frame: what honest clients may do, and what others may not (RFC 9113).
 mod http2;
+/// What clients get over HTTP/2: interim answers, problems, bodies, each on its stream.
+mod http2_answers;
+/// RFC 9113 sections 4 to 6, frame by frame: which end a stream, which a connection, which none.
+mod http2_frames;
 /// `vergate infer`: what it proposes is what `check` takes and the gateway does.
 mod infer;
 /// Laws of paths, queries and fields, on random requests to the running gateway.

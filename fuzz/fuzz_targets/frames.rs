@@ -1,37 +1,71 @@
 //! The first byte says where the rest is cut into pieces; the rest are HTTP/2 frames of a client.
 #![no_main]
 
+use std::{rc::Rc, time::Instant};
+
 use libfuzzer_sys::fuzz_target;
-use vergate::pipeline::connection::http2::{
-    follow::Follow,
-    frame::{FrameHead, HEAD_BYTES, PAYLOAD_BYTES_MAX, flag, kind},
-    watch::{Bounds, Breach, Watch},
+use vergate::{
+    config::checked::ChunkLimits,
+    pipeline::{
+        connection::http2::{
+            frame::{FrameHead, HEAD_BYTES, PAYLOAD_BYTES_MAX, flag, kind},
+            inbound::{Fault, Inbound},
+            streams::{Streams, Terms},
+            watch::{Bounds, Watch},
+        },
+        downstream::head::HeadLimits,
+    },
+    telemetry::{Http2Cells, Metrics},
 };
 
 const BOUNDS: Bounds = Bounds { continuations: 3, resets: 6, resets_unanswered: 4, control_frames: 8 };
+const TERMS: Terms = Terms { streams: 3, places: 5, stream_window: 100, connection_window: 70_000 };
+const LIMITS: HeadLimits = HeadLimits {
+    target_bytes: 100,
+    header_bytes: 1_000,
+    fields: 10,
+    chunked: ChunkLimits { extension_bytes: 16, trailer_bytes: 16, trailer_fields: 2 },
+};
+
+thread_local! {
+    static CELLS: Http2Cells = Metrics::new(Instant::now()).http2();
+}
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, wire)) = data.split_first() else { return };
-    let whole = follow(&[wire]);
+    let whole = serve(&[wire]);
     let at = usize::from(cut) % (wire.len() + 1);
     let every: Vec<&[u8]> = wire.chunks(usize::from(cut) % 16 + 1).collect();
-    assert_eq!(follow(&[&wire[..at], &wire[at..]]), whole, "{}", wire.escape_ascii());
-    assert_eq!(follow(&every), whole, "{}", wire.escape_ascii());
-    assert_eq!(whole.0, heads(wire)[..whole.0.len()]);
-    laws(&whole.0, whole.1);
+    assert_eq!(serve(&[&wire[..at], &wire[at..]]), whole, "{}", wire.escape_ascii());
+    assert_eq!(serve(&every), whole, "{}", wire.escape_ascii());
+    laws(wire, &whole);
 });
 
-/// The heads the watch let through, and why it stopped.
-fn follow(pieces: &[&[u8]]) -> (Vec<FrameHead>, Option<Breach>) {
-    let (mut follow, mut watch) = (Follow::default(), Watch::new(BOUNDS, 0));
-    let mut passed = Vec::new();
-    for piece in pieces {
-        let look = |head: &FrameHead| watch.frame(head, 0).inspect(|()| passed.push(*head));
-        if let Err(breach) = follow.heads(piece, look) {
-            return (passed, Some(breach));
+/// What a client has brought about.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    /// What the gateway says to it.
+    answers: Vec<u8>,
+    /// The requests that are to be served.
+    requests: Vec<String>,
+    last: u32,
+    fault: Option<Fault>,
+}
+
+fn serve(pieces: &[&[u8]]) -> Seen {
+    let cells = CELLS.with(Clone::clone);
+    let streams = Streams::new(TERMS, cells.clone());
+    let mut inbound = Inbound::new(Rc::clone(&streams), cells, LIMITS, Watch::new(BOUNDS, 0));
+    let fault = pieces.iter().find_map(|piece| inbound.feed(piece, 0).err());
+    let mut requests = Vec::new();
+    for at in 0..streams.places() {
+        if let std::task::Poll::Ready(arrival) = streams.poll_arrival(at) {
+            let (head, _) = arrival.request.into_parts();
+            requests.push(format!("{} {} {:?} {:?}", head.method, head.uri, head.headers, arrival.refused));
         }
     }
-    (passed, None)
+    let answers = streams.out(|out| out.unsent().to_vec());
+    Seen { answers, requests, last: inbound.last(), fault }
 }
 
 /// RFC 9113 section 4.1 read from a whole buffer.
@@ -47,40 +81,28 @@ fn heads(mut wire: &[u8]) -> Vec<FrameHead> {
     heads
 }
 
-/// What passed is what an honest client may send.
-fn laws(passed: &[FrameHead], breach: Option<Breach>) {
-    let count = |fits: &dyn Fn(&FrameHead) -> bool| passed.iter().filter(|head| fits(head)).count() as u32;
-    assert!(count(&|head| head.kind == kind::RST_STREAM) <= BOUNDS.resets_unanswered);
-    assert!(
-        count(&|head| matches!(head.kind, kind::PING | kind::PRIORITY) || head.kind > kind::CONTINUATION)
-            <= BOUNDS.control_frames
-    );
-    assert!(passed.iter().all(|head| head.length <= PAYLOAD_BYTES_MAX));
-    assert!(passed.first().is_none_or(|head| head.kind == kind::SETTINGS && !head.has(flag::ACK)));
-    let (mut highest, mut block, mut pieces) = (0, None, 0);
-    for head in passed {
-        match head.kind {
-            kind::CONTINUATION => {
-                assert_eq!(block, Some(head.stream));
-                pieces += 1;
-                assert!(pieces <= BOUNDS.continuations);
-            }
-            _ => assert_eq!(block, None),
-        }
-        match head.kind {
-            kind::HEADERS => {
-                highest = highest.max(head.stream);
-                (block, pieces) = (Some(head.stream), 0);
-            }
-            kind::DATA | kind::RST_STREAM => assert!(head.stream % 2 == 1 && head.stream <= highest),
-            kind::PUSH_PROMISE => panic!("clients do not push"),
-            _ => {}
-        }
-        if matches!(head.kind, kind::HEADERS | kind::CONTINUATION) && head.has(flag::END_HEADERS) {
-            block = None;
-        }
+fn laws(wire: &[u8], seen: &Seen) {
+    let asked = heads(wire);
+    let said = heads(&seen.answers);
+    // What is said is whole frames, each small, and only what is said without being served.
+    assert_eq!(said.iter().map(|head| HEAD_BYTES + head.length).sum::<usize>(), seen.answers.len());
+    for head in &said {
+        assert!(head.length <= PAYLOAD_BYTES_MAX);
+        assert!(
+            matches!(head.kind, kind::RST_STREAM) || (head.has(flag::ACK) && matches!(head.kind, kind::SETTINGS | kind::PING)),
+            "{head:?}"
+        );
     }
-    if let Some(breach) = breach {
-        assert_ne!(breach.reason() as u32, 0);
+    let count = |frames: &[FrameHead], kind| frames.iter().filter(|head| head.kind == kind).count();
+    assert!(count(&said, kind::PING) <= count(&asked, kind::PING).min(BOUNDS.control_frames as usize));
+    assert!(count(&said, kind::SETTINGS) <= count(&asked, kind::SETTINGS));
+    assert!(count(&said, kind::RST_STREAM) <= BOUNDS.resets_unanswered as usize + 1);
+    assert!(seen.requests.len() <= TERMS.places && seen.requests.len() <= count(&asked, kind::HEADERS));
+    assert!(asked.iter().any(|head| head.stream == seen.last) || seen.last == 0);
+    for request in &seen.requests {
+        assert!(!request.contains(['\r', '\n', '\0']), "{request}");
+    }
+    if let Some(fault) = seen.fault {
+        assert_ne!(fault.reason() as u32, 0);
     }
 }

@@ -1,7 +1,8 @@
 //! The fields the gateway adds to an answer, put into a map or written as lines.
 //!
 //! A map hashes and stores each name, only for it to be found again when the head is written. An HTTP/1
-//! answer takes the gateway's own fields as the lines they become; HTTP/2 has no lines.
+//! answer takes the gateway's own fields as the lines they become, an HTTP/2 answer as what its encoding
+//! makes of them.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -38,7 +39,19 @@ impl Fields for HeaderMap {
 pub struct Lines<'m> {
     map: &'m mut HeaderMap,
     present: Present,
+    write: Write,
     text: Vec<u8>,
+}
+
+/// Appends a field as the client's protocol writes it.
+pub type Write = fn(&mut Vec<u8>, &HeaderName, &HeaderValue);
+
+/// Appends a field as a line of HTTP/1.
+pub fn line(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Room for what is said about an ordinary version; a deprecated one has more to say.
@@ -46,11 +59,11 @@ const TEXT_BYTES: usize = 512;
 
 impl<'m> Lines<'m> {
     /// - `map`: the other fields of the head.
-    pub fn beside(map: &'m mut HeaderMap) -> Self {
-        Self { present: Present::of(map), map, text: Vec::with_capacity(TEXT_BYTES) }
+    pub fn beside(map: &'m mut HeaderMap, write: Write) -> Self {
+        Self { present: Present::of(map), map, write, text: Vec::with_capacity(TEXT_BYTES) }
     }
 
-    /// The lines, each with its line end.
+    /// The lines, each with its end.
     pub fn into_text(self) -> Vec<u8> {
         self.text
     }
@@ -65,10 +78,7 @@ impl Fields for Lines<'_> {
     }
 
     fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
-        self.text.extend_from_slice(name.as_str().as_bytes());
-        self.text.extend_from_slice(b": ");
-        self.text.extend_from_slice(value.as_bytes());
-        self.text.extend_from_slice(b"\r\n");
+        (self.write)(&mut self.text, name, value);
     }
 
     fn vary(&mut self, names: &VaryNames) {
@@ -129,7 +139,7 @@ mod tests {
             steps.extend((0..warnings).map(|at| (1, at)));
             steps.extend(vary.then_some((2, 0)));
             say(&mut alone, &steps);
-            let mut lines = Lines::beside(&mut map);
+            let mut lines = Lines::beside(&mut map, line);
             say(&mut lines, &steps);
             let text = lines.into_text();
             prop_assert_eq!(sorted(&map, &text), sorted(&alone, b""));

@@ -30,10 +30,11 @@ pub mod worker;
 
 use std::rc::Rc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{Method, Request, Response, StatusCode, header, request::Parts};
 
 use self::{
-    downstream::{admission, body::RequestBody, head::HeadError, link::Link, pseudo},
+    connection::http2::hpack::encoder,
+    downstream::{admission, body::RequestBody, link::Link},
     exchange::Exchange,
     negotiation::{Chosen, Head, PathCapture},
     outgoing::{Passage, Prepared},
@@ -43,7 +44,10 @@ use self::{
     worker::Worker,
 };
 use crate::{
-    headers::{self, Fields, lines::Lines},
+    headers::{
+        self, Fields,
+        lines::{self, Lines},
+    },
     problem::Code,
     telemetry::Counter,
 };
@@ -86,7 +90,7 @@ enum Way {
 /// All stages down to the upstream. None of them waits: what they look at is gone when the upstream is
 /// waited for, and an idle connection keeps no room for it.
 fn descend(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Result<Way, Refused> {
-    admit(exchange, &request)?;
+    admit(exchange)?;
     let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
     let uri = parts.uri.clone();
@@ -103,7 +107,7 @@ fn descend(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Resul
 }
 
 /// Refused heads and the gateway's own limits.
-fn admit(exchange: &mut Exchange, request: &Request<RequestBody>) -> Result<(), Refused> {
+fn admit(exchange: &mut Exchange) -> Result<(), Refused> {
     if let Some(refused) = exchange.link.take_refused() {
         exchange.method = admission::method(&refused);
         exchange.target = admission::target(&refused);
@@ -115,11 +119,6 @@ fn admit(exchange: &mut Exchange, request: &Request<RequestBody>) -> Result<(), 
             Code::Overloaded,
             "The gateway is serving as many callers as it may. Try again later.",
         ));
-    }
-    // An HTTP/1 head was checked and measured before it was parsed.
-    if exchange.is_http2() {
-        measure(exchange, request.headers())?;
-        pseudo::check(request.method(), request.uri(), request.headers())?;
     }
     if matches!(exchange.method, Method::TRACE | Method::CONNECT) {
         return Err(Refused::because(Code::MethodUnsupported, "The gateway does not serve TRACE and CONNECT."));
@@ -140,17 +139,6 @@ fn overload(exchange: &Exchange) -> Option<&Counter> {
     } else {
         None
     }
-}
-
-fn measure(exchange: &Exchange, fields: &HeaderMap) -> Result<(), Refused> {
-    let limits = &exchange.loaded.snapshot.config.limits;
-    if exchange.target.as_ref().is_some_and(|target| target.as_str().len() > limits.request_target_bytes) {
-        return Err(HeadError::TargetTooLong.into());
-    }
-    if fields.len() > limits.request_header_fields {
-        return Err(HeadError::TooLarge.into());
-    }
-    Ok(())
 }
 
 /// Finds API, version and endpoint, and notes them in the exchange.
@@ -261,14 +249,10 @@ fn last_hop() -> Response<Source> {
 /// Puts the gateway's own fields on an answer and hands its accounting to the body.
 fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<Reply> {
     let (mut head, source) = answer.into_parts();
-    let lines = if exchange.is_http2() {
-        say(&exchange, head.status, &mut head.headers);
-        Vec::new()
-    } else {
-        let mut lines = Lines::beside(&mut head.headers);
-        say(&exchange, head.status, &mut lines);
-        lines.into_text()
-    };
+    let write = if exchange.is_http2() { encoder::field } else { lines::line };
+    let mut lines = Lines::beside(&mut head.headers, write);
+    say(&exchange, head.status, &mut lines);
+    let lines = lines.into_text();
     exchange.answered(head.status.as_u16());
     Response::from_parts(head, Reply::new(source, lines, exchange))
 }

@@ -396,7 +396,7 @@ fn join_cookies(fields: &mut HeaderMap) {
 fn expects_continue(fields: &HeaderMap, version: Version) -> bool {
     let expects =
         fields.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    expects && version == Version::HTTP_11
+    expects && version >= Version::HTTP_11
 }
 
 /// The protocol a request asks to switch to, unless it is one the gateway does not tunnel.

@@ -154,6 +154,14 @@ impl Frames {
         Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
+    /// What one read of the socket gets.
+    pub(crate) fn read_once(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; 1 << 17];
+        let length = self.stream.read(&mut bytes).unwrap();
+        bytes.truncate(length);
+        bytes
+    }
+
     /// Frames up to the first that fits.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, fits: impl Fn(&Frame) -> bool) -> Frame {

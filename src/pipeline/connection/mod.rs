@@ -16,7 +16,6 @@ use entry::{Entered, Entry};
 use super::{
     downstream::{
         head::HeadLimits,
-        io::ClientIo,
         link::{Link, LinkTimeouts},
         socket::Socket,
         wire::{Protocol, Wire},
@@ -89,8 +88,7 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStrea
         // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
         Some(Protocol::Http2) => {
             if let Some((socket, read)) = wire.into_parts() {
-                let io = ClientIo::new(socket, read, &link);
-                Box::pin(http2::serve(worker, link, io)).await;
+                Box::pin(http2::serve(worker, link, socket, read)).await;
             }
         }
         None => {

@@ -18,7 +18,7 @@ pub enum RequestBody {
     /// From an HTTP/1 connection.
     Http1(Rc<Wire>),
     /// From a stream of an HTTP/2 connection.
-    Http2(Box<StreamBody>),
+    Http2(StreamBody),
 }
 
 /// The client closed the connection within the body, reset the stream, or broke the framing.

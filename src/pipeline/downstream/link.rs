@@ -32,8 +32,6 @@ pub struct Link {
     pub(crate) head_limits: HeadLimits,
     pub(crate) timeouts: LinkTimeouts,
     waiting: Cell<Waiting>,
-    /// Whether an idle connection gives its buffers up; HTTP/2 has a state to keep.
-    parks: Cell<bool>,
     read_timer: Timer,
     /// Exchanges under way.
     busy: Cell<u32>,
@@ -41,6 +39,10 @@ pub struct Link {
     begun: Cell<usize>,
     /// Interim responses to pass on; none for a client that knows none.
     interims: RefCell<Option<Vec<u8>>>,
+    /// The same on a connection with streams, of the one that is served just now.
+    early: RefCell<Vec<Early>>,
+    /// Whether the connection has streams.
+    has_streams: Cell<bool>,
     /// The head that was refused; taken by the exchange that stands for it.
     refused: RefCell<Option<RefusedHead>>,
     /// What takes the socket over once a switch of protocols has been answered.
@@ -65,6 +67,9 @@ pub enum Scheme {
     /// TLS.
     Https,
 }
+
+/// An interim response.
+pub(crate) type Early = (StatusCode, HeaderMap);
 
 /// Takes over the socket and what was read from it.
 pub type Takeover = Box<dyn FnOnce((Socket, Vec<u8>)) -> Pin<Box<dyn Future<Output = ()>>>>;
@@ -151,12 +156,13 @@ impl Link {
             head_limits,
             timeouts,
             waiting: Cell::new(Waiting::No),
-            parks: Cell::new(true),
             read_timer: Timer::new(&deadlines),
             deadlines,
             busy: Cell::new(0),
             begun: Cell::new(0),
             interims: RefCell::default(),
+            early: RefCell::default(),
+            has_streams: Cell::new(false),
             refused: RefCell::default(),
             switch: Switch::default(),
             forwarded: RefCell::default(),
@@ -210,16 +216,10 @@ impl Link {
         match waiting {
             Waiting::No => self.read_timer.disarm(),
             Waiting::Parked => self.read_timer.arm(self.timeouts.keep_alive.saturating_sub(PARK_AFTER)),
-            Waiting::Idle if self.parks.get() => self.read_timer.arm(self.timeouts.keep_alive.min(PARK_AFTER)),
-            Waiting::Idle => self.read_timer.arm(self.timeouts.keep_alive),
+            Waiting::Idle => self.read_timer.arm(self.timeouts.keep_alive.min(PARK_AFTER)),
             Waiting::Head => self.read_timer.arm(self.timeouts.request_header),
             Waiting::Last => self.read_timer.arm(LAST_MOMENT),
         }
-    }
-
-    /// The connection speaks something whose state cannot be set aside.
-    pub(crate) fn never_park(&self) {
-        self.parks.set(false);
     }
 
     pub(crate) fn waiting(&self) -> Waiting {
@@ -228,7 +228,7 @@ impl Link {
 
     /// Whether a connection that has been idle for its time may be parked, and stay open after that.
     pub(crate) fn may_park(&self) -> bool {
-        self.parks.get() && self.waiting() == Waiting::Idle && self.timeouts.keep_alive > PARK_AFTER
+        self.waiting() == Waiting::Idle && self.timeouts.keep_alive > PARK_AFTER
     }
 
     /// The connection is idle and gives up what it can make anew.
@@ -254,9 +254,21 @@ impl Link {
 
     /// Passes an interim response on to a client that knows them (RFC 9110 section 15.2); others never see it.
     pub fn interim(&self, status: StatusCode, fields: &HeaderMap) {
-        if let Some(interims) = &mut *self.interims.borrow_mut() {
+        if self.has_streams.get() {
+            self.early.borrow_mut().push((status, fields.clone()));
+        } else if let Some(interims) = &mut *self.interims.borrow_mut() {
             answer::interim(interims, status, fields);
         }
+    }
+
+    /// The connection has streams, each with interim responses of its own.
+    pub(crate) fn speaks_http2(&self) {
+        self.has_streams.set(true);
+    }
+
+    /// Takes the interim responses of the stream that was just served.
+    pub(crate) fn take_early(&self) -> Vec<Early> {
+        std::mem::take(&mut self.early.borrow_mut())
     }
 
     /// Appends the interim responses that were not passed on yet.

@@ -6,7 +6,6 @@ pub mod tls;
 pub mod proxy_protocol;
 pub mod answer;
 pub mod body;
-pub mod io;
 pub mod request;
 pub mod pseudo;
 pub mod stream_body;

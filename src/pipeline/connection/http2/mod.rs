@@ -1,80 +1,102 @@
 //! A client connection that speaks HTTP/2 (RFC 9113).
+//!
+//! One task serves a connection and all its streams. In each turn it takes in what the client has sent,
+//! lets the streams go on that can, and sends what they have written at once.
 
-pub mod follow;
+mod answer;
+mod control;
+pub mod flow;
 pub mod frame;
-mod io;
+pub mod head;
+pub mod hpack;
+pub mod inbound;
+pub mod outbox;
+pub mod ready;
 mod stream;
+pub mod streams;
+mod turn;
 pub mod watch;
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::poll_fn, rc::Rc};
 
-use bytes::Bytes;
-use h2::server::{Builder, Connection};
+use bytes::BytesMut;
 
 use self::{
-    io::{WatchedIo, Wire},
+    inbound::{Fault, Inbound},
+    streams::{Streams, Terms},
+    turn::{Connection, Over},
     watch::{Bounds, Watch},
 };
+use super::close;
 use crate::{
     config::Limits,
     pipeline::{
-        deadline::Timer,
-        downstream::{io::ClientIo, link::Link},
+        downstream::{
+            link::{Link, Waiting},
+            socket::Socket,
+        },
         worker::Worker,
     },
 };
 
-/// Bytes of one answer that wait for the client's connection.
-const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// The preface has been recognised; it is still in front of the first frame.
+const PREFACE_BYTES: usize = 24;
 
-/// How long a client that was told to go may leave its connection open without a stream.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// Most places of a connection, however many streams are allowed.
+const PLACES_MAX: usize = 1 << 16;
 
 /// Serves streams until the connection closes.
-pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, io: ClientIo) {
+///
+/// - `read`: what was read of `socket` already.
+pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, socket: Socket, read: BytesMut) {
+    link.speaks_http2();
+    link.wait(Waiting::Idle);
     let limits = worker.loaded().snapshot.config.limits;
+    let streams = Streams::new(terms(&limits), worker.http2.clone());
+    streams.out(|out| announce(out, &limits));
     let watch = Watch::new(bounds(&limits), worker.deadlines.now());
-    let wire = Wire::new(io, watch, Rc::clone(&worker.deadlines), worker.http2.clone());
-    let mut handshake = builder(&limits).handshake(WatchedIo(Rc::clone(&wire)));
-    let connection = poll_fn(|cx| {
-        if let Poll::Ready(outcome) = Pin::new(&mut handshake).poll(cx) {
-            return Poll::Ready(outcome.ok());
+    let inbound = Inbound::new(Rc::clone(&streams), worker.http2.clone(), link.head_limits, watch);
+    let mut connection = Connection::new(Rc::clone(&worker), Rc::clone(&link), socket, streams, inbound);
+    let first = read.get(PREFACE_BYTES..).unwrap_or_default();
+    let over = match connection.begin(first) {
+        Ok(()) => {
+            // What the runtime allows a task in one turn is meant for one stream; a turn has bounds of its own.
+            tokio::task::coop::unconstrained(poll_fn(|cx| connection.poll(cx))).await
         }
-        match wire.poll_turn(cx) {
-            Poll::Ready(Err(_)) => Poll::Ready(None),
-            _ if link.expired(cx) => Poll::Ready(None),
-            _ => Poll::Pending,
+        Err(fault) => Over::Fault(fault),
+    };
+    if let Over::Fault(fault) = over {
+        if let Fault::Breach(breach) = fault {
+            worker.shared.metrics.http2_floods(breach.label()).inc();
+            tracing::debug!(client = %link.peer, %breach, "HTTP/2 connection ended");
         }
-    })
-    .await;
-    if let Some(connection) = connection {
-        Driver::new(connection, &worker, &link, &wire).run().await;
+        connection.say_why(fault).await;
     }
-    if let Some(breach) = wire.breach() {
-        worker.shared.metrics.http2_floods(breach.label()).inc();
-        tracing::debug!(client = %link.peer, %breach, "HTTP/2 connection ended");
-    }
+    let unread = !matches!(over, Over::Gone);
+    close(connection.into_socket(), unread).await;
 }
 
-fn builder(limits: &Limits) -> Builder {
-    // Resets are counted by the watch; these bounds of the library must not come first.
-    let resets = limits.http2_resets.saturating_mul(2);
-    let mut builder = Builder::new();
-    builder
-        .max_header_list_size(clamped(limits.request_header_bytes))
-        .initial_window_size(clamped(limits.http2_stream_window_bytes))
-        .initial_connection_window_size(clamped(limits.http2_connection_window_bytes))
-        .max_concurrent_streams(clamped(limits.http2_streams))
-        .max_send_buffer_size(SEND_BUFFER_BYTES)
-        .max_pending_accept_reset_streams(resets)
-        .max_local_error_reset_streams(Some(resets));
-    builder
+/// What the gateway says first (RFC 9113 section 3.4).
+fn announce(out: &mut outbox::Outbox, limits: &Limits) {
+    let settings = [
+        // MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE
+        (3u16, clamped(limits.http2_streams)),
+        (4, clamped(limits.http2_stream_window_bytes)),
+        (6, clamped(limits.request_header_bytes)),
+    ];
+    let payload: Vec<u8> =
+        settings.iter().flat_map(|(name, value)| name.to_be_bytes().into_iter().chain(value.to_be_bytes())).collect();
+    out.frame(frame::kind::SETTINGS, 0, 0, &payload);
+}
+
+fn terms(limits: &Limits) -> Terms {
+    Terms {
+        streams: limits.http2_streams,
+        // Streams that were reset in one go are still there when others come.
+        places: limits.http2_streams.saturating_add(limits.http2_resets).clamp(1, PLACES_MAX),
+        stream_window: clamped(limits.http2_stream_window_bytes),
+        connection_window: clamped(limits.http2_connection_window_bytes),
+    }
 }
 
 fn bounds(limits: &Limits) -> Bounds {
@@ -89,81 +111,4 @@ fn bounds(limits: &Limits) -> Bounds {
 /// HTTP/2 counts to 2^31 - 1.
 fn clamped(number: usize) -> u32 {
     u32::try_from(number).map_or(u32::MAX >> 1, |number| number.min(u32::MAX >> 1))
-}
-
-/// Starts streams, sends what they wrote, and ends the connection in time.
-struct Driver<'c> {
-    connection: Connection<WatchedIo, Bytes>,
-    worker: &'c Rc<Worker>,
-    link: &'c Rc<Link>,
-    wire: &'c Rc<Wire>,
-    /// For the rest of a header block, and for leaving once told to.
-    deadline: Timer,
-    /// Whether a header block has begun and is waited for.
-    in_head: bool,
-    /// Whether the client was told to go.
-    told: bool,
-    /// Requests so far.
-    seen: usize,
-}
-
-impl<'c> Driver<'c> {
-    fn new(
-        connection: Connection<WatchedIo, Bytes>,
-        worker: &'c Rc<Worker>,
-        link: &'c Rc<Link>,
-        wire: &'c Rc<Wire>,
-    ) -> Self {
-        let deadline = Timer::new(&worker.deadlines);
-        Self { connection, worker, link, wire, deadline, in_head: false, told: false, seen: 0 }
-    }
-
-    async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx)).await;
-    }
-
-    /// Ready when the connection is over.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Poll::Ready(next) = self.connection.poll_accept(cx) {
-            let Some(Ok((request, respond))) = next else { return Poll::Ready(()) };
-            self.seen += 1;
-            let (worker, link) = (Rc::clone(self.worker), Rc::clone(self.link));
-            tokio::task::spawn_local(stream::serve(worker, link, request, respond));
-        }
-        if !self.told && self.is_over(cx) {
-            // GOAWAY first; what is under way finishes.
-            self.told = true;
-            self.deadline.arm(FAREWELL);
-            self.connection.graceful_shutdown();
-            cx.waker().wake_by_ref();
-        }
-        let late = self.is_late(cx);
-        let sent = self.wire.poll_turn(cx);
-        match sent {
-            Poll::Ready(Err(_)) => Poll::Ready(()),
-            Poll::Ready(Ok(())) if late => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
-    }
-
-    /// Whether the connection has served its time.
-    fn is_over(&self, cx: &mut Context<'_>) -> bool {
-        let most = || self.worker.loaded().snapshot.config.limits.requests_per_connection;
-        self.link.expired(cx) || !self.worker.keep_alive.get() || (self.seen > 0 && self.seen >= most())
-    }
-
-    /// Whether the client does not finish a header block, or does not leave.
-    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.told {
-            return !self.link.is_busy() && self.deadline.expired(cx);
-        }
-        if self.wire.is_in_head() != self.in_head {
-            self.in_head = !self.in_head;
-            match self.in_head {
-                true => self.deadline.arm(self.link.timeouts.request_header),
-                false => self.deadline.disarm(),
-            }
-        }
-        self.in_head && self.deadline.expired(cx)
-    }
 }
