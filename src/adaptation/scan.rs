@@ -273,9 +273,9 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
     fn key(&mut self, touch: &'t Touch) -> Result<Option<&'t Touch>, Reason> {
         let start = self.rest;
         let (key, inner) = match self.keys.skip(start, touch) {
-            Some((known, rest)) => {
+            Some((key, inner, rest)) => {
                 self.rest = rest;
-                (known.key, known.inner)
+                (key, inner)
             }
             None => {
                 let quote = lexer::past_space(start.get(1..).unwrap_or_default());
@@ -285,7 +285,7 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
                 self.rest = lexer::colon(behind).ok_or(Reason::Malformed)?;
                 let inner = touch.member(key);
                 if let Some(text) = Again::new(start, self.rest) {
-                    self.keys.note(Known { text, touch, key, inner });
+                    self.keys.note(Known { text, touch, key, inner, next: 0 });
                 }
                 (key, inner)
             }
@@ -297,12 +297,12 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
     }
 }
 
-/// Names that came before, in the order in which they came: elements of an array mostly have the same.
+/// Names that came before, each with the one that came behind it: elements of an array mostly have the same.
 #[derive(Default)]
 struct Keys<'a, 't> {
     known: Vec<Known<'a, 't>>,
-    /// The one that comes next, if all is as it was.
-    next: usize,
+    /// The last one read.
+    last: usize,
 }
 
 /// A name that was read.
@@ -313,33 +313,39 @@ struct Known<'a, 't> {
     touch: &'t Touch,
     key: &'a [u8],
     inner: Option<&'t Touch>,
+    /// Which one came behind it the last time.
+    next: usize,
 }
 
 /// Names remembered: more than most objects have.
 const KEYS_MAX: usize = 32;
 
 impl<'a, 't> Keys<'a, 't> {
-    /// Skips the name that `rest` begins with, if it is the one that came next the last time.
+    /// Skips the name that `rest` begins with, if it is the one that came the last time.
     #[inline]
-    fn skip(&mut self, rest: &'a [u8], touch: &Touch) -> Option<(Known<'a, 't>, &'a [u8])> {
-        let known = *self.known.get(self.next)?;
-        let rest = known.text.skip(rest).filter(|_| std::ptr::eq(known.touch, touch))?;
-        self.next = if self.next + 1 == self.known.len() { 0 } else { self.next + 1 };
-        Some((known, rest))
+    fn skip(&mut self, rest: &'a [u8], touch: &Touch) -> Option<(&'a [u8], Option<&'t Touch>, &'a [u8])> {
+        let next = self.known.get(self.last)?.next;
+        let known = self.known.get(next).filter(|known| std::ptr::eq(known.touch, touch))?;
+        let rest = known.text.skip(rest)?;
+        self.last = next;
+        Some((known.key, known.inner, rest))
     }
 
-    /// Remembers a name that was not foreseen; where it is known, the one behind it is foreseen from now on.
+    /// Remembers a name that was not foreseen, and that it came behind the last one.
     fn note(&mut self, key: Known<'a, 't>) {
         let is_same =
             |known: &Known<'_, '_>| std::ptr::eq(known.touch, key.touch) && known.text.text() == key.text.text();
-        match self.known.iter().position(is_same) {
-            Some(index) => self.next = (index + 1) % self.known.len(),
-            None if self.known.len() < KEYS_MAX => {
-                self.known.push(key);
-                self.next = 0;
-            }
-            None => {}
+        let index = self.known.iter().position(is_same).unwrap_or(self.known.len());
+        if index == KEYS_MAX {
+            return;
         }
+        if index == self.known.len() {
+            self.known.push(key);
+        }
+        if let Some(last) = self.known.get_mut(self.last) {
+            last.next = index;
+        }
+        self.last = index;
     }
 }
 
