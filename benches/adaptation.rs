@@ -14,7 +14,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Map, Value};
-use sonic_rs::{JsonContainerTrait as _, JsonValueMutTrait as _, JsonValueTrait as _};
+use sonic_rs::{JsonValueMutTrait as _, JsonValueTrait as _};
 use vergate::adaptation::{
     Direction, Mode, Program,
     literal::Literal,
@@ -122,6 +122,9 @@ fn chain(changes: usize) -> Program {
     Program::fuse(lists.iter().map(|list| ("bench", list.as_slice(), Direction::Up))).expect("edits are not empty")
 }
 
+/// An edit by a document model.
+type Yardstick = fn(&Bytes) -> Vec<u8>;
+
 fn adaptation(criterion: &mut Criterion) {
     for (size, rows) in [("1KB", 8), ("100KB", 900), ("10MB", 90_000)] {
         let body = Bytes::from(body(rows));
@@ -135,7 +138,7 @@ fn adaptation(criterion: &mut Criterion) {
                 bencher.iter(|| program.apply(black_box(&body), Mode::Whole).expect("the body is adaptable"));
             });
         }
-        let yardsticks: [(&str, fn(&Bytes) -> Vec<u8>); 4] = [
+        let yardsticks: [(&str, Yardstick); 4] = [
             ("member by serde_json::Value", member_by_model),
             ("elements by serde_json::Value", elements_by_model),
             ("member by sonic_rs::Value", member_by_sonic),

@@ -20,9 +20,9 @@ fn body(rows: usize) -> Bytes {
 }
 
 fn program(edits: &[(&str, Op)]) -> Program {
-    let edit = |(at, op): &(&str, Op)| Edit::new(Pointer::parse(at).unwrap(), op.clone());
+    let edit = |(at, op): &(&str, Op)| Edit::new(Pointer::parse(at).expect("a pointer"), op.clone());
     let edits: Vec<Edit> = edits.iter().map(edit).collect();
-    Program::fuse([("c", edits.as_slice(), Direction::Up)]).unwrap()
+    Program::fuse([("c", edits.as_slice(), Direction::Up)]).expect("edits are not empty")
 }
 
 fn rename(from: &str, to: &str) -> Op {
@@ -32,7 +32,7 @@ fn rename(from: &str, to: &str) -> Op {
 /// How many blocks adapting `body` allocates, and how many bytes are held at most beside it.
 fn cost(program: &Program, body: &Bytes) -> (u64, usize) {
     let before = dhat::HeapStats::get();
-    let adapted = program.apply(body, Mode::Whole).unwrap();
+    let adapted = program.apply(body, Mode::Whole).expect("the body is adaptable");
     let after = dhat::HeapStats::get();
     assert!(adapted.body != *body, "something was adapted");
     (after.total_blocks - before.total_blocks, after.max_bytes - before.curr_bytes)
