@@ -1,6 +1,9 @@
-use crate::support::{
-    Client, Gateway, Then, Upstream, fill,
-    upstream::{Answer, Gate, Recorded},
+use crate::{
+    codings::coded,
+    support::{
+        Client, Gateway, Then, Upstream, fill,
+        upstream::{Answer, Gate, Recorded},
+    },
 };
 use serde_json::Value;
 use std::sync::{
@@ -10,8 +13,8 @@ use std::sync::{
 
 // ---- the vectors --------------------------------------------------------------------------------------------------
 
-/// The H vectors that need no other operations than those there are: not bodies in codings, streams.
-const VECTORS: [&str; 11] = ["H01", "H03", "H05", "H07", "H11", "H13", "H17", "H19", "H21", "H23", "H25"];
+/// The H vectors: every one there is.
+const VECTORS: [&str; 13] = ["H01", "H03", "H05", "H07", "H09", "H11", "H13", "H15", "H17", "H19", "H21", "H23", "H25"];
 
 fn vector(id: &str) -> Value {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/adaptation.yaml"))
@@ -105,7 +108,7 @@ upstreams: {main: <up>}
 apis:
   shop:
     path: /
-    endpoints: [GET /p, POST /p]
+    endpoints: [GET /p, POST /p, GET /s]
     versions: {"1": {}, "2": {upstream: main}}
     changes: [{change: c, from: "1", to: "2", operations: [<op>]}]
 "#,
@@ -127,9 +130,16 @@ apis:
             lines.push(format!("{name}: {}", value.unwrap().replace("deadbeef", &fingerprint)));
         }
     }
+    if v["req"].get("gz").is_some() {
+        lines.push("Content-Encoding: gzip".to_owned());
+    }
     let before = up.requests().len();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let answer = gateway.call(method, path, &lines, v["req"]["b"].as_str().unwrap_or_default());
+    let body = match v["req"]["gz"].as_str() {
+        Some(text) => coded("gzip", text.as_bytes()),
+        None => v["req"]["b"].as_str().unwrap_or_default().into(),
+    };
+    let answer = gateway.call(method, path, &lines, body);
 
     match v.get("up") {
         Some(Value::Null) => assert_eq!(up.requests().len(), before, "{id}: the upstream was called"),
@@ -334,7 +344,7 @@ fn an_operation_is_unknown_to_versions_before_it() {
 // ---- one change, one operation ------------------------------------------------------------------------------------
 
 /// Version 1 served by a backend that speaks 2, one operation between them.
-fn one(op: &str, script: impl Fn(&mut Answer) -> Then + Send + Sync + 'static) -> (Gateway, Upstream) {
+pub(crate) fn one(op: &str, script: impl Fn(&mut Answer) -> Then + Send + Sync + 'static) -> (Gateway, Upstream) {
     let up = Upstream::new(script);
     let yaml = fill(
         r#"
@@ -352,8 +362,8 @@ apis:
     (Gateway::start(&yaml), up)
 }
 
-const OLD: &str = "X-API-Version: 1";
-const BOTH: &str =
+pub(crate) const OLD: &str = "X-API-Version: 1";
+pub(crate) const BOTH: &str =
     "{match: POST /p, request: [{rename: {a: b}}], response: {2xx: [{rename: {a: b}}], 4xx: [{rename: {e: error}}]}}";
 
 fn says(body: &'static str) -> impl Fn(&mut Answer) -> Then + Send + Sync {
@@ -462,14 +472,6 @@ fn a_body_without_a_media_type_is_not_adapted() {
     let answer = gateway.call("POST", "/p", &[OLD], r#"{"a":1}"#);
     assert_eq!(up.last().text(), r#"{"a":1}"#);
     assert_eq!(answer.text(), r#"{"b":1}"#);
-}
-
-#[test]
-fn a_coded_answer_on_an_adapted_route_is_refused() {
-    let (gateway, up) =
-        one(BOTH, |a| a.reply(200, &["Content-Type: application/json", "Content-Encoding: gzip"], "xx"));
-    gateway.post_json("/p", &[OLD, "Accept-Encoding: gzip"], "{}").problem(502, "adaptation_response_failed");
-    assert_eq!(up.last().header("Accept-Encoding").as_deref(), Some("identity"));
 }
 
 #[test]

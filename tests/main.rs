@@ -20,6 +20,8 @@ mod chaos;
 mod chunks;
 /// Verbs, their output and exit codes (section 1), and the errors of `check` (section 2).
 mod cli;
+/// Content codings of adapted bodies (RFC 9110 section 8.4), both ways.
+mod codings;
 /// The README's first command and the answers it promises.
 mod demo;
 /// Graceful ends.
@@ -102,6 +104,8 @@ mod timings;
 mod tls;
 /// The README's tour, step by step.
 mod tour;
+/// Bodies of records, adapted while they pass: NDJSON and server-sent events, both ways.
+mod streams;
 /// Servers behind TLS: who they are, who the gateway is.
 mod upstream_tls;
 /// Where servers are: names, addresses, and those that are not connected to.

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, uri::PathAndQuery};
 use super::{
     downstream::{forwarded, link::Link},
     handles::{Adaptation, CountedAs},
+    recast::Fault,
     snapshot::VersionEntry,
     timings::Timings,
     worker::{Loaded, Worker},
@@ -58,6 +59,8 @@ pub struct Exchange {
     pub stash: Stash,
     /// Why the gateway itself answered.
     pub code: Option<Code>,
+    /// Why a request body that is adapted while it passes broke off, once it has.
+    pub fault: Option<Fault>,
     /// Response body bytes so far.
     pub bytes: u64,
     /// How long the upstream took to answer.
@@ -100,6 +103,7 @@ impl Exchange {
             fallback: false,
             stash: Stash::default(),
             code: None,
+            fault: None,
             bytes: 0,
             upstream_time: None,
             status: None,

@@ -1,17 +1,26 @@
 //! The upstream's answer as the client gets it.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
 use hyper::ext::ReasonPhrase;
 
 use super::{
     exchange::Exchange,
+    filter::Filtered,
     outgoing::Passage,
+    recast::{self, Fault, Recast},
     refused::Refused,
     reply::Source,
-    transform::{self, TransformError, response::Treatment},
+    transform::{
+        self, Side, TransformError,
+        coding::{self, Accepted, Coding},
+        records::{self, Format},
+        response::Treatment,
+    },
     tunnel,
+    unpack::{self, UnpackError},
     upstream::{
         client::{Answer, Arrival},
         download::{Download, DownloadError},
@@ -22,10 +31,13 @@ use super::{
     },
 };
 use crate::{
-    adaptation::program::Program,
+    adaptation::{Mode, plan::OperationPlan, program::Program},
     headers::{self, Present},
     problem::Code,
 };
+
+/// Larger bodies are coded on another thread: a hundredth of a second is long for a worker.
+const LARGE_BYTES: usize = 128 * 1024;
 
 /// Edits the head, adapts the body where it has to be, or begins a tunnel.
 pub(super) async fn respond(
@@ -63,7 +75,13 @@ pub(super) async fn respond(
         head.extensions.remove::<ReasonPhrase>();
     }
     match treatment {
-        Treatment::Adapt(program) => adapt(exchange, passage, program, head, body).await,
+        // Boxed: answers that pass have no use for its room.
+        Treatment::Adapt(program, coding) => Box::pin(adapt(exchange, passage, (program, coding), head, body)).await,
+        Treatment::Records(format, coding) => {
+            let filter = recast(exchange, operation, status, format, coding);
+            let source = Source::Rewritten(Box::new((Filtered::new(filter), body)));
+            Ok(Response::from_parts(head, source))
+        }
         Treatment::Pass | Treatment::HeadOnly => {
             if operation.response(status.as_u16()).is_some() {
                 exchange.adapted("response", "passed");
@@ -92,33 +110,99 @@ fn stream(head: Parts, body: Download) -> Response<Source> {
 async fn adapt(
     exchange: &mut Exchange,
     passage: &Passage,
-    program: &Program,
+    (program, coding): (&Program, Option<Coding>),
     mut head: Parts,
     mut body: Download,
 ) -> Result<Response<Source>, Refused> {
     let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
-    let too_large = || TransformError::too_large(transform::Side::Response);
+    let too_large = || TransformError::too_large(Side::Response);
     if body.size_hint().lower() > cap as u64 {
         return Err(fail(exchange, &too_large()));
     }
-    let whole = match exchange.waiting(body.collect(cap)).await {
+    let whole = match coding {
+        None => exchange.waiting(body.collect(cap)).await,
+        Some(coding) => {
+            let unpacked = unpack::unpack(coding, cap, |cx| body.poll_frame(cx));
+            match exchange.waiting(unpacked).await {
+                Ok(whole) => Ok(Some(whole)),
+                Err(UnpackError::Body(error)) => Err(error),
+                Err(UnpackError::Decode(error)) => {
+                    return Err(fail(exchange, &TransformError::undecodable(Side::Response, error)));
+                }
+            }
+        }
+    };
+    let whole = match whole {
         Ok(Some(whole)) => whole,
         Ok(None) => return Err(fail(exchange, &too_large())),
         Err(error) => return Err(truncated(exchange, passage, error)),
     };
+    // Done with: its connection may serve others while the answer is coded.
+    drop(body);
     head.headers.remove(header::TRAILER);
     let mut stash = std::mem::take(&mut exchange.stash);
     let adapted = transform::response::body(program, &mut head.headers, &whole, &mut stash);
     match adapted.map_err(|error| fail(exchange, &error))? {
         Some(adapted) => {
             exchange.adapted("response", if adapted.narrowed { "narrowed" } else { "adapted" });
-            Ok(Response::from_parts(head, Source::Full(adapted.body)))
+            let body = match transform::response::coding(passage.accepted, &mut head.headers, adapted.body.len()) {
+                None => adapted.body,
+                Some(coding) => coded(passage.accepted, coding, &mut head.headers, adapted.body).await,
+            };
+            Ok(Response::from_parts(head, Source::Full(body)))
         }
         None => {
             exchange.adapted("response", "passed");
             Ok(Response::from_parts(head, Source::Full(whole)))
         }
     }
+}
+
+/// The body in the coding the client takes best, where that is shorter.
+async fn coded(accepted: Accepted, coding: Coding, headers: &mut HeaderMap, body: Bytes) -> Bytes {
+    let coded = match body.len() {
+        ..=LARGE_BYTES => coding::encode(coding, &body),
+        // Others on this worker must not wait for it.
+        _ => {
+            let body = body.clone();
+            let task = tokio::task::spawn_blocking(move || coding::encode(coding, &body));
+            task.await.unwrap_or_else(|error| Err(error.into()))
+        }
+    };
+    match coded {
+        Ok(coded) if coded.len() < body.len() || accepted.refuses_identity => {
+            transform::response::describe_coded(headers, coding, coded.len());
+            coded.into()
+        }
+        // Not worth it.
+        _ => body,
+    }
+}
+
+/// Adapts the records of an answer while they pass.
+fn recast(
+    exchange: &Exchange,
+    operation: &Arc<OperationPlan>,
+    status: StatusCode,
+    format: Format,
+    coding: Option<Coding>,
+) -> Box<Recast> {
+    let terms = records::Terms {
+        side: Side::Response,
+        format,
+        coding,
+        mode: Mode::Whole,
+        record_bytes_max: exchange.loaded.snapshot.config.limits.adapted_body_bytes,
+        bytes_max: u64::MAX,
+    };
+    let programs = recast::Chosen::Response(Arc::clone(operation), status.as_u16());
+    Recast::new(
+        terms,
+        programs,
+        exchange.stash.clone(),
+        (Rc::clone(&exchange.loaded), exchange.counted),
+        Fault::default(),
+    )
 }
 
 /// The upstream broke off within a body that was being read whole: the client has seen nothing of it.
@@ -130,6 +214,8 @@ fn truncated(exchange: &mut Exchange, passage: &Passage, error: DownloadError) -
         DownloadError::Truncated => UpstreamError::Reset { server, source: None },
         DownloadError::Malformed(source) => UpstreamError::Invalid { server, source: Some(source) },
         DownloadError::Stalled => UpstreamError::Timeout { server },
+        // Nothing rewrites a body that is read whole.
+        DownloadError::Unfit(source) => UpstreamError::Reset { server, source: Some(std::io::Error::other(source)) },
     };
     exchange.code = Some(error.code());
     exchange.note(&error);
@@ -149,7 +235,7 @@ fn content_type(exchange: &Exchange, passage: &Passage, headers: &mut HeaderMap)
     let Some(value) = headers.get_mut(header::CONTENT_TYPE) else { return };
     let snapshot = &exchange.loaded.snapshot;
     let text = match &passage.media_type {
-        Some(text) => text.as_str(),
+        Some(text) => text,
         None => snapshot.config.apis[passage.api].versions[passage.version].name.as_str(),
     };
     snapshot.negotiator.content_type_back(passage.api, text, value);

@@ -13,11 +13,13 @@ pub mod chunked;
 pub mod connection;
 pub mod deadline;
 pub mod exchange;
+pub mod filter;
 pub(crate) mod flat_write;
 pub mod handles;
 mod incoming;
 mod outgoing;
 pub mod pressure;
+mod recast;
 mod refused;
 pub mod reply;
 pub(crate) mod scratch;
@@ -26,6 +28,7 @@ pub mod socket;
 pub(crate) mod stall;
 pub mod timings;
 mod tunnel;
+mod unpack;
 pub mod worker;
 
 use std::rc::Rc;
@@ -73,7 +76,8 @@ async fn journey(exchange: &mut Exchange, request: Box<Request<RequestBody>>) ->
         Way::Upstream(passage, request) => (passage, request),
     };
     if request.adapt {
-        outgoing::adapt(exchange, &passage, &mut request).await?;
+        // Boxed: requests that pass have no use for its room.
+        Box::pin(outgoing::adapt(exchange, &passage, &mut request)).await?;
     }
     let answer = outgoing::send(exchange, &passage, request).await?;
     incoming::respond(exchange, &passage, answer).await

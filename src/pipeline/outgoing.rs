@@ -16,11 +16,18 @@ use super::{
     downstream::{body::RequestBody, forwarded},
     exchange::Exchange,
     negotiation::Chosen,
+    recast::{self, Fault, Recast},
     refused::Refused,
     snapshot::Snapshot,
-    transform::{self, TransformError, request::BodyTreatment},
+    transform::{
+        self, Side, TransformError,
+        coding::{Accepted, Coding, DecodeError},
+        records::{self, Format},
+        request::BodyTreatment,
+    },
+    unpack::{self, UnpackError},
     upstream::{
-        body::{Upload, UploadFailure, UpstreamBody},
+        body::{Upload, UploadError, UploadFailure, UpstreamBody},
         client::{Answer, Group, Terms},
         error::UpstreamError,
         grpc, hop_by_hop,
@@ -30,7 +37,10 @@ use super::{
     worker::Loaded,
 };
 use crate::{
-    adaptation::plan::{Lookup, OperationPlan},
+    adaptation::{
+        Mode, Stash,
+        plan::{Lookup, OperationPlan},
+    },
     domain::upstream::Protocol,
     headers::{self, Present},
     problem::Code,
@@ -44,11 +54,13 @@ pub(super) struct Passage {
     /// How the operation is adapted, if it is.
     operation: Option<Arc<OperationPlan>>,
     /// Version text the client used in `Accept`.
-    pub(super) media_type: Option<String>,
+    pub(super) media_type: Option<Box<str>>,
     pub(super) group: Rc<Group>,
     pub(super) patience: Rc<Patience>,
     /// What the client asks to switch to, for upgrades.
     pub(super) upgrade: Option<HeaderValue>,
+    /// Which codings the client takes, where answers are adapted.
+    pub(super) accepted: Accepted,
     /// Whether it is a gRPC call.
     is_call: bool,
 }
@@ -61,6 +73,8 @@ pub(super) struct Prepared {
     request: Box<Request<UpstreamBody>>,
     /// Whether the body has to be [adapted](adapt) before it is sent.
     pub(super) adapt: bool,
+    /// The coding to take off first.
+    coding: Option<Coding>,
     lines: Lines,
 }
 
@@ -70,6 +84,13 @@ struct Lines {
     via: &'static [u8],
     /// Whether the request id is one of them: the client sent none.
     request_id: bool,
+}
+
+impl Prepared {
+    /// Nothing is to be done any more before it is sent.
+    fn passing(request: Box<Request<UpstreamBody>>, lines: Lines) -> Self {
+        Self { request, adapt: false, coding: None, lines }
+    }
 }
 
 impl Passage {
@@ -101,11 +122,13 @@ impl Passage {
             Some(Lookup::Operation(operation)) => Some(Arc::clone(operation)),
             Some(Lookup::Untouched) | None => None,
         };
+        let adapts_answers = operation.as_ref().is_some_and(|operation| operation.adapts_responses());
         Ok(Self {
+            accepted: if adapts_answers { Accepted::of(&parts.headers) } else { Accepted::default() },
             api: chosen.api,
             version: served,
             operation,
-            media_type: chosen.media_type_text.map(|text| text.to_string()),
+            media_type: chosen.media_type_text.map(|text| text.to_string().into()),
             group,
             patience,
             upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts) } else { None },
@@ -120,8 +143,8 @@ impl Passage {
     }
 
     /// How the operation is adapted, if it is.
-    pub(super) fn operation(&self) -> Option<&OperationPlan> {
-        self.operation.as_deref()
+    pub(super) fn operation(&self) -> Option<&Arc<OperationPlan>> {
+        self.operation.as_ref()
     }
 }
 
@@ -150,8 +173,21 @@ pub(super) fn prepare(
         let treatment = transform::request::body_treatment(operation, &exchange.method, &parts.headers, empty);
         let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
         transform::request::head(operation, &exchange.method, &mut parts.headers);
-        if treatment == BodyTreatment::Adapt {
-            return hold(exchange, parts, body, lines);
+        match treatment {
+            BodyTreatment::Adapt(coding) => return hold(exchange, parts, body, coding, lines),
+            BodyTreatment::Records(format, coding) => {
+                let mode = transform::request::records(&exchange.method, &mut parts.headers);
+                let (recast, fault) = recast(exchange, operation, format, coding, mode);
+                let mut prepared = stream(exchange, passage, parts, body, lines);
+                let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
+                *prepared.request.body_mut() = match body {
+                    UpstreamBody::Stream(upload) => UpstreamBody::Stream(upload.through(recast)),
+                    body => body,
+                };
+                exchange.fault = Some(fault);
+                return Ok(prepared);
+            }
+            BodyTreatment::Pass => {}
         }
         adapted = operation.request().map(|_| "passed");
     }
@@ -166,12 +202,42 @@ fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, body: RequestBod
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
-        return Prepared { request: assemble(parts, UpstreamBody::Empty), adapt: false, lines };
+        return Prepared::passing(assemble(parts, UpstreamBody::Empty), lines);
     }
     let expects = expects_continue(&parts.headers, parts.version);
     let upload = Upload::new(body, limits.request_body_bytes, speed(exchange, passage.is_call), deadlines, expects);
-    let request = assemble(parts, UpstreamBody::Stream(upload));
-    Prepared { request, adapt: false, lines }
+    Prepared::passing(assemble(parts, UpstreamBody::Stream(upload)), lines)
+}
+
+/// Adapts the records of a request body while they pass.
+fn recast(
+    exchange: &Exchange,
+    operation: &Arc<OperationPlan>,
+    format: Format,
+    coding: Option<Coding>,
+    mode: Mode,
+) -> (Box<Recast>, Fault) {
+    let limits = &exchange.loaded.snapshot.config.limits;
+    let terms = records::Terms {
+        side: Side::Request,
+        format,
+        coding,
+        mode,
+        record_bytes_max: limits.adapted_body_bytes,
+        bytes_max: limits.request_body_bytes,
+    };
+    let fault = Fault::default();
+    let counting = (Rc::clone(&exchange.loaded), exchange.counted);
+    (
+        Recast::new(
+            terms,
+            recast::Chosen::Request(Arc::clone(operation)),
+            Stash::default(),
+            counting,
+            Rc::clone(&fault),
+        ),
+        fault,
+    )
 }
 
 /// Longest pause and least speed of a request body; the messages of a gRPC call come when they come.
@@ -185,16 +251,37 @@ fn speed(exchange: &Exchange, is_call: bool) -> (Duration, Pace) {
 }
 
 /// Gets a body ready to be read whole.
-fn hold(exchange: &Exchange, parts: Parts, body: RequestBody, lines: Lines) -> Result<Prepared, Refused> {
+fn hold(
+    exchange: &Exchange,
+    parts: Parts,
+    body: RequestBody,
+    coding: Option<Coding>,
+    lines: Lines,
+) -> Result<Prepared, Refused> {
     let config = &exchange.loaded.snapshot.config;
     let cap = config.limits.adapted_body_bytes as u64;
     if body.length().unwrap_or(0) > cap {
-        return Err(refuse(exchange, &TransformError::too_large(transform::Side::Request)));
+        return Err(refuse(exchange, &TransformError::too_large(Side::Request)));
     }
     let deadlines = &exchange.worker.deadlines;
     let upload = Upload::new(body, cap, speed(exchange, false), deadlines, false);
     let request = assemble(parts, UpstreamBody::Stream(upload));
-    Ok(Prepared { request, adapt: true, lines })
+    Ok(Prepared { adapt: true, coding, ..Prepared::passing(request, lines) })
+}
+
+/// Why a body was not read whole.
+enum Unread {
+    Upload(UploadFailure),
+    Coding(DecodeError),
+}
+
+impl From<UnpackError<UploadError>> for Unread {
+    fn from(error: UnpackError<UploadError>) -> Self {
+        match error {
+            UnpackError::Body(UploadError(failure)) => Self::Upload(failure),
+            UnpackError::Decode(error) => Self::Coding(error),
+        }
+    }
 }
 
 /// Reads the body whole and puts the adapted one in its place. Reading it answers `Expect` locally.
@@ -202,9 +289,18 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
     let Some(operation) = passage.operation() else { return Ok(()) };
     let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
     let UpstreamBody::Stream(mut upload) = body else { return Ok(()) };
-    let whole = exchange.waiting(upload.collect()).await.map_err(|failure| match failure {
-        UploadFailure::TooLarge => refuse(exchange, &TransformError::too_large(transform::Side::Request)),
-        other => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
+    let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
+    let whole = match prepared.coding {
+        None => exchange.waiting(upload.collect()).await.map_err(Unread::Upload),
+        Some(coding) => {
+            let unpacked = unpack::unpack(coding, cap, |cx| upload.poll_frame(cx));
+            exchange.waiting(unpacked).await.map_err(Unread::from)
+        }
+    };
+    let whole = whole.map_err(|unread| match unread {
+        Unread::Upload(UploadFailure::TooLarge) => refuse(exchange, &TransformError::too_large(Side::Request)),
+        Unread::Upload(other) => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
+        Unread::Coding(error) => refuse(exchange, &TransformError::undecodable(Side::Request, error)),
     })?;
     let headers = prepared.request.headers_mut();
     headers.remove(header::EXPECT);
@@ -265,7 +361,12 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
             exchange.timings.waited(since.elapsed());
             exchange.code = Some(error.code());
             exchange.note(&error);
-            Err(Refused::upstream(&error, &passage.group.name))
+            // Refused while it passed: the client is told as if it had been read first.
+            let fault = exchange.fault.take().and_then(|fault| fault.take());
+            Err(match fault {
+                Some(fault) => Refused::adaptation(&fault),
+                None => Refused::upstream(&error, &passage.group.name),
+            })
         }
     }
 }

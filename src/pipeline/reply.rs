@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     exchange::Exchange,
+    filter::Filtered,
     upstream::download::{Download, DownloadError},
 };
 use crate::problem::Code;
@@ -24,6 +25,8 @@ pub enum Source {
     Full(Bytes),
     /// The upstream's answer as it comes.
     Stream(Box<Download>),
+    /// The upstream's answer, rewritten as it comes.
+    Rewritten(Box<(Filtered, Download)>),
 }
 
 /// A response body. Dropping it ends the exchange: that is when it is counted and logged.
@@ -63,6 +66,7 @@ impl Reply {
                 DownloadError::Broken(_) | DownloadError::Truncated => Code::UpstreamReset,
                 DownloadError::Malformed(_) => Code::UpstreamInvalidResponse,
                 DownloadError::Stalled => Code::UpstreamTimeout,
+                DownloadError::Unfit(_) => Code::AdaptationResponseFailed,
             });
             exchange.note(error);
         }
@@ -85,6 +89,10 @@ impl Body for Reply {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(frame) => frame,
             },
+            Source::Rewritten(rewritten) => {
+                let (filter, download) = &mut **rewritten;
+                ready!(filter.poll_frame(cx, |cx| download.poll_frame(cx)))
+            }
         };
         match &frame {
             Some(Ok(frame)) => this.sent(frame.data_ref().map_or(0, Bytes::len)),
@@ -99,6 +107,8 @@ impl Body for Reply {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
             Source::Stream(download) => download.is_end_stream(),
+            // Only its filter knows, when it is asked.
+            Source::Rewritten(_) => false,
         }
     }
 
@@ -107,6 +117,7 @@ impl Body for Reply {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Stream(download) => download.size_hint(),
+            Source::Rewritten(_) => SizeHint::new(),
         }
     }
 }

@@ -36,6 +36,11 @@ impl Client {
         self.reader.get_ref()
     }
 
+    /// What comes next, for tests that read chunks one by one.
+    pub(crate) fn reader(&mut self) -> &mut BufReader<TcpStream> {
+        &mut self.reader
+    }
+
     #[track_caller]
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.try_write(bytes).unwrap();

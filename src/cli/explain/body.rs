@@ -8,7 +8,13 @@ use super::request::{Answer, Request};
 use crate::{
     adaptation::{Mode, OperationPlan, Program, Stash},
     pipeline::transform::{
-        Cause, TransformError, request as upwards, request::BodyTreatment, response as downwards, response::Treatment,
+        Cause, Side, TransformError,
+        coding::{self, Coding},
+        records::{Format, Records, Terms},
+        request as upwards,
+        request::BodyTreatment,
+        response as downwards,
+        response::Treatment,
     },
 };
 
@@ -73,13 +79,19 @@ pub(super) fn request(
     let treatment = upwards::body_treatment(operation, method, headers, body.is_empty());
     let treatment = treatment.map_err(|error| refused(error, body, None, Vec::new()))?;
     upwards::head(operation, method, headers);
-    if treatment == BodyTreatment::Pass {
-        return Ok(Some(BodyAccount::untouched(body)));
-    }
+    let program = operation.request();
+    let body = &match treatment {
+        BodyTreatment::Pass => return Ok(Some(BodyAccount::untouched(body))),
+        BodyTreatment::Adapt(coding) => decoded(Side::Request, coding, body)?,
+        BodyTreatment::Records(format, coding) => {
+            let mode = upwards::records(method, headers);
+            let body = decoded(Side::Request, coding, body)?;
+            return recast(Side::Request, format, (program, mode), &body, &Stash::default()).map(Some);
+        }
+    };
     let kind = headers.get(header::CONTENT_TYPE);
     let patch_type = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/merge-patch+json"));
     let mode = if *method == Method::PATCH || patch_type { Mode::Patch } else { Mode::Whole };
-    let program = operation.request();
     match upwards::body(operation, method, headers, body, stash) {
         Ok(None) => Ok(Some(BodyAccount::untouched(body))),
         Ok(Some(adapted)) => Ok(Some(BodyAccount {
@@ -114,7 +126,15 @@ pub(super) fn response(
     let Some(operation) = operation else { return Ok(BodyAccount::untouched(&body)) };
     let treatment = downwards::treatment(operation, method, answer.status, &mut answer.headers);
     let treatment = treatment.map_err(|error| refused(error, &body, None, Vec::new()))?;
-    let Treatment::Adapt(program) = treatment else { return Ok(BodyAccount::untouched(&body)) };
+    let (program, body) = match treatment {
+        Treatment::Pass | Treatment::HeadOnly => return Ok(BodyAccount::untouched(&body)),
+        Treatment::Adapt(program, coding) => (program, decoded(Side::Response, coding, &body)?),
+        Treatment::Records(format, coding) => {
+            let body = decoded(Side::Response, coding, &body)?;
+            let program = operation.response(answer.status.as_u16());
+            return recast(Side::Response, format, (program, Mode::Whole), &body, stash);
+        }
+    };
     match downwards::body(program, &mut answer.headers, &body, stash) {
         Ok(None) => Ok(BodyAccount::untouched(&body)),
         Ok(Some(adapted)) => Ok(BodyAccount {
@@ -128,6 +148,34 @@ pub(super) fn response(
             let place = pointer(&error).map(|at| program.place_after(steps.len(), at));
             Err(refused(error, &body, place, if verbose { steps } else { Vec::new() }))
         }
+    }
+}
+
+/// Most bytes of a body that is explained.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+fn decoded(side: Side, coding: Option<Coding>, body: &Bytes) -> Result<Bytes, Box<Refused>> {
+    let Some(coding) = coding else { return Ok(body.clone()) };
+    let decoded = coding::decode(coding, body.clone(), BODY_BYTES_MAX);
+    decoded.map_err(|error| refused(TransformError::undecodable(side, error), body, None, Vec::new()))
+}
+
+/// Adapts a body record by record; the ops of one record are those of each.
+fn recast(
+    side: Side,
+    format: Format,
+    (program, mode): (Option<&Program>, Mode),
+    body: &Bytes,
+    stash: &Stash,
+) -> Result<BodyAccount, Box<Refused>> {
+    let Some(program) = program else { return Ok(BodyAccount::untouched(body)) };
+    let (record_bytes_max, bytes_max) = (BODY_BYTES_MAX, BODY_BYTES_MAX as u64);
+    let terms = Terms { side, format, coding: None, mode, record_bytes_max, bytes_max };
+    match Records::whole(terms, program, stash.clone(), body.clone()) {
+        Ok(adapted) => {
+            Ok(BodyAccount { before: text(body), text: Some(text(&adapted)), adapted: true, steps: Vec::new() })
+        }
+        Err(error) => Err(refused(error, body, None, Vec::new())),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::media;
+use super::{
+    coding::{self, DecodeError},
+    media,
+};
 use crate::{
     adaptation::{AdaptationError, Reason},
     problem::{Code, Problem},
@@ -34,9 +37,12 @@ pub enum Cause {
     /// The body itself.
     #[error(transparent)]
     Body(#[from] AdaptationError),
-    /// A content coding was applied to it; only `identity` can be adapted.
-    #[error("the body has a content coding")]
+    /// It has several content codings, or one the gateway does not know.
+    #[error("the body has a content coding that is not read")]
     Coded,
+    /// Its content coding is broken, or ends too early.
+    #[error("the content coding of the body is broken")]
+    Undecodable,
     /// It is a JSON Patch (RFC 6902): operations on paths instead of a document.
     #[error("the body is a JSON Patch")]
     JsonPatch,
@@ -61,6 +67,14 @@ impl TransformError {
         Self::of_body(side, Reason::TooLarge)
     }
 
+    /// The message cannot be decoded.
+    pub fn undecodable(side: Side, error: DecodeError) -> Self {
+        match error {
+            DecodeError::Broken => Self { side, cause: Cause::Undecodable },
+            DecodeError::TooLarge => Self::too_large(side),
+        }
+    }
+
     pub(super) fn of_body(side: Side, reason: Reason) -> Self {
         Self { side, cause: Cause::Body(AdaptationError::of_body(reason)) }
     }
@@ -70,7 +84,7 @@ impl TransformError {
         match (self.side, &self.cause) {
             (Side::Response, _) => Code::AdaptationResponseFailed,
             (Side::Request, Cause::Coded | Cause::JsonPatch) => Code::ContentCodingUnsupported,
-            (Side::Request, Cause::Signed) => Code::AdaptationRequestFailed,
+            (Side::Request, Cause::Signed | Cause::Undecodable) => Code::AdaptationRequestFailed,
             (Side::Request, Cause::Body(error)) => match error.reason {
                 Reason::TooLarge => Code::BodyTooLarge,
                 Reason::Charset => Code::ContentCodingUnsupported,
@@ -82,7 +96,7 @@ impl TransformError {
     /// `Accept-Encoding` of a 415 for a coding (RFC 9110 section 15.5.16).
     pub fn accept_encoding(&self) -> Option<HeaderValue> {
         let is_coding = self.side == Side::Request && self.cause == Cause::Coded;
-        is_coding.then_some(HeaderValue::from_static("identity"))
+        is_coding.then_some(coding::READ)
     }
 
     /// `reason` of the problem, also for the log.
@@ -90,6 +104,7 @@ impl TransformError {
         match &self.cause {
             Cause::Body(error) => error.reason.as_str(),
             Cause::Coded => "content_coding",
+            Cause::Undecodable => Reason::Malformed.as_str(),
             Cause::JsonPatch => "json_patch",
             Cause::Signed => "signature",
         }
@@ -101,9 +116,11 @@ impl TransformError {
         let detail = match &self.cause {
             Cause::Body(error) => format!("The {side} body cannot be adapted to the other version: {error}."),
             Cause::Coded if self.side == Side::Request => {
-                "The request body has a content coding and cannot be adapted. Send it without one.".to_owned()
+                "The request body has a content coding that cannot be read. Send it with one of those in Accept-Encoding, or without."
+                    .to_owned()
             }
-            Cause::Coded => "The upstream's answer has a content coding, so it cannot be adapted.".to_owned(),
+            Cause::Coded => "The upstream's answer has a content coding that cannot be read.".to_owned(),
+            Cause::Undecodable => format!("The content coding of the {side} body is broken, or ends too early."),
             Cause::JsonPatch => {
                 format!("The {side} body is a JSON Patch, which cannot be adapted. Send a merge patch or the document.")
             }
@@ -116,7 +133,7 @@ impl TransformError {
                 let known = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
                 known.fold(problem, |problem, (name, value)| problem.with(name, value))
             }
-            Cause::Coded | Cause::JsonPatch | Cause::Signed => problem,
+            Cause::Coded | Cause::Undecodable | Cause::JsonPatch | Cause::Signed => problem,
         };
         problem.with("reason", self.reason())
     }
@@ -169,6 +186,7 @@ mod tests {
             (Cause::Coded, Code::ContentCodingUnsupported),
             (Cause::JsonPatch, Code::ContentCodingUnsupported),
             (Cause::Signed, Code::AdaptationRequestFailed),
+            (Cause::Undecodable, Code::AdaptationRequestFailed),
         ] {
             assert_eq!(TransformError { side: Side::Request, cause: cause.clone() }.code(), code);
             let answer = TransformError { side: Side::Response, cause };
@@ -179,7 +197,8 @@ mod tests {
     #[test]
     fn only_a_415_for_a_coding_names_the_codings_that_are_read() {
         let refused = |cause| TransformError { side: Side::Request, cause }.accept_encoding();
-        assert_eq!(refused(Cause::Coded), Some(HeaderValue::from_static("identity")));
+        assert_eq!(refused(Cause::Coded), Some(HeaderValue::from_static("br, gzip, zstd, deflate")));
+        assert_eq!(refused(Cause::Undecodable), None);
         assert_eq!(refused(Cause::JsonPatch), None);
         assert_eq!(of(Side::Request, Reason::Charset).accept_encoding(), None);
     }

@@ -5,6 +5,8 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
 };
 
+use super::records::Format;
+
 /// What an adaptation needs to know of a media type (ADAPTATION section 6, rule 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
@@ -14,13 +16,38 @@ pub(super) enum Media {
     MergePatch,
     /// `application/json-patch+json`: operations, not a document (RFC 6902).
     JsonPatch,
+    /// A JSON text on each line: NDJSON, JSON lines.
+    Lines,
+    /// `text/event-stream`: events whose data may be JSON.
+    Events,
     /// `multipart/byteranges`: parts of a body of any type.
     ByteRanges,
     /// Passes untouched; a missing type too.
     Other,
 }
 
+/// What senders call JSON texts on lines; none of them is registered.
+const LINES: [&str; 8] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/json-lines",
+    "application/stream+json",
+];
+
 impl Media {
+    /// How a body of records is split; none for a body that is one document, or is not adapted.
+    pub(super) fn format(self) -> Option<Format> {
+        match self {
+            Self::Lines => Some(Format::Lines),
+            Self::Events => Some(Format::Events),
+            Self::Json | Self::MergePatch | Self::JsonPatch | Self::ByteRanges | Self::Other => None,
+        }
+    }
+
     /// Reads `Content-Type`. Of several lines the first with a JSON type counts, so that no second
     /// line leads a body past its adaptation.
     pub(super) fn of(headers: &HeaderMap) -> Self {
@@ -35,6 +62,10 @@ impl Media {
             Self::MergePatch
         } else if is("application/json-patch+json") {
             Self::JsonPatch
+        } else if LINES.into_iter().any(is) {
+            Self::Lines
+        } else if is("text/event-stream") {
+            Self::Events
         } else if is("application/json") || ends_in_json(essence) {
             Self::Json
         } else if is("multipart/byteranges") {
@@ -43,12 +74,6 @@ impl Media {
             Self::Other
         }
     }
-}
-
-/// Whether a content coding other than `identity` was applied.
-pub(super) fn is_coded(headers: &HeaderMap) -> bool {
-    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Whether `Content-Type` names a charset other than UTF-8.
@@ -68,7 +93,7 @@ pub(super) fn is_content_signed(headers: &HeaderMap) -> bool {
 
 /// Removes what described the bytes before they were adapted, from a header section or trailers:
 /// digests (RFC 9530; RFC 1864).
-fn remove_digests(fields: &mut HeaderMap) {
+pub fn remove_digests(fields: &mut HeaderMap) {
     for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
         fields.remove(name);
     }
@@ -166,8 +191,11 @@ mod tests {
             ("application/merge-patch+json", Media::MergePatch),
             ("application/json-patch+json", Media::JsonPatch),
             ("multipart/byteranges; boundary=x", Media::ByteRanges),
-            ("application/x-ndjson", Media::Other),
-            ("text/event-stream", Media::Other),
+            ("application/x-ndjson", Media::Lines),
+            ("application/jsonl; charset=utf-8", Media::Lines),
+            ("application/stream+json", Media::Lines),
+            ("Text/Event-Stream;charset=utf-8", Media::Events),
+            ("application/json-seq", Media::Other),
             ("text/html", Media::Other),
             ("application/jsonp", Media::Other),
             ("application/+json", Media::Other),
@@ -189,21 +217,6 @@ mod tests {
         let mut headers = typed("text/plain");
         headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         assert_eq!(Media::of(&headers), Media::Json);
-    }
-
-    #[test]
-    fn identity_is_no_coding() {
-        for (value, coded) in [
-            ("identity", false),
-            ("Identity, ,", false),
-            ("", false),
-            ("gzip", true),
-            ("identity, br", true),
-            ("x", true),
-        ] {
-            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))]);
-            assert_eq!(is_coded(&headers), coded, "{value}");
-        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! Pure functions over header fields and whole bodies. The caller reads the body up to its cap,
 //! answers `Expect`, and picks the upstream; what is adapted and what passes is decided here.
 
+pub mod coding;
 mod error;
 mod media;
+pub mod records;
 pub mod request;
 pub mod response;
 mod validators;
@@ -14,3 +16,4 @@ mod fixture;
 mod vectors;
 
 pub use error::{Cause, Side, TransformError};
+pub use media::remove_digests;

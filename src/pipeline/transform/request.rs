@@ -7,8 +7,10 @@ use http::{
 };
 
 use super::{
+    coding::{Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
+    records::Format,
     validators,
 };
 use crate::adaptation::{Adapted, Mode, OperationPlan, Reason, Stash};
@@ -18,8 +20,10 @@ use crate::adaptation::{Adapted, Mode, OperationPlan, Reason, Stash};
 pub enum BodyTreatment {
     /// It streams through, and the fields that describe it stay.
     Pass,
-    /// It is read whole and given to [`body`].
-    Adapt,
+    /// It is read whole, the coding taken off, and given to [`body`].
+    Adapt(Option<Coding>),
+    /// It is adapted record by record while it passes, the coding taken off.
+    Records(Format, Option<Coding>),
 }
 
 /// Edits the header fields of an adapted operation before they are forwarded.
@@ -53,24 +57,38 @@ pub fn body_treatment(
     if op.request().is_none() {
         return Ok(BodyTreatment::Pass);
     }
-    match Media::of(headers) {
+    let media = Media::of(headers);
+    match media {
         Media::Other | Media::ByteRanges => return Ok(BodyTreatment::Pass),
         Media::Json | Media::MergePatch | Media::JsonPatch if is_empty => {
             return empty(method).map(|()| BodyTreatment::Pass);
         }
+        // Nothing is no record.
+        Media::Lines | Media::Events if is_empty => return Ok(BodyTreatment::Pass),
         Media::JsonPatch => return refused(Cause::JsonPatch),
-        Media::Json | Media::MergePatch => {}
+        Media::Json | Media::MergePatch | Media::Lines | Media::Events => {}
     }
-    if media::is_coded(headers) {
-        return refused(Cause::Coded);
-    }
+    let coding = match Applied::of(headers) {
+        Applied::Identity => None,
+        Applied::One(coding) => Some(coding),
+        Applied::Other => return refused(Cause::Coded),
+    };
     if headers.contains_key(CONTENT_RANGE) {
         return Err(TransformError::of_body(Side::Request, Reason::PartialContent));
     }
     if media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
-    Ok(BodyTreatment::Adapt)
+    Ok(match media.format() {
+        None => BodyTreatment::Adapt(coding),
+        Some(format) => BodyTreatment::Records(format, coding),
+    })
+}
+
+/// Describes a body in `headers` that is adapted record by record, and says how much each speaks of.
+pub fn records(method: &Method, headers: &mut HeaderMap) -> Mode {
+    media::describe(headers, None);
+    if *method == Method::PATCH { Mode::Patch } else { Mode::Whole }
 }
 
 /// Adapts a whole body that [`body_treatment`] asked for, and describes the result in `headers`.
@@ -162,9 +180,10 @@ mod tests {
         let both = Fixture::new(BOTH);
         let answers = Fixture::new(RESPONSE_ONLY);
         for (fixture, content_type, expected) in [
-            (&both, "application/json", BodyTreatment::Adapt),
-            (&both, "application/merge-patch+json", BodyTreatment::Adapt),
-            (&both, "application/x-ndjson", BodyTreatment::Pass),
+            (&both, "application/json", BodyTreatment::Adapt(None)),
+            (&both, "application/merge-patch+json", BodyTreatment::Adapt(None)),
+            (&both, "application/x-ndjson", BodyTreatment::Records(Format::Lines, None)),
+            (&both, "text/event-stream", BodyTreatment::Records(Format::Events, None)),
             (&both, "multipart/form-data; boundary=x", BodyTreatment::Pass),
             (&answers, "application/json", BodyTreatment::Pass),
         ] {
@@ -186,13 +205,40 @@ mod tests {
             sent.insert(name, HeaderValue::from_static(value));
             refusal(body_treatment(fixture.operation(), &Method::POST, &sent, false))
         };
-        assert_eq!(refused("content-encoding", "gzip"), (Code::ContentCodingUnsupported, "content_coding"));
+        assert_eq!(refused("content-encoding", "compress"), (Code::ContentCodingUnsupported, "content_coding"));
         assert_eq!(refused("content-encoding", "gzip, br"), (Code::ContentCodingUnsupported, "content_coding"));
         assert_eq!(refused("content-range", "bytes 0-3/9"), (Code::AdaptationRequestFailed, "partial_content"));
         let signature = "sig1=(\"content-digest\");keyid=\"k\"";
         assert_eq!(refused("signature-input", signature), (Code::AdaptationRequestFailed, "signature"));
         let patch = "application/json-patch+json";
         assert_eq!(refused("content-type", patch), (Code::ContentCodingUnsupported, "json_patch"));
+    }
+
+    #[test]
+    fn one_coding_is_taken_off() {
+        let fixture = Fixture::new(BOTH);
+        for (content_type, expected) in [
+            ("application/json", BodyTreatment::Adapt(Some(Coding::Gzip))),
+            ("application/jsonl", BodyTreatment::Records(Format::Lines, Some(Coding::Gzip))),
+            ("text/plain", BodyTreatment::Pass),
+        ] {
+            let sent = headers(&[(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")]);
+            let treatment = body_treatment(fixture.operation(), &Method::POST, &sent, false);
+            assert_eq!(treatment, Ok(expected), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_records_is_described_without_a_length() {
+        let mut sent = headers(&[
+            (CONTENT_TYPE, "application/x-ndjson"),
+            (CONTENT_LENGTH, "8"),
+            (CONTENT_ENCODING, "gzip"),
+            (HeaderName::from_static("content-digest"), "sha-256=:x:"),
+        ]);
+        assert_eq!(records(&Method::POST, &mut sent), Mode::Whole);
+        assert_eq!(sent, headers(&[(CONTENT_TYPE, "application/x-ndjson")]));
+        assert_eq!(records(&Method::PATCH, &mut sent), Mode::Patch);
     }
 
     #[test]

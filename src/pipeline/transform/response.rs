@@ -2,16 +2,21 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Method, StatusCode,
-    header::{ACCEPT_RANGES, CONTENT_TYPE},
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 use super::{
+    coding::{Accepted, Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
+    records::Format,
     validators,
 };
-use crate::adaptation::{Adapted, Mode, OperationPlan, Program, Reason, Stash};
+use crate::{
+    adaptation::{Adapted, Mode, OperationPlan, Program, Reason, Stash},
+    headers::{self, VaryNames},
+};
 
 /// What becomes of a response body.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +25,11 @@ pub enum Treatment<'p> {
     Pass,
     /// There is none; the fields describe what a GET would bring.
     HeadOnly,
-    /// It is read whole and given to [`body`] with this program.
-    Adapt(&'p Program),
+    /// It is read whole, the coding taken off, and given to [`body`] with this program.
+    Adapt(&'p Program, Option<Coding>),
+    /// It is adapted record by record while it passes, the coding taken off; `headers` describe
+    /// the result already.
+    Records(Format, Option<Coding>),
 }
 
 /// Edits the header fields of an upstream's answer and decides on its body.
@@ -44,7 +52,7 @@ pub fn treatment<'p>(
         return Ok(Treatment::Pass);
     }
     let media = Media::of(headers);
-    let is_json = matches!(media, Media::Json | Media::MergePatch);
+    let is_json = matches!(media, Media::Json | Media::MergePatch | Media::Lines | Media::Events);
     let program = op.response(status.as_u16());
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
         if is_json || !headers.contains_key(CONTENT_TYPE) {
@@ -69,13 +77,17 @@ pub fn treatment<'p>(
         return Ok(Treatment::HeadOnly);
     }
     let refused = |cause| Err(TransformError { side: Side::Response, cause });
-    if media::is_coded(headers) {
-        return refused(Cause::Coded);
-    }
+    let coding = match Applied::of(headers) {
+        Applied::Identity => None,
+        Applied::One(coding) => Some(coding),
+        Applied::Other => return refused(Cause::Coded),
+    };
     if media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
-    Ok(Treatment::Adapt(program))
+    let Some(format) = media.format() else { return Ok(Treatment::Adapt(program, coding)) };
+    media::describe(headers, None);
+    Ok(Treatment::Records(format, coding))
 }
 
 /// Adapts a whole body with the program that [`treatment`] named, and describes the result in `headers`.
@@ -99,6 +111,27 @@ pub fn body(
     Ok(Some(adapted))
 }
 
+/// Bodies up to this size are not worth a coding.
+const SMALL_BYTES_MAX: usize = 1024;
+
+/// The coding an adapted body of `length` bytes is sent in. Says in `Vary` what that depends on.
+pub fn coding(accepted: Accepted, headers: &mut HeaderMap, length: usize) -> Option<Coding> {
+    let is_small = length <= SMALL_BYTES_MAX;
+    if is_small && !accepted.refuses_identity {
+        return None;
+    }
+    headers::merge_vary(headers, &VaryNames::new([ACCEPT_ENCODING]));
+    accepted.coding
+}
+
+/// Describes a body that was coded for the client.
+pub fn describe_coded(headers: &mut HeaderMap, coding: Coding, length: usize) {
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    // Other bytes than without the coding, so not the same strong tag (RFC 9110 section 8.8.3.3).
+    validators::weaken_etag(headers);
+}
+
 /// The fields by which a client would come back for the upstream's own bytes.
 fn disown(op: &OperationPlan, headers: &mut HeaderMap) {
     validators::suffix_etag(headers, op.fingerprint());
@@ -107,10 +140,7 @@ fn disown(op: &OperationPlan, headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use http::{
-        HeaderValue,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName},
-    };
+    use http::header::{ETAG, HeaderName, VARY};
 
     use super::*;
     use crate::{pipeline::transform::fixture::Fixture, problem::Code};
@@ -136,7 +166,7 @@ mod tests {
         headers
     }
 
-    /// The treatment by its first letter (Pass, HeadOnly, Adapt, Error) and which fields are left:
+    /// The treatment by its first letter (Pass, HeadOnly, Adapt, Coded, Records, Error) and which fields are left:
     /// content-Length, Accept-ranges, Digest, Modified; and the entity tag's suffix as `~`.
     fn treated(operation: &str, method: Method, status: u16, headers: &mut HeaderMap) -> String {
         let fixture = Fixture::new(operation);
@@ -144,7 +174,8 @@ mod tests {
         let letter = match treatment(fixture.operation(), &method, status, headers) {
             Ok(Treatment::Pass) => 'P',
             Ok(Treatment::HeadOnly) => 'H',
-            Ok(Treatment::Adapt(_)) => 'A',
+            Ok(Treatment::Adapt(_, coding)) => ['A', 'C'][usize::from(coding.is_some())],
+            Ok(Treatment::Records(..)) => 'R',
             Err(error) => {
                 assert_eq!(error.code(), Code::AdaptationResponseFailed);
                 return format!("E {}", error.reason());
@@ -165,8 +196,11 @@ mod tests {
             (ALL, Method::GET, 500, json, "A LDM~"),
             (ALL, Method::GET, 200, html, "P LADM"),
             (ALL, Method::GET, 502, html, "P LADM"),
-            (ALL, Method::GET, 200, "application/x-ndjson", "P LADM"),
-            (ALL, Method::GET, 200, "text/event-stream", "P LADM"),
+            (ALL, Method::GET, 200, "application/x-ndjson", "R M~"),
+            (ALL, Method::GET, 200, "text/event-stream", "R M~"),
+            (ALL, Method::HEAD, 200, "text/event-stream", "H M~"),
+            (ALL, Method::GET, 206, "application/x-ndjson", "E partial_content"),
+            (GOOD_ONLY, Method::GET, 404, "application/x-ndjson", "P LDM~"),
             (ALL, Method::HEAD, 200, json, "H M~"),
             (ALL, Method::HEAD, 200, html, "P LADM"),
             (ALL, Method::GET, 304, json, "H M~"),
@@ -213,7 +247,8 @@ mod tests {
     #[test]
     fn a_coded_or_signed_answer_that_has_to_be_adapted_is_a_502_and_others_pass() {
         for (name, value, reason) in [
-            ("content-encoding", "gzip", "E content_coding"),
+            ("content-encoding", "gzip, br", "E content_coding"),
+            ("content-encoding", "gzip", "C LDM~"),
             ("signature-input", "s=(\"content-digest\")", "E signature"),
         ] {
             let coded = |content_type| {
@@ -243,7 +278,8 @@ mod tests {
         let fixture = Fixture::new(ALL);
         let mut headers = described(content_type);
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
-        let Ok(Treatment::Adapt(program)) = treatment(fixture.operation(), &Method::GET, StatusCode::OK, &mut headers)
+        let Ok(Treatment::Adapt(program, None)) =
+            treatment(fixture.operation(), &Method::GET, StatusCode::OK, &mut headers)
         else {
             panic!("to be adapted")
         };
@@ -269,5 +305,33 @@ mod tests {
         assert_eq!((outcome, &headers[CONTENT_LENGTH]), (Ok(None), &HeaderValue::from_static("7")));
         assert_eq!(adapted("application/json", br#"{"b":"#).1, Err("malformed"));
         assert_eq!(adapted("application/json; charset=latin1", b"\"\xe9\"").1, Err("charset"));
+    }
+
+    #[test]
+    fn an_answer_is_coded_where_it_is_large_enough_and_the_client_asked() {
+        let accepted = |coding, refuses_identity| Accepted { coding, refuses_identity };
+        for (accepted, length, chosen, varies) in [
+            (accepted(Some(Coding::Gzip), false), 1024, None, false),
+            (accepted(Some(Coding::Gzip), false), 1025, Some(Coding::Gzip), true),
+            (accepted(None, false), 1025, None, true),
+            (accepted(Some(Coding::Zstd), true), 2, Some(Coding::Zstd), true),
+            (accepted(None, true), 2, None, true),
+        ] {
+            let mut headers = HeaderMap::from_iter([(VARY, HeaderValue::from_static("Accept"))]);
+            assert_eq!(coding(accepted, &mut headers, length), chosen, "{accepted:?} {length}");
+            let vary = if varies { "Accept, accept-encoding" } else { "Accept" };
+            assert!(headers[VARY].as_bytes().eq_ignore_ascii_case(vary.as_bytes()), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_coded_answer_says_so_and_has_a_weak_tag() {
+        let mut headers = described("application/json");
+        describe_coded(&mut headers, Coding::Brotli, 3);
+        assert_eq!(headers[CONTENT_ENCODING], "br");
+        assert_eq!(headers[CONTENT_LENGTH], "3");
+        assert_eq!(headers[ETAG], "W/\"v1\"");
+        describe_coded(&mut headers, Coding::Gzip, 3);
+        assert_eq!(headers[ETAG], "W/\"v1\"");
     }
 }

@@ -33,6 +33,14 @@ pub(super) fn suffix_etag(headers: &mut HeaderMap, fingerprint: u32) {
     }
 }
 
+/// Makes the response's `ETag` weak.
+pub(super) fn weaken_etag(headers: &mut HeaderMap) {
+    let Some(value) = headers.get(ETAG).filter(|value| !value.as_bytes().starts_with(b"W/")) else { return };
+    if let Ok(weak) = HeaderValue::from_bytes(&[b"W/", value.as_bytes()].concat()) {
+        headers.insert(ETAG, weak);
+    }
+}
+
 /// Turns `If-None-Match` back into the upstream's tags.
 ///
 /// On GET and HEAD a tag without this program's suffix is dropped: it names other bytes, so a 304

@@ -15,6 +15,7 @@ use super::{pace::Pace, whole::Whole};
 use crate::pipeline::{
     deadline::{Deadlines, TICK, TICK_MS, Timer},
     downstream::body::{Broken, RequestBody},
+    filter::{Filter, Filtered, Unfit},
 };
 
 /// What is sent upstream.
@@ -37,6 +38,8 @@ pub enum UploadFailure {
     Stalled,
     /// The client closed the connection or broke its framing.
     Broken,
+    /// A part of it cannot be adapted; what came before it is on its way.
+    Unfit,
 }
 
 /// A request body that is forwarded while it arrives.
@@ -55,6 +58,8 @@ pub struct Upload {
     /// and it was passed on. A server that ignores the expectation gets the body anyway, when this
     /// expires (RFC 9110 section 10.1.1).
     gate: Option<Timer>,
+    /// What rewrites it on its way.
+    filter: Option<Box<Filtered>>,
 }
 
 /// How long a server may take to say 100.
@@ -79,7 +84,13 @@ impl Upload {
         });
         let timer = Timer::new(deadlines);
         let deadlines = Rc::clone(deadlines);
-        Box::new(Self { incoming, left: limit, idle, pace, deadlines, timer, waiting: None, gate })
+        Box::new(Self { incoming, left: limit, idle, pace, deadlines, timer, waiting: None, gate, filter: None })
+    }
+
+    /// Rewrites the body on its way.
+    pub fn through(mut self: Box<Self>, filter: Box<dyn Filter>) -> Box<Self> {
+        self.filter = Some(Box::new(Filtered::new(filter)));
+        self
     }
 
     /// The server asked for the body.
@@ -87,13 +98,20 @@ impl Upload {
         self.gate = None;
     }
 
-    /// Its length, where the client said it.
+    /// Its length, where the client said it and nothing changes it.
     pub fn length(&self) -> Option<u64> {
-        self.incoming.length()
+        if self.filter.is_some() { None } else { self.incoming.length() }
     }
 
     /// The next piece, within limit and time.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let Some(mut filter) = self.filter.take() else { return self.poll_incoming(cx) };
+        let polled = filter.poll_frame(cx, |cx| self.poll_incoming(cx));
+        self.filter = Some(filter);
+        polled
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         if let Some(gate) = &self.gate {
             if !gate.expired(cx) {
                 return Poll::Pending;
@@ -165,9 +183,17 @@ impl fmt::Display for UploadError {
         f.write_str(match self.0 {
             UploadFailure::TooLarge => "the request body is larger than the limit",
             UploadFailure::Stalled => "the request body stopped arriving, or arrived too slowly",
+            UploadFailure::Unfit => "a part of the request body cannot be adapted",
             UploadFailure::Broken => "the client closed the connection within the request body, or broke its framing",
         })
     }
 }
 
 impl Error for UploadError {}
+
+/// Whoever answers knows why: it is told by the filter.
+impl From<Unfit> for UploadError {
+    fn from(_: Unfit) -> Self {
+        Self(UploadFailure::Unfit)
+    }
+}

@@ -18,7 +18,7 @@ use super::{
     whole::Whole,
     wire::{body::Decoder, response::Malformed},
 };
-use crate::pipeline::{chunked::Step, deadline::Deadlines};
+use crate::pipeline::{chunked::Step, deadline::Deadlines, filter::Unfit};
 
 /// A response body that is forwarded while it arrives.
 #[derive(Debug)]
@@ -66,6 +66,15 @@ pub enum DownloadError {
     /// A pause or the whole answer took too long.
     #[error("the upstream stopped within its answer")]
     Stalled,
+    /// A part of it cannot be adapted.
+    #[error("the upstream's answer cannot be adapted any further")]
+    Unfit(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Unfit> for DownloadError {
+    fn from(Unfit(why): Unfit) -> Self {
+        Self::Unfit(why)
+    }
 }
 
 /// Least and most bytes of one read: many large streams must not leave much memory behind.

@@ -72,6 +72,7 @@ impl UpstreamError {
             Self::Upload(UploadFailure::TooLarge) => Code::BodyTooLarge,
             Self::Upload(UploadFailure::Stalled) => Code::RequestTimeout,
             Self::Upload(UploadFailure::Broken) => Code::RequestInvalid,
+            Self::Upload(UploadFailure::Unfit) => Code::AdaptationRequestFailed,
         }
     }
 }

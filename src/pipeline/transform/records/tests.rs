@@ -1,0 +1,250 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    adaptation::OperationPlan,
+    pipeline::transform::{coding::encode, fixture::Fixture},
+};
+
+/// Renames `a` to `bb`; refuses an `n` that is no number.
+const OPERATION: &str = "{match: POST /p, request: [{rename: {a: bb}}, \
+                         {convert: {path: /n, from: string, to: integer, on_error: error}}]}";
+
+struct Requests<'o>(&'o OperationPlan);
+
+impl Programs for Requests<'_> {
+    fn program(&self, event: &[u8]) -> Option<&Program> {
+        self.0.request().filter(|_| event != b"other")
+    }
+}
+
+const LINES: Terms = Terms {
+    side: Side::Request,
+    format: Format::Lines,
+    coding: None,
+    mode: Mode::Whole,
+    record_bytes_max: 100,
+    bytes_max: 10_000,
+};
+const EVENTS: Terms = Terms { format: Format::Events, ..LINES };
+
+/// What came out after each piece and at the end, and why it broke off, if it did.
+fn run(terms: Terms, pieces: &[&[u8]]) -> (Vec<String>, Option<&'static str>) {
+    let fixture = Fixture::new(OPERATION);
+    let mut records = Records::new(terms, Requests(fixture.operation()), Stash::default());
+    let (mut out, mut now, mut pieces) = (Vec::new(), Vec::new(), pieces.iter());
+    let text = |bytes: &mut Vec<u8>| String::from_utf8(std::mem::take(bytes)).expect("UTF-8");
+    loop {
+        match records.take() {
+            Ok(Next::Data(data)) => {
+                assert!(!data.is_empty());
+                now.extend_from_slice(&data);
+            }
+            Ok(Next::Working) => {}
+            Ok(Next::Starved) => {
+                out.push(text(&mut now));
+                match pieces.next() {
+                    Some(piece) => records.push(Bytes::copy_from_slice(piece)),
+                    None => records.end(),
+                }
+            }
+            Ok(Next::End) => {
+                out.push(text(&mut now));
+                return (out, None);
+            }
+            Err(error) => {
+                assert_eq!(records.take(), Err(error.clone()), "it stays broken");
+                out.push(text(&mut now));
+                return (out, Some(error.reason()));
+            }
+        }
+    }
+}
+
+/// All that came out, and why it broke off.
+fn whole(terms: Terms, text: &str) -> (String, Option<&'static str>) {
+    let (out, error) = run(terms, &[text.as_bytes()]);
+    (out.concat(), error)
+}
+
+#[test]
+fn lines_are_adapted_one_by_one_and_blank_ones_stay() {
+    for (text, adapted) in [
+        ("{\"a\":1}\n{\"a\":2}\n", "{\"bb\":1}\n{\"bb\":2}\n"),
+        ("{\"a\":1}\n\n \t\r\n{\"a\":2}", "{\"bb\":1}\n\n \t\r\n{\"bb\":2}"),
+        ("{\"a\":1}\r\n{\"x\":2} \r\n", "{\"bb\":1}\r\n{\"x\":2} \r\n"),
+        ("", ""),
+        ("\n", "\n"),
+        ("[1]\nnull\n\"a\"\n", "[1]\nnull\n\"a\"\n"),
+    ] {
+        assert_eq!(whole(LINES, text), (adapted.to_owned(), None), "{text:?}");
+    }
+}
+
+#[test]
+fn a_line_leaves_when_it_is_whole() {
+    let (out, error) = run(LINES, &[b"{\"a\":1}", b"\n{\"a\"", b":2}\n{\"a\":3}\n{", b"}"]);
+    assert_eq!(out, ["", "", "{\"bb\":1}\n", "{\"bb\":2}\n{\"bb\":3}\n", "", "{}"]);
+    assert_eq!(error, None);
+}
+
+#[test]
+fn what_came_before_a_bad_line_leaves_and_nothing_of_it() {
+    for (bad, reason) in [
+        ("{\"a\":1", "malformed"),
+        ("[DONE]", "malformed"),
+        ("{\"n\":\"x\"}", "value"),
+        ("{\"a\":1,\"a\":2}", "duplicate_member"),
+        ("{\"a\":1} {}", "malformed"),
+    ] {
+        let text = format!("{{\"a\":1}}\n{bad}\n{{\"a\":3}}\n");
+        assert_eq!(whole(LINES, &text), ("{\"bb\":1}\n".to_owned(), Some(reason)), "{bad}");
+        let text = format!("{{\"a\":1}}\n{bad}");
+        assert_eq!(whole(LINES, &text), ("{\"bb\":1}\n".to_owned(), Some(reason)), "{bad} at the end");
+    }
+}
+
+#[test]
+fn events_are_adapted_and_everything_around_the_data_stays() {
+    for (text, adapted) in [
+        ("data: {\"a\":1}\n\n", "data: {\"bb\":1}\n\n"),
+        ("data:{\"a\":1}\r\n\r\n", "data:{\"bb\":1}\r\n\r\n"),
+        ("data: {\"a\":1}\r\rdata: {\"a\":2}\r\r", "data: {\"bb\":1}\r\rdata: {\"bb\":2}\r\r"),
+        (
+            ": hello\nid: 7\nevent: x\ndata: {\"a\":1}\nretry: 10\nfoo: {\"a\":1}\n\n",
+            ": hello\nid: 7\nevent: x\ndata: {\"bb\":1}\nretry: 10\nfoo: {\"a\":1}\n\n",
+        ),
+        // Several lines of data are one text, and come out as one.
+        ("data: {\"a\":\ndata: [1,\ndata\ndata:2]}\nid: 1\n\n", "data: {\"bb\":[1,  2]}\nid: 1\n\n"),
+        ("data: {\"x\":\ndata: 1}\n\n", "data: {\"x\":\ndata: 1}\n\n"),
+        ("data\ndata: {\"a\":1}\n\n", "data:{\"bb\":1}\n\n"),
+        // No JSON.
+        ("data: [DONE]\n\ndata: {\"a\":1}\n\n", "data: [DONE]\n\ndata: {\"bb\":1}\n\n"),
+        ("data\n\n", "data\n\n"),
+        ("data: 5\n\n", "data: 5\n\n"),
+        // The type decides, wherever it stands.
+        (
+            "event: other\ndata: {\"a\":1}\n\ndata: {\"a\":1}\n\n",
+            "event: other\ndata: {\"a\":1}\n\ndata: {\"bb\":1}\n\n",
+        ),
+        ("data: {\"a\":1}\nevent:other\n\n", "data: {\"a\":1}\nevent:other\n\n"),
+        // A mark before the first line is no part of it.
+        ("\u{feff}data: {\"a\":1}\n\n", "\u{feff}data: {\"bb\":1}\n\n"),
+        ("Data: {\"a\":1}\ndata : {\"a\":1}\n\n", "Data: {\"a\":1}\ndata : {\"a\":1}\n\n"),
+        ("data: {\"a\":1}", "data: {\"bb\":1}"),
+        ("data: {\"a\":1}\n", "data: {\"bb\":1}\n"),
+        ("\n\n\n", "\n\n\n"),
+        ("", ""),
+    ] {
+        assert_eq!(whole(EVENTS, text), (adapted.to_owned(), None), "{text:?}");
+    }
+}
+
+#[test]
+fn an_event_leaves_when_it_is_whole_and_a_comment_at_once() {
+    let (out, error) = run(
+        EVENTS,
+        &[b": ping\n", b"id: 1\nda", b"ta: {\"a\":1}\n", b": in between\n", b"\ndata: [1]\r", b"\r", b"\n"],
+    );
+    assert_eq!(
+        out,
+        ["", ": ping\n", "id: 1\n", "", "", "data: {\"bb\":1}\n: in between\n\n", "data: [1]\r\r", "\n", ""]
+    );
+    assert_eq!(error, None);
+}
+
+#[test]
+fn data_that_is_json_and_does_not_fit_ends_the_stream() {
+    for (bad, reason) in [("{\"n\":\"x\"}", "value"), ("{\"a\":1,\"a\":2}", "duplicate_member")] {
+        let text = format!("data: {{\"a\":1}}\n\nid: 2\ndata: {bad}\n\ndata: {{}}\n\n");
+        assert_eq!(whole(EVENTS, &text), ("data: {\"bb\":1}\n\nid: 2\n".to_owned(), Some(reason)), "{bad}");
+    }
+}
+
+#[test]
+fn a_record_has_a_size_and_so_has_the_whole() {
+    let fits = format!("\"{}\"", "x".repeat(98));
+    let long = format!("\"{}\"", "x".repeat(99));
+    assert_eq!(whole(LINES, &fits).1, None);
+    assert_eq!(whole(LINES, &format!("{fits}\n{fits}\n")).1, None);
+    assert_eq!(whole(LINES, &long).1, Some("too_large"));
+    assert_eq!(whole(LINES, &format!("{long}\n")).1, Some("too_large"));
+    assert_eq!(run(LINES, &[&long.as_bytes()[..60], &long.as_bytes()[60..]]).1, Some("too_large"));
+    let event = "data: 1\n".repeat(12);
+    assert_eq!(whole(EVENTS, &format!("{event}\n{event}\n")).1, None);
+    assert_eq!(whole(EVENTS, &format!("{event}: 12345\n\n")).1, Some("too_large"));
+    let little = Terms { bytes_max: 20, ..LINES };
+    assert_eq!(whole(little, "{\"a\":1}\n{\"a\":2}\n").1, None);
+    assert_eq!(
+        run(little, &[b"{\"a\":1}\n{\"a\":2}\n", b"{}\n{}\n"]),
+        (vec![String::new(), "{\"bb\":1}\n{\"bb\":2}\n".to_owned(), String::new()], Some("too_large"))
+    );
+}
+
+#[test]
+fn a_coding_is_taken_off_while_records_pass() {
+    let text = "{\"a\":1}\n".repeat(1000);
+    for coding in Coding::ALL {
+        let terms = Terms { coding: Some(coding), ..LINES };
+        let coded = encode(coding, text.as_bytes()).expect("memory does not fail");
+        let pieces: Vec<&[u8]> = coded.chunks(10).collect();
+        let (out, error) = run(terms, &pieces);
+        assert_eq!((out.concat(), error), (text.replace('a', "bb"), None), "{coding:?}");
+        assert_eq!(run(terms, &pieces[..pieces.len() - 1]).1, Some("malformed"), "{coding:?}");
+        let bomb = encode(coding, "{\"a\":1}\n".repeat(2000).as_bytes()).expect("memory does not fail");
+        assert_eq!(run(terms, &[&bomb]).1, Some("too_large"), "{coding:?}");
+    }
+}
+
+/// The first record of what a sender flushed leaves before the sender goes on.
+#[test]
+fn what_was_flushed_within_a_coding_is_not_held_back() {
+    use std::io::Write as _;
+
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(b"{\"a\":1}\n").expect("memory does not fail");
+    gzip.flush().expect("memory does not fail");
+    let first = gzip.get_ref().clone();
+    let (out, _) = run(Terms { coding: Some(Coding::Gzip), ..LINES }, &[&first]);
+    assert_eq!(out[1], "{\"bb\":1}\n");
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 4, 18);
+    brotli.write_all(b"{\"a\":1}\n").expect("memory does not fail");
+    brotli.flush().expect("memory does not fail");
+    let first = brotli.get_ref().clone();
+    let (out, _) = run(Terms { coding: Some(Coding::Brotli), ..LINES }, &[&first]);
+    assert_eq!(out[1], "{\"bb\":1}\n");
+}
+
+proptest! {
+    #[test]
+    fn how_a_body_is_cut_changes_nothing(parts in prop::collection::vec(0usize..PARTS.len(), 0..30), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+        let text: String = parts.into_iter().map(|part| PARTS[part]).collect();
+        let text = text.as_bytes();
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let pieces: Vec<&[u8]> = at.windows(2).map(|cut| &text[cut[0]..cut[1]]).filter(|piece| !piece.is_empty()).collect();
+        for terms in [LINES, EVENTS] {
+            let (at_once, error) = run(terms, &[text]);
+            let (cut, cut_error) = run(terms, &pieces);
+            prop_assert_eq!((cut.concat(), cut_error), (at_once.concat(), error), "{:?}", terms.format);
+        }
+    }
+}
+
+const PARTS: [&str; 14] = [
+    "{\"a\":1}",
+    "[DONE]",
+    "data: ",
+    "data:",
+    "event: other",
+    ": x",
+    "\n",
+    "\r\n",
+    "\r",
+    "\n\n",
+    " ",
+    "{\"a\":",
+    "2}",
+    "id: 1",
+];
