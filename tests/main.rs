@@ -70,6 +70,8 @@ mod pipelining;
 mod problems;
 /// Prometheus itself scrapes the gateway and runs the dashboard's queries.
 mod prometheus;
+// What `check` proves about changes, against the OpenAPI documents of the versions.
+mod proof;
 /// What load balancers say about clients before anything else.
 mod proxy_protocol;
 /// RFC 9110 and 9112 between client and backend.

@@ -19,7 +19,7 @@ pub mod walk;
 mod arrays;
 mod lexer;
 mod decimal;
-mod route;
+pub mod route;
 mod scalar;
 mod scan;
 mod steps;

@@ -102,6 +102,11 @@ impl Pointer {
         Self(names.iter().cloned().map(Segment::Name).collect())
     }
 
+    /// Segments inside each other.
+    pub fn of_segments(segments: &[Segment]) -> Self {
+        Self(segments.to_vec())
+    }
+
     /// The segments; none means the whole body.
     pub fn segments(&self) -> &[Segment] {
         &self.0

@@ -107,6 +107,15 @@ pub(super) struct Hop<'c> {
     pub(super) direction: Direction,
 }
 
+/// The operation of each change that an endpoint of the client's version belongs to, and the endpoint at the
+/// other end. Parameters bear the numbers of their places in the client's path.
+pub fn hops<'c>(endpoint: &Endpoint, walk: &[(&'c Change, Direction)]) -> (Vec<Option<&'c Operation>>, Endpoint) {
+    let (hops, end) = follow(&Template::of(endpoint), walk);
+    // A template is an endpoint by its form.
+    let end = Endpoint::parse(&end.to_string()).unwrap_or_else(|_| endpoint.clone());
+    (hops.into_iter().map(|hop| hop.map(|hop| hop.operation)).collect(), end)
+}
+
 /// Every template of the client's version that some change of the walk speaks of, each once.
 pub(super) fn entries(walk: &[(&Change, Direction)]) -> Vec<Template> {
     let mut known = HashSet::new();

@@ -10,7 +10,7 @@ use crate::config::checked::{self, Outcome};
 use crate::config::{Config, Finding, LoadError, Severity};
 use crate::contract;
 use crate::domain::{api::Api, time::UtcTime};
-use crate::proof::documents;
+use crate::proof::{documents, prove};
 
 /// Verifies a configuration and lists everything that is wrong with it on stdout.
 ///
@@ -71,12 +71,13 @@ fn check(path: &Path, at: Option<UtcTime>, now: UtcTime) -> Result<Report, Error
     Ok(Report { findings: today.findings, versions: Some(versions) })
 }
 
-/// Adds what the OpenAPI documents say about the changes.
+/// Adds what the OpenAPI documents say about the changes, once both can be read.
 fn prove(outcome: &mut Outcome, path: &Path) {
     let Some(config) = &outcome.config else { return };
     let first = outcome.findings.len();
-    for (api, origins) in config.apis.iter().zip(&outcome.origins) {
-        documents::read(api, origins, &contract::read::from_disk, &mut outcome.findings);
+    for ((api, changes), origins) in config.apis.iter().zip(&config.changes).zip(&outcome.origins) {
+        let documents = documents::read(api, origins, &contract::read::from_disk, &mut outcome.findings);
+        outcome.findings.extend(prove::api(prove::Subject { api, changes, origins, documents: &documents }));
     }
     if outcome.findings.len() > first {
         sort(&mut outcome.findings, path);

@@ -4,11 +4,16 @@ mod backends;
 mod calls;
 
 use std::{
+    borrow::Cow,
     io,
     net::{SocketAddr, TcpListener},
     path::Path,
     process::ExitCode,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -26,6 +31,8 @@ use crate::{
 
 /// The shipped `gateway.yaml`, so that the demo needs no file.
 const EXAMPLE: &str = include_str!("../../gateway.yaml");
+/// The line of it that gives Query Parser 1.5 a service of its own.
+const UPSTREAM_OF_15: &str = "        upstream: query-parser-1.5\n";
 
 /// Runs until it is interrupted; with `--once` calls itself and ends: 0 if every answer is right, else 1.
 pub fn run(args: &DemoArgs) -> ExitCode {
@@ -37,7 +44,13 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         }
     };
     let once_only = args.once;
-    let load = move |now: UtcTime| example(&backends, once_only, now);
+    // Every load after the first is a reload: the story goes on without the service of 1.5.
+    let reloads = AtomicBool::new(false);
+    let addresses = OnceLock::new();
+    let load = move |now: UtcTime| {
+        let act = if reloads.swap(true, Ordering::Relaxed) { Act::WithoutTheServiceOf15 } else { Act::Shipped };
+        example(&backends, act, &addresses, once_only, now)
+    };
     let loaded = match load(clock::now()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -129,22 +142,48 @@ fn show(calls: &[Call], json: bool) -> bool {
     right
 }
 
+/// Which configuration the demo runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    /// The shipped one.
+    Shipped,
+    /// The shipped one, in which 1.5 has no upstream of its own: 2.0 serves it, and 1.0 through it.
+    WithoutTheServiceOf15,
+}
+
+impl Act {
+    fn text(self) -> Cow<'static, str> {
+        match self {
+            Self::Shipped => EXAMPLE.into(),
+            Self::WithoutTheServiceOf15 => EXAMPLE.replace(UPSTREAM_OF_15, "").into(),
+        }
+    }
+}
+
 /// The example configuration with the sample backends in the place of its upstreams.
 ///
+/// - `addresses`: where it listens, once that is known.
 /// - `once`: nobody else will call, so it listens on any free ports and logs no requests.
-fn example(backends: &Backends, once: bool, now: UtcTime) -> Result<Loaded, LoadError> {
+fn example(
+    backends: &Backends,
+    act: Act,
+    addresses: &OnceLock<Vec<SocketAddr>>,
+    once: bool,
+    now: UtcTime,
+) -> Result<Loaded, LoadError> {
     let env = |name: &str| backends.url(name);
-    let Outcome { config, findings, .. } = checked::read(EXAMPLE, Path::new("gateway.yaml"), &env, now);
+    let Outcome { config, findings, .. } = checked::read(&act.text(), Path::new("gateway.yaml"), &env, now);
     let Some(mut config) = config else { return Err(LoadError::Findings(findings)) };
     // There is no file on disk to watch.
     config.files.clear();
-    for address in config
-        .listeners
-        .iter_mut()
-        .map(|listener| &mut Arc::make_mut(listener).id.address)
-        .chain([&mut config.admin.listen])
-    {
-        *address = if once { SocketAddr::new(address.ip(), 0) } else { free(*address) };
+    let own = config.listeners.iter_mut().map(|listener| &mut Arc::make_mut(listener).id.address);
+    let own: Vec<&mut SocketAddr> = own.chain([&mut config.admin.listen]).collect();
+    // A reload stays where the first load has found room.
+    let found = addresses.get_or_init(|| {
+        own.iter().map(|address| if once { SocketAddr::new(address.ip(), 0) } else { free(**address) }).collect()
+    });
+    for (address, found) in own.into_iter().zip(found) {
+        *address = *found;
     }
     if once {
         config.log.requests = LogRequests::Off;
@@ -157,5 +196,30 @@ fn free(address: SocketAddr) -> SocketAddr {
     match TcpListener::bind(address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => SocketAddr::new(address.ip(), 0),
         _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{contract::read, proof::documents, proof::prove};
+
+    #[test]
+    fn both_acts_are_sound_and_proven_against_the_shipped_documents() {
+        for (act, served_by) in [(Act::Shipped, 1), (Act::WithoutTheServiceOf15, 2)] {
+            let now = UtcTime::parse("2026-01-01").expect("a day");
+            let outcome = checked::read(&act.text(), Path::new("gateway.yaml"), &|_| None, now);
+            let config = outcome.config.unwrap_or_else(|| panic!("{:#?}", outcome.findings));
+            let parser = &config.apis[0];
+            assert_eq!(parser.versions[0].service.speaks, served_by);
+            assert_eq!(parser.versions[1].service.speaks, served_by);
+            let mut findings = Vec::new();
+            let (changes, origins) = (&config.changes[0], &outcome.origins[0]);
+            let documents = documents::read(parser, origins, &read::from_disk, &mut findings);
+            assert!(documents.iter().all(Option::is_some), "every version has a document");
+            findings.extend(prove::api(prove::Subject { api: parser, changes, origins, documents: &documents }));
+            // An upstream that nobody names any more is what the second act is about.
+            assert_eq!(findings, [], "{findings:#?}");
+        }
     }
 }

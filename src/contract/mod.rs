@@ -22,6 +22,7 @@ pub mod read;
 pub mod render;
 pub mod schema;
 pub mod subtype;
+pub mod unite;
 pub mod walk;
 
 pub use document::{Content, Document, Operation, Parameter, Response};

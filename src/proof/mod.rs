@@ -1,5 +1,17 @@
 //! The proof: whether an API's changes turn what one version promises into what the other one does.
 //!
-//! Only `check` and its neighbours come here; the running gateway neither reads the documents nor knows this folder.
+//! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `flow` pushes
+//! schemas through ops, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours
+//! come here; the running gateway neither reads the documents nor knows this folder.
 
 pub mod documents;
+pub mod prove;
+mod flow;
+mod span;
+mod verdict;
+mod written;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

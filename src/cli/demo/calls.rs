@@ -100,6 +100,31 @@ pub(super) fn all(addresses: &Addresses) -> Vec<Call> {
             shown: &[],
             holds: "api_requests_by_version_total{",
         },
+        Call {
+            about: "Switch the service of 1.5 off: its line leaves gateway.yaml, and that is reloaded. 2.0 answers for all.",
+            to: admin,
+            method: "POST",
+            path: "/api/v1/reload",
+            headers: &[],
+            body: None,
+            status: 200,
+            shown: &[],
+            holds: r#""reloaded":true"#,
+        },
+        post(
+            "The old client calls v1.0 again: two changes, run as one, lead to 2.0 and back.",
+            "/v1.0/parse",
+            r#"{"query":"top customers"}"#,
+            &["x-api-version-used: 1.0"],
+            r#"{"sql":"SELECT * FROM customers LIMIT 10","confidence":0.97}"#,
+        ),
+        post(
+            "So does the client of v1.5.",
+            "/v1.5/parse",
+            r#"{"query":"top customers","context":{}}"#,
+            &["x-api-version-used: 1.5"],
+            r#"{"sql":"SELECT * FROM customers LIMIT 10","confidence":0.97,"entities":[]}"#,
+        ),
     ]
 }
 
@@ -109,6 +134,9 @@ impl Call {
         let url = format!("http://{}{}", self.to, self.path);
         if self.path == "/metrics" {
             return format!("curl -s {url} | grep {}", self.holds.trim_end_matches('{'));
+        }
+        if self.path == "/api/v1/reload" {
+            return format!("curl -s -X POST {url}");
         }
         let headers: String = self.headers.iter().map(|header| format!(" -H '{header}'")).collect();
         let body = self.body.map(|body| format!(" -d '{body}'")).unwrap_or_default();

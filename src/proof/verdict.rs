@@ -1,0 +1,286 @@
+//! From what was found to what people read: whose fault it is, in which version's terms, and what to write.
+
+use super::{flow::Remark, written};
+use crate::{
+    adaptation::{
+        change::{Change, Direction, Operation, StatusKey},
+        op::{Comeback, Edit, Op},
+        pointer::Pointer,
+    },
+    config::finding::{Finding, Place, Severity},
+    contract::{
+        schema::{Branch, Schema, Values},
+        subtype::{self, Misfit, Mismatch, Side},
+    },
+    domain::version::ApiVersion,
+};
+
+/// One op that a body goes through.
+pub(crate) struct Run<'p> {
+    pub(crate) change: &'p Change,
+    pub(crate) operation: &'p Operation,
+    pub(crate) edit: &'p Edit,
+    /// Where the op is written.
+    pub(crate) origin: Place,
+}
+
+/// One body of one operation on its way from a version to another.
+pub(crate) struct Journey<'p> {
+    pub(crate) side: Side,
+    pub(crate) direction: Direction,
+    pub(crate) from: ApiVersion,
+    pub(crate) to: ApiVersion,
+    /// As the older version has it.
+    pub(crate) operation: String,
+    /// Whether a change of the journey speaks of the operation.
+    pub(crate) listed: bool,
+    /// Of a response, as the upstream sends it.
+    pub(crate) status: Option<StatusKey>,
+    pub(crate) runs: Vec<Run<'p>>,
+    /// Where to point if no op is to blame.
+    pub(crate) place: Place,
+    pub(crate) change: &'p Change,
+}
+
+impl Journey<'_> {
+    /// What an op's transfer has found.
+    pub(crate) fn remarked(&self, run: &Run<'_>, remark: Remark) -> Finding {
+        let Remark { severity, code, pointer, message, help } = remark;
+        let message = format!("{message} ({})", self.bodies());
+        self.finding(
+            severity,
+            code,
+            &run.origin,
+            message,
+            help,
+            run.change,
+            &run.operation.endpoint.to_string(),
+            &pointer,
+        )
+    }
+
+    /// The source has no schema, and the target has one.
+    pub(crate) fn undescribed(&self, place: &Place) -> Finding {
+        let message =
+            format!("nothing is proven: {place} does not describe {} of version {}", self.bodies(), self.from);
+        let help = "add content with a schema for application/json there";
+        self.finding(
+            Severity::Warning,
+            "unknown",
+            &self.place,
+            message,
+            help.into(),
+            self.change,
+            &self.operation,
+            &Pointer::default(),
+        )
+    }
+
+    /// What of the result does not fit the target.
+    ///
+    /// - `broken`: ops about which something is said already.
+    pub(crate) fn verdict(&self, result: &Schema, target: &Schema, broken: &[Place]) -> Vec<Finding> {
+        subtype::mismatches(result, target, self.side)
+            .into_iter()
+            .filter(|mismatch| !self.culprit(mismatch).is_some_and(|run| broken.contains(&run.origin)))
+            .map(|mismatch| self.judged(&mismatch, result, target))
+            .collect()
+    }
+
+    fn judged(&self, mismatch: &Mismatch, result: &Schema, target: &Schema) -> Finding {
+        let culprit = self.culprit(mismatch);
+        let (mut severity, mut code) = grade(&mismatch.reason);
+        if let Some(run) = culprit
+            && self.is_bad_default(run, mismatch, target)
+        {
+            (severity, code) = (Severity::Error, "bad-default");
+        }
+        if !mismatch.certain && severity == Severity::Error {
+            (severity, code) = (Severity::Warning, "unknown");
+        }
+        let by = culprit.map_or_else(String::new, |run| format!("{}: ", run.edit.op.name()));
+        let mut spot = mismatch.target.to_string();
+        if spot.is_empty() {
+            spot = "its document".to_owned();
+        }
+        let message = format!(
+            "{by}{} of version {} would not be valid in {}: \"{}\" {} ({spot})",
+            self.bodies(),
+            self.from,
+            self.to,
+            mismatch.pointer,
+            mismatch.reason
+        );
+        let help = self.remedy(mismatch, code, result, target);
+        let (place, change, operation) = match culprit {
+            Some(run) => (&run.origin, run.change, run.operation.endpoint.to_string()),
+            None => (&self.place, self.change, self.operation.clone()),
+        };
+        self.finding(severity, code, place, message, help, change, &operation, &mismatch.pointer)
+    }
+
+    /// The op that made what does not fit: by where it stands, else the last one that writes there.
+    fn culprit(&self, mismatch: &Mismatch) -> Option<&Run<'_>> {
+        let by_place = self.runs.iter().rev().find(|run| run.origin == mismatch.source);
+        by_place.or_else(|| {
+            let writes = |run: &&Run<'_>| {
+                written::pointers(run.edit, self.direction).iter().any(|place| written::holds(place, &mismatch.pointer))
+            };
+            self.runs.iter().rev().find(writes)
+        })
+    }
+
+    /// Whether it is the value an op supplies that does not fit.
+    fn is_bad_default(&self, run: &Run<'_>, mismatch: &Mismatch, target: &Schema) -> bool {
+        let (path, value) = match (&run.edit.op, self.direction) {
+            (Op::Add { path, value: Some(value), .. }, Direction::Up) => (path, value),
+            (Op::Remove { path, down: Comeback::Value(value) }, Direction::Down) => (path, value),
+            _ => return false,
+        };
+        let full = run.edit.at.join(path);
+        let Ok(value) = serde_json::from_slice(value.as_bytes()) else { return false };
+        if !written::holds(&full, &mismatch.pointer) {
+            return false;
+        }
+        let wanted = at(target, full.segments());
+        let own = Schema::of_value(&value, &run.origin);
+        wanted.is_some_and(|wanted| !subtype::mismatches(&own, &wanted, self.side).is_empty())
+    }
+
+    fn remedy(&self, mismatch: &Mismatch, code: &str, result: &Schema, target: &Schema) -> String {
+        let up = self.direction == Direction::Up;
+        let place = &mismatch.pointer;
+        if code == "bad-default" {
+            return format!("supply a value that version {} permits there", self.to);
+        }
+        let remedy = match &mismatch.reason {
+            Misfit::Missing => {
+                let give = if up {
+                    format!("- add: {{path: {place}, value: …}}")
+                } else {
+                    format!("- remove: {{path: {place}, down: {{value: …}}}}")
+                };
+                match self.left_over(place, result, target) {
+                    Some((old, new)) if up => format!(
+                        "if it is what \"{old}\" was, write `- rename: {{{old}: {new}}}`; else give it a value: `{give}`"
+                    ),
+                    Some((old, new)) => format!(
+                        "if it is what \"{old}\" became, write `- rename: {{{new}: {old}}}`; else give it a value: `{give}`"
+                    ),
+                    None => format!("give it a value: `{give}`"),
+                }
+            }
+            Misfit::Extra(Some(_)) if up => {
+                format!("take it away: `- remove: {{path: {place}}}`, and say under lossy what that loses")
+            }
+            Misfit::Extra(Some(_)) => format!("say that the newer version has gained it: `- add: {{path: {place}}}`"),
+            Misfit::Extra(None) => format!(
+                "write additionalProperties: false for the object in the document of {}, or permit others in that of {}",
+                self.from, self.to
+            ),
+            Misfit::Null if up => format!("say what null becomes: `- map: {{path: {place}, pairs: [[null, …]]}}`"),
+            Misfit::Null => format!("say what null was: `- map: {{path: {place}, pairs: [[…, null]]}}`"),
+            Misfit::Kind { found, permitted } => match (scalar(found), permitted.first().filter(|kind| scalar(kind))) {
+                (true, Some(wanted)) => {
+                    let (old, new) = if up { (found, wanted) } else { (wanted, found) };
+                    format!("convert it: `- convert: {{path: {place}, from: {old}, to: {new}}}`")
+                }
+                _ => "let an op make the one of the other, or correct the document that is wrong".to_owned(),
+            },
+            Misfit::Unlisted(_) => {
+                format!("say what each becomes: `- map: {{path: {place}, pairs: [[older, newer], …]}}`")
+            }
+            Misfit::Unbounded(_) => format!(
+                "list the values in the document of {}, or map them and say what becomes of others (up_else, down_else)",
+                self.from
+            ),
+            Misfit::Bound(bound) => {
+                format!("if it always holds, write {bound} into the document of {}, too", self.from)
+            }
+            Misfit::Ambiguous => format!(
+                "let the document of {} tell its alternatives apart by a member with one value each, and let ops keep it",
+                self.to
+            ),
+            Misfit::Doubt(_) => "see to it that the ops leave alone what that keyword looks at".to_owned(),
+        };
+        if self.listed { remedy } else { format!("{remedy}, below `- match: {}` in this change", self.operation) }
+    }
+
+    /// A member that the target does not know beside the one it misses, if there is one: its name and the missing one's.
+    fn left_over(&self, missing: &Pointer, result: &Schema, target: &Schema) -> Option<(String, String)> {
+        let (parent, name) = missing.split_name()?;
+        let (have, want) = (at(result, parent.segments())?.object()?, at(target, parent.segments())?.object()?);
+        let mut unknown = have
+            .fields
+            .iter()
+            .filter(|field| want.field(&field.name).is_none() && !subtype::is_impossible(&field.schema));
+        let wanted = &want.field(name.as_str())?.schema;
+        let fits = |schema: &Schema| subtype::answer(schema, wanted, self.side) == subtype::Answer::Yes;
+        match (unknown.next(), unknown.next()) {
+            (Some(one), None) if fits(&one.schema) => Some((one.name.clone(), name.as_str().to_owned())),
+            _ => None,
+        }
+    }
+
+    /// `requests`, or `responses (200)`.
+    fn bodies(&self) -> String {
+        match (self.side, self.status) {
+            (Side::Request, _) => "requests".to_owned(),
+            (Side::Response, Some(StatusKey::Exact(status))) => format!("{status} responses"),
+            (Side::Response, Some(StatusKey::Class(class))) => format!("{class}xx responses"),
+            (Side::Response, _) => "responses".to_owned(),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "every member of a finding")]
+    fn finding(
+        &self,
+        severity: Severity,
+        code: &'static str,
+        place: &Place,
+        message: String,
+        help: String,
+        change: &Change,
+        operation: &str,
+        pointer: &Pointer,
+    ) -> Finding {
+        let new = if severity == Severity::Error { Finding::error } else { Finding::warning };
+        new(place, code, message, help).in_change(&change.name).in_operation(operation).at_pointer(&pointer.to_string())
+    }
+}
+
+/// How bad a misfit is, and its code.
+fn grade(misfit: &Misfit) -> (Severity, &'static str) {
+    match misfit {
+        Misfit::Missing => (Severity::Error, "missing-required"),
+        Misfit::Extra(_) => (Severity::Error, "closed-extra"),
+        Misfit::Null => (Severity::Error, "null-flow"),
+        Misfit::Kind { .. } => (Severity::Error, "type-flow"),
+        Misfit::Unlisted(_) => (Severity::Error, "enum-uncovered"),
+        Misfit::Unbounded(_) => (Severity::Warning, "enum-open"),
+        Misfit::Bound(_) => (Severity::Warning, "range"),
+        Misfit::Ambiguous => (Severity::Error, "union-ambiguous"),
+        Misfit::Doubt(_) => (Severity::Warning, "unknown"),
+    }
+}
+
+fn scalar(kind: &str) -> bool {
+    matches!(kind, "string" | "integer" | "number" | "boolean")
+}
+
+/// What a schema says of a place; the first branch that knows it.
+pub(crate) fn at(schema: &Schema, path: &[crate::adaptation::pointer::Segment]) -> Option<Schema> {
+    use crate::adaptation::pointer::Segment;
+    let Some((segment, rest)) = path.split_first() else { return Some(schema.clone()) };
+    let opened = schema.opened();
+    let Values::Branches(branches) = &opened.values else { return None };
+    branches.iter().find_map(|branch| match (branch, segment) {
+        (Branch::Object(objects), Segment::Name(name)) => at(&objects.field(name.as_str())?.schema, rest),
+        (Branch::Object(objects), Segment::Values) => match &objects.rest {
+            crate::contract::schema::Rest::Each(schema) => at(schema, rest),
+            _ => None,
+        },
+        (Branch::Array(arrays), Segment::Each) => at(&arrays.items, rest),
+        _ => None,
+    })
+}

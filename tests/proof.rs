@@ -1,0 +1,96 @@
+use crate::support::{TempDir, vergate};
+
+const SHIPPED: &str = include_str!("../gateway.yaml");
+
+/// The shipped configuration with its OpenAPI documents, in a directory of its own.
+fn shipped(gateway: &str) -> TempDir {
+    let dir = TempDir::new();
+    std::fs::create_dir(dir.path("openapi")).unwrap();
+    for version in ["1.0", "1.5", "2.0"] {
+        let name = format!("openapi/query-parser-{version}.yaml");
+        let text = std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        dir.write(&name, &text);
+    }
+    dir.write("gateway.yaml", gateway);
+    dir
+}
+
+/// The fenced blocks of the README's section: language and text.
+fn blocks() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md");
+    let section = text.split("\n## Prove it\n").nth(1).expect("the README has the section");
+    let section = section.split("\n## ").next().unwrap();
+    let fenced = section.split("\n```").skip(1).step_by(2);
+    fenced
+        .filter_map(|block| block.split_once('\n'))
+        .map(|(language, text)| (language.to_owned(), text.to_owned()))
+        .collect()
+}
+
+/// The shipped configuration with the lines of a diff replaced.
+fn patched(diff: &str) -> String {
+    let lines = |sign: char| {
+        diff.lines().filter_map(|line| line.strip_prefix(sign)).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let old = lines('-');
+    assert!(SHIPPED.contains(&old), "not in gateway.yaml:\n{old}");
+    SHIPPED.replacen(&old, &lines('+'), 1)
+}
+
+#[test]
+fn the_shipped_changes_are_proven_against_the_shipped_documents() {
+    let dir = shipped(SHIPPED);
+    let (code, out, err) = vergate(&dir, &["check"]);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    assert!(err.contains("nothing to complain about"));
+}
+
+#[test]
+fn what_the_readme_says_about_broken_changes_is_what_check_says() {
+    let mut broken = 0;
+    let mut dir = shipped(SHIPPED);
+    for (language, text) in blocks() {
+        if language == "diff" {
+            dir = shipped(&patched(&text));
+            broken += 1;
+        } else if let Some(shown) = text.strip_prefix("$ vergate check\n") {
+            let (code, out, err) = vergate(&dir, &["check"]);
+            assert_eq!((out + &err).trim_end(), shown.trim_end());
+            assert_eq!(code, i32::from(shown.contains(": error: ")));
+        }
+    }
+    assert!(broken >= 2, "the section breaks a change");
+}
+
+#[test]
+fn findings_of_the_proof_have_the_members_of_the_contract() {
+    let dir = shipped(&SHIPPED.replace("{text: query, context: context}", "{text: querry, context: context}"));
+    let (code, out, _) = vergate(&dir, &["check", "--json"]);
+    assert_eq!(code, 1);
+    let found: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let first = &found[0];
+    for (member, expected) in [
+        ("severity", "error"),
+        ("code", "no-such-path"),
+        ("file", "gateway.yaml"),
+        ("api", "query-parser"),
+        ("change", "qp-2.0-multimodal"),
+        ("operation", "POST /parse"),
+        ("pointer", "/querry"),
+    ] {
+        assert_eq!(first[member], expected, "{member}");
+    }
+    assert!(first["line"].is_u64() && first["col"].is_u64() && first["help"].is_string());
+}
+
+#[test]
+fn the_running_gateway_does_not_need_the_documents() {
+    let dir = TempDir::new();
+    dir.write("gateway.yaml", SHIPPED);
+    let (code, out, _) = vergate(&dir, &["check"]);
+    assert_eq!(code, 1, "check does");
+    assert_eq!(out.matches("cannot read the OpenAPI document").count(), 3, "{out}");
+    let (code, out, err) =
+        vergate(&dir, &["explain", "/v1.0/parse", "-d", "{\"query\":\"x\"}", "-H", "Content-Type: application/json"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
