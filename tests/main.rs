@@ -20,6 +20,8 @@ mod chaos;
 mod chunks;
 /// Verbs, their output and exit codes (section 1), and the errors of `check` (section 2).
 mod cli;
+/// What the end of a connection may not cost.
+mod closing;
 /// Content codings of adapted bodies (RFC 9110 section 8.4), both ways.
 mod codings;
 /// The README's first command and the answers it promises.

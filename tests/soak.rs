@@ -76,13 +76,19 @@ impl Tally {
     }
 
     /// Judges a whole answer.
-    fn answer(&self, call: &Call, status: u16, request_id: Option<&str>, body: &[u8]) {
-        let own = request_id == Some(&call.request_id());
+    ///
+    /// - `field`: its fields by name.
+    fn answer(&self, call: &Call, status: u16, field: &dyn Fn(&str) -> Option<String>, body: &[u8]) {
+        let request_id = field("X-Request-Id");
+        let own = request_id == Some(call.request_id());
+        // What the backend says of itself: without a body there is nothing else to tell answers apart by.
+        let asked = field("X-Call");
         let problem = matches!(status, 502 | 504);
         let named = call.method == "HEAD"
             || String::from_utf8_lossy(body).contains(&format!("\"request_id\":\"{}\"", call.request_id()));
         match status {
             _ if !own => self.wrong(call, &format!("{status} with the request id {request_id:?}")),
+            200 if asked != Some(call.id.to_string()) => self.wrong(call, &format!("the answer to {asked:?}")),
             200 if (call.is_whole() || call.is_harmless()) && body == call.hears() => Self::count(&self.answered),
             200 if call.is_whole() => {
                 self.wrong(call, &format!("another body: {:.80?}", String::from_utf8_lossy(body)))
@@ -93,7 +99,7 @@ impl Tally {
             }
             _ if !call.is_whole() => Self::count(&self.refused),
             // The backend had closed when it was sent: only those that may be sent twice are.
-            502 if matches!(call.method, "POST" | "PUT" | "DELETE") => Self::count(&self.raced),
+            502 if !call.is_repeatable() => Self::count(&self.raced),
             _ => self.wrong(call, &format!("{status} for a whole answer: {:.200?}", String::from_utf8_lossy(body))),
         }
     }

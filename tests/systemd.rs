@@ -79,7 +79,7 @@ fn the_watchdog_is_patted_in_time() {
 }
 
 /// Starts the gateway with `sockets` as systemd does: from descriptor 3 on, named in the environment.
-fn activate(yaml: &str, sockets: &[(&str, &TcpListener)]) -> Gateway {
+pub(crate) fn activate(yaml: &str, sockets: &[(&str, &TcpListener)]) -> Gateway {
     let dir = TempDir::new();
     let file = dir.write("gateway.yaml", &crate::support::gateway::with_ports(yaml));
     Gateway::spawn(dir, activated(sockets, &file))

@@ -139,6 +139,35 @@ fn a_reset_on_a_reused_connection_is_retried_for_get() {
 }
 
 #[test]
+fn what_is_sent_again_does_not_meet_a_second_connection_that_has_gone_stale() {
+    // Two connections are kept, and neither serves a second request.
+    let both = Gate::default();
+    let open = both.clone();
+    let up = Upstream::new(move |a| {
+        if a.request.nth == 1 {
+            return Then::Reset;
+        }
+        if a.request.connection < 2 {
+            open.wait();
+        }
+        a.reply(200, &[], "ok")
+    });
+    let gateway = start(&up.url());
+    let mut clients = [gateway.client(), gateway.client()];
+    for client in &mut clients {
+        client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    crate::support::eventually("both are asked", || (up.requests().len() == 2).then_some(()));
+    both.open();
+    for client in &mut clients {
+        assert_eq!(client.read().status, 200);
+    }
+    assert_eq!(gateway.get("/items", &[]).status, 200);
+    let connections: Vec<_> = up.requests().iter().map(|r| r.connection).collect();
+    assert_eq!(connections[3], 2, "sent again on a connection of its own");
+}
+
+#[test]
 fn a_reset_on_a_reused_connection_is_not_retried_for_post() {
     let up = stale();
     let gateway = start(&up.url());

@@ -138,6 +138,11 @@ impl Call {
             && matches!(self.fate, Fate::ClosesInBody | Fate::ResetsInBody | Fate::ClosesInChunk | Fate::BadChunk)
     }
 
+    /// Whether it may be sent twice: doing so changes nothing, and no body is gone with the first try.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.method != "POST" && self.up == 0
+    }
+
     fn adapts(&self) -> bool {
         self.version == Version::One && self.method == "POST"
     }

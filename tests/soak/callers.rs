@@ -44,7 +44,7 @@ pub(crate) fn on_new_connections(to: SocketAddr, tally: &Tally) {
 fn receive(client: &mut Client, tally: &Tally, call: &Call) -> bool {
     match client.try_read(call.method == "HEAD") {
         Ok(Some(answer)) => {
-            tally.answer(call, answer.status, answer.header("X-Request-Id").as_deref(), &answer.body);
+            tally.answer(call, answer.status, &|name| answer.header(name), &answer.body);
             !answer.header("Connection").is_some_and(|v| v.eq_ignore_ascii_case("close"))
         }
         Ok(None) => {
@@ -122,9 +122,9 @@ async fn one_stream(mut send: Sender, tally: &Tally, call: Call) {
     match send.send_request(request).await {
         Ok(answer) => {
             let (head, body) = answer.into_parts();
-            let id = head.headers.get("x-request-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
+            let field = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
             match body.collect().await {
-                Ok(body) => tally.answer(&call, head.status.as_u16(), id.as_deref(), &body.to_bytes()),
+                Ok(body) => tally.answer(&call, head.status.as_u16(), &field, &body.to_bytes()),
                 Err(e) => tally.broken(&call, &e.to_string()),
             }
         }

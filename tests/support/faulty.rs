@@ -7,7 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -101,6 +101,8 @@ type Script = dyn Fn(&Message) -> Fault + Send + Sync;
 #[derive(Default)]
 struct Journal {
     connections: Mutex<Vec<Connection>>,
+    /// Second parts that were said.
+    second: AtomicUsize,
 }
 
 /// A listening backend with its journal; it stops listening when dropped.
@@ -152,6 +154,11 @@ impl Faulty {
     /// Every complete request, connection by connection.
     pub(crate) fn requests(&self) -> Vec<Message> {
         self.connections().into_iter().flat_map(|c| c.requests).collect()
+    }
+
+    /// How many second parts have been said so far.
+    pub(crate) fn second_parts(&self) -> usize {
+        self.journal.second.load(Ordering::SeqCst)
     }
 
     /// Forgets what came until now; connections that are open stay so.
@@ -217,7 +224,15 @@ fn serve(mut stream: TcpStream, journal: &Journal, keeps: bool, script: &Script)
                     if keeps {
                         note(&mut |c| c.requests.push(request.clone()));
                     }
-                    if !std::mem::take(&mut early) && !act(&mut stream, &script(&request)) {
+                    if std::mem::take(&mut early) {
+                        continue;
+                    }
+                    let fault = script(&request);
+                    let goes_on = act(&mut stream, &fault);
+                    if matches!(fault, Fault::SaysTwice(..)) {
+                        journal.second.fetch_add(1, Ordering::SeqCst);
+                    }
+                    if !goes_on {
                         return;
                     }
                 }

@@ -29,21 +29,20 @@ use crate::{
 
 /// Serves exchanges until the connection closes; while the client is idle only the socket is kept.
 pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, wire: Rc<Wire>) {
-    let takeover = loop {
+    let pause = loop {
         // Boxed: an idle connection carries none of it.
         match Box::pin(exchanges(&worker, &link, &wire)).await {
             Pause::Idle if wire.park().await => {}
-            Pause::Idle | Pause::Ended => break None,
-            Pause::Switched(takeover) => break Some(takeover),
             // Without a farewell: what was sent is not the whole answer, and must not look like it.
             Pause::Broken => return wire.abort(),
+            pause => break pause,
         }
     };
     let unread = wire.has_unread();
     let Some((socket, read)) = wire.into_parts() else { return };
-    match takeover {
-        Some(takeover) => takeover((socket, read.into())).await,
-        None => close(socket, unread).await,
+    match pause {
+        Pause::Switched(takeover) => takeover((socket, read.into())).await,
+        pause => close(socket, unread || matches!(pause, Pause::Last)).await,
     }
 }
 
@@ -55,6 +54,8 @@ enum Pause {
     Switched(Takeover),
     /// The connection is over.
     Ended,
+    /// The gateway ends the connection, and the client may be sending more.
+    Last,
     /// An answer broke off.
     Broken,
 }
@@ -94,12 +95,16 @@ async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, wire: &Rc<Wire>, head: B
     let kept = match Sending::new(wire, link, asked, persists, answer, outbox).run().await {
         Ok(kept) => kept,
         Err(Broken::Client) => return Some(Pause::Ended),
+        // A reset would destroy earlier answers too. Length or chunks show that this one is not whole.
+        Err(Broken::Answer) if asked.modern && wire.pipelines() => return Some(Pause::Last),
         Err(Broken::Answer) => return Some(Pause::Broken),
     };
     wire.rest();
     match link.take_switch() {
         Some(takeover) => Some(Pause::Switched(takeover)),
         None if kept && wire.is_body_done() => None,
+        // Too many are here: one that is turned away does not get time as well.
+        None if asked.persists && !link.over_limit => Some(Pause::Last),
         None => Some(Pause::Ended),
     }
 }
@@ -127,6 +132,8 @@ struct Sending<'w> {
     trailers: Vec<HeaderName>,
     outbox: Outbox,
     persists: bool,
+    /// The body ended before its end.
+    broken: bool,
 }
 
 impl<'w> Sending<'w> {
@@ -152,7 +159,7 @@ impl<'w> Sending<'w> {
         let trailers =
             if delimiter == Delimiter::Chunks && asked.trailers { announced(&parts.headers) } else { Vec::new() };
         spare::give_back(parts.headers);
-        Self { wire, body, delimiter, trailers, outbox, persists }
+        Self { wire, body, delimiter, trailers, outbox, persists, broken: false }
     }
 
     /// Whether the connection may carry another exchange.
@@ -165,29 +172,26 @@ impl<'w> Sending<'w> {
             let whole = self.load(cx);
             if self.outbox.is_empty() {
                 return match whole {
-                    Ok(true) => Poll::Ready(Ok(self.persists)),
-                    Ok(false) if self.wire.poll_gone(cx) => Poll::Ready(Err(Broken::Client)),
-                    Ok(false) => Poll::Pending,
-                    Err(broken) => Poll::Ready(Err(broken)),
+                    true if self.broken => Poll::Ready(Err(Broken::Answer)),
+                    true => Poll::Ready(Ok(self.persists)),
+                    false if self.wire.poll_gone(cx) => Poll::Ready(Err(Broken::Client)),
+                    false => Poll::Pending,
                 };
             }
             if ready!(self.outbox.poll_write(self.wire, cx)).is_err() {
                 return Poll::Ready(Err(Broken::Client));
             }
-            if let Err(broken) = whole {
-                return Poll::Ready(Err(broken));
-            }
         }
     }
 
     /// Puts what there is of the body into the outbox; whether that was the last of it.
-    fn load(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+    fn load(&mut self, cx: &mut Context<'_>) -> bool {
         while let Some(body) = self.body.as_mut().filter(|_| !self.outbox.is_full()) {
             match pin!(&mut *body).poll_frame(cx) {
-                Poll::Pending => return Ok(false),
+                Poll::Pending => return false,
                 Poll::Ready(Some(Err(_))) => {
                     self.body = None;
-                    return Err(Broken::Answer);
+                    self.broken = true;
                 }
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
@@ -201,7 +205,7 @@ impl<'w> Sending<'w> {
                 Poll::Ready(None) => self.end(None),
             }
         }
-        Ok(self.body.is_none())
+        self.body.is_none()
     }
 
     fn end(&mut self, trailers: Option<&HeaderMap>) {

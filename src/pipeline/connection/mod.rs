@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{config::Listener, telemetry::Gauge};
 
-/// How long a closed connection's remaining bytes are read, so that the last answer is not lost to a reset.
+/// How long a closed connection stays, so that its last answers are not lost to a reset, and how much is read of it.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
@@ -138,17 +138,18 @@ impl Drop for Open {
     }
 }
 
-/// Closes so that the last answer arrives: a socket closed with unread bytes is reset.
+/// Closes so that the last answers arrive: a socket that is closed with unread bytes, or gets some after that, is reset
+/// (RFC 9112 section 9.6).
 ///
-/// - `unread`: whether bytes of a request were left unread.
-async fn close(mut socket: Socket, unread: bool) {
-    if !unread && matches!(socket, Socket::Plain(_)) {
+/// - `lingers`: whether the client may have sent more than was read, or may do so yet.
+async fn close(mut socket: Socket, lingers: bool) {
+    if !lingers && matches!(socket, Socket::Plain(_)) {
         // The kernel sends what is left, and the end.
         return;
     }
     let closed = async {
         // TLS says goodbye, which waits where the client takes nothing any more.
-        if socket.shutdown().await.is_err() || !unread {
+        if socket.shutdown().await.is_err() || !lingers {
             return;
         }
         // On the heap: every connection would carry it in its state otherwise.
@@ -157,7 +158,8 @@ async fn close(mut socket: Socket, unread: bool) {
         while let Ok(n @ 1..) = socket.read(&mut sink).await {
             left = left.saturating_sub(n);
             if left == 0 {
-                return;
+                // Nothing more is read; the time that is left is for taking the answers.
+                return std::future::pending().await;
             }
         }
     };

@@ -45,6 +45,8 @@ struct State {
     invitation: &'static [u8],
     /// Nothing more can be read: the framing broke, or a head was refused.
     broken: bool,
+    /// Whether the client has sent a request before it had the answer to the last one.
+    pipelines: bool,
     stall: Stall,
 }
 
@@ -86,7 +88,16 @@ impl Wire {
         link.wait(Waiting::Head);
         let stall = Stall::new(Rc::clone(&link.deadlines), link.timeouts.write);
         let (body, room) = (Framing::Length(0), BODY_ROOM_MIN);
-        let state = State { socket, buffer: BytesMut::new(), room, body, invitation: b"", broken: false, stall };
+        let state = State {
+            socket,
+            buffer: BytesMut::new(),
+            room,
+            body,
+            invitation: b"",
+            broken: false,
+            pipelines: false,
+            stall,
+        };
         Rc::new(Self { link, state: RefCell::new(state) })
     }
 
@@ -269,9 +280,15 @@ impl Wire {
         let state = &mut *self.state.borrow_mut();
         state.invitation = b"";
         state.room = BODY_ROOM_MIN;
+        state.pipelines |= !state.buffer.is_empty();
         if state.buffer.is_empty() && state.buffer.capacity() > KEPT_BYTES {
             state.buffer = BytesMut::new();
         }
+    }
+
+    /// Whether earlier answers may still be on their way when the next one is sent.
+    pub fn pipelines(&self) -> bool {
+        self.state.borrow().pipelines
     }
 
     /// Writes as much of `slices` as the client takes.

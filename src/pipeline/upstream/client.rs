@@ -212,6 +212,7 @@ impl Group {
         let streamed = matches!(request.body(), UpstreamBody::Stream(_));
         let mut tried = 0u64;
         let mut retries = 0;
+        let mut fresh = false;
         let unavailable = || UpstreamError::Unavailable { upstream: self.name.clone() };
         let hash = self.hash.as_ref();
         let key = hash.and_then(|by| hash::of_request(by, request.headers(), terms.client));
@@ -219,7 +220,7 @@ impl Group {
         loop {
             let member = &self.servers[index];
             let place = self.enter(member, &terms).await?;
-            let error = match self.connection(member, &terms).await {
+            let error = match self.connection(member, fresh, &terms).await {
                 Err(source) => {
                     self.judge(member, false);
                     UpstreamError::Connect { server: member.pool.name.clone(), source }
@@ -248,6 +249,8 @@ impl Group {
                             if !retry::allowed(progress, request.method(), !streamed) {
                                 return Err(error);
                             }
+                            // What closed this one may have closed all that idled with it.
+                            fresh |= reused;
                             error
                         }
                         Err(Failure::Begun(error)) => {
@@ -389,10 +392,14 @@ impl Group {
         })
     }
 
-    async fn connection(&self, member: &Member, terms: &Terms<'_>) -> Result<Carrier, ConnectError> {
+    /// What carries the next try.
+    ///
+    /// - `fresh`: only a connection that has carried nothing before.
+    async fn connection(&self, member: &Member, fresh: bool, terms: &Terms<'_>) -> Result<Carrier, ConnectError> {
         let (pool, deadlines) = (&member.pool, terms.deadlines);
         let now = deadlines.now();
         let pooled = match self.protocol {
+            Protocol::Http1 if fresh => None,
             Protocol::Http1 => pool.checkout(now, now.saturating_sub(self.pool_idle_ms)).map(Carrier::Http1),
             Protocol::Http2 | Protocol::Http2Cleartext => pool.multiplexer.checkout().map(Carrier::Http2),
         };
