@@ -20,6 +20,7 @@ pub mod document;
 pub mod intersect;
 pub mod read;
 pub mod render;
+pub mod sample;
 pub mod schema;
 pub mod subtype;
 pub mod unite;

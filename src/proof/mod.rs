@@ -1,13 +1,15 @@
 //! The proof: whether an API's changes turn what one version promises into what the other one does.
 //!
 //! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `flow` pushes
-//! schemas through ops, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours
+//! schemas through ops, `trial` tries generated documents, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours
 //! come here; the running gateway neither reads the documents nor knows this folder.
 
 pub mod documents;
 pub mod prove;
+mod bottleneck;
 mod flow;
 mod span;
+mod trial;
 mod verdict;
 mod written;
 
@@ -15,3 +17,5 @@ mod written;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod soundness;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
+    bottleneck,
     flow::Flow,
     span::{Span, spans},
+    trial,
     verdict::{Journey, Run},
 };
 use crate::{
@@ -39,17 +41,29 @@ pub struct Subject<'p> {
     pub documents: &'p [Option<Document>],
 }
 
+/// Documents that are tried in all spans together, for one schema of each.
+const TRIALS: usize = 400;
+
 /// Proves an API's changes against the documents of its versions, as far as there are any.
 ///
 /// - Returns what is wrong, and what cannot be proven; nothing where everything is proven.
 pub fn api(subject: Subject<'_>) -> Vec<Finding> {
+    tried(subject, TRIALS)
+}
+
+/// The same with another number of documents that are tried; none leaves the flow alone.
+pub(crate) fn tried(subject: Subject<'_>, trials: usize) -> Vec<Finding> {
     let documented: Vec<bool> = subject.documents.iter().map(Option::is_some).collect();
     let mut findings: Vec<Finding> = Vec::new();
-    for span in spans(subject.api, subject.changes, &documented) {
+    let spans = spans(subject.api, subject.changes, &documented);
+    // Many changes are tried with fewer documents each: `check` is waited for.
+    let trials = (trials / spans.len().max(1)).max(4.min(trials)).min(32);
+    for span in spans {
         if let (Some(client), Some(upstream)) = (&subject.documents[span.client], &subject.documents[span.upstream]) {
-            Proof { subject, span: &span, client, upstream, findings: &mut findings }.operations();
+            Proof { subject, span: &span, client, upstream, findings: &mut findings, trials }.operations();
         }
     }
+    findings.extend(bottleneck::warnings(subject));
     let mut known: Vec<Finding> = Vec::new();
     for finding in findings {
         let finding = finding.in_api(&subject.api.name);
@@ -71,6 +85,8 @@ struct Proof<'p> {
     client: &'p Document,
     upstream: &'p Document,
     findings: &'p mut Vec<Finding>,
+    /// Documents that are tried for each schema that ops change.
+    trials: usize,
 }
 
 /// What one change of a span does to an operation.
@@ -201,6 +217,7 @@ impl<'p> Proof<'p> {
     ) {
         let mut schema = source.clone();
         let mut broken: Vec<Place> = Vec::new();
+        let first = self.findings.len();
         for run in &journey.runs {
             let from = format!(
                 "version {}",
@@ -223,6 +240,12 @@ impl<'p> Proof<'p> {
         }
         // What an op that is wrong makes is wrong, too; saying so would not help.
         self.findings.extend(journey.verdict(&schema, target, &broken));
+        self.findings.extend(journey.imprecise(target));
+        // Other warnings say already for which values nothing holds; examples are for what "unknown" hides.
+        let open = self.findings[first..].iter().all(|finding| finding.code == "unknown");
+        if open && let Some(example) = trial::counter_example(source, target, journey, patch, self.trials) {
+            self.findings.push(journey.refuted(&example));
+        }
     }
 
     fn journey(
@@ -372,7 +395,7 @@ fn spellings(api: &Api, document: &Document, endpoint: &Endpoint) -> Vec<Endpoin
 }
 
 /// A document's endpoint as the gateway sees it: the first spelling below the API's prefix.
-fn seen_by_gateway(api: &Api, document: &Document, endpoint: &Endpoint) -> Option<Endpoint> {
+pub(super) fn seen_by_gateway(api: &Api, document: &Document, endpoint: &Endpoint) -> Option<Endpoint> {
     let below = |spelling: &Endpoint| {
         let path = spelling.template();
         api.path.is_empty()
@@ -383,7 +406,7 @@ fn seen_by_gateway(api: &Api, document: &Document, endpoint: &Endpoint) -> Optio
 }
 
 /// A document's operation for an endpoint as the gateway sees it.
-fn find<'d>(api: &Api, document: &'d Document, endpoint: &Endpoint) -> Option<&'d document::Operation> {
+pub(super) fn find<'d>(api: &Api, document: &'d Document, endpoint: &Endpoint) -> Option<&'d document::Operation> {
     let methods: &[&str] = if endpoint.method() == "HEAD" { &["HEAD", "GET"] } else { &[endpoint.method()] };
     methods.iter().find_map(|method| {
         document.operations.iter().find(|operation| {

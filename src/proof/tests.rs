@@ -151,6 +151,34 @@ fn guards_and_maps_follow_the_values() {
 }
 
 #[test]
+fn wide_numbers_towards_clients_deserve_a_word() {
+    let (wide, text) =
+        (one("a", "{type: integer, format: int64}"), one("a", "{type: string, pattern: '^-?(0|[1-9][0-9]*)$'}"));
+    responses(&wide, &text, "[{convert: {path: /a, from: integer, to: string}}]", &["number-precision /a"]);
+    responses(&wide.replace("int64", "int32"), &text, "[{convert: {path: /a, from: integer, to: string}}]", &[]);
+    requests(&wide, &text, "[{convert: {path: /a, from: integer, to: string}}]", &[]);
+}
+
+#[test]
+fn what_a_middle_version_lacks_is_lost_on_the_way() {
+    let gateway = "upstreams: {u: http://h}
+apis:
+  a:
+    versions: {\"1\": {openapi: 1.yaml}, \"2\": {}, \"3\": {upstream: u, openapi: 1.yaml}}
+    changes:
+      - {change: c, from: \"1\", to: \"2\", operations: [{match: POST /p, request: [{remove: {path: /a}, lossy: {up: gone}}]}]}
+      - {change: d, from: \"2\", to: \"3\", operations: [{match: POST /p, request: [{add: {path: /a, value: x}}]}]}
+";
+    let found = proof(gateway, &[("1.yaml", &document(A, "true"))]);
+    assert_eq!(shown(&found), ["chain-bottleneck /a"]);
+    assert!(
+        found[0]
+            .to_string()
+            .starts_with("gateway.yaml:7:9: warning: both 1 and 3 know \"/a\", and 2 between them does not")
+    );
+}
+
+#[test]
 fn operations_have_counterparts() {
     let (one_way, other) = (document(A, A), document(A, A).replace("/p:", "/q:"));
     let found = proof(&gateway("[]"), &[("1.yaml", &one_way), ("2.yaml", &other)]);

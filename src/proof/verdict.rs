@@ -1,10 +1,10 @@
 //! From what was found to what people read: whose fault it is, in which version's terms, and what to write.
 
-use super::{flow::Remark, written};
+use super::{flow::Remark, trial::CounterExample, written};
 use crate::{
     adaptation::{
         change::{Change, Direction, Operation, StatusKey},
-        op::{Comeback, Edit, Op},
+        op::{Comeback, Edit, Op, ScalarType},
         pointer::Pointer,
     },
     config::finding::{Finding, Place, Severity},
@@ -74,6 +74,58 @@ impl Journey<'_> {
             &self.operation,
             &Pointer::default(),
         )
+    }
+
+    /// Integers of 64 bits that a change makes of strings, towards clients: many read numbers as doubles.
+    pub(crate) fn imprecise(&self, target: &Schema) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for run in self.runs.iter().filter(|_| self.side == Side::Response) {
+            let Op::Convert { path, from, to, .. } = &run.edit.op else { continue };
+            let (from, to) = if self.direction == Direction::Up { (from, to) } else { (to, from) };
+            let full = run.edit.at.join(path);
+            let is_wide = |branch: &Branch| matches!(branch, Branch::Number(numbers) if matches!(numbers.format.as_deref(), Some("int64" | "uint64")));
+            let wide = at(target, full.segments()).is_some_and(|schema| schema.branches().iter().any(is_wide));
+            if *from == ScalarType::String && *to != ScalarType::Boolean && wide {
+                let message = format!(
+                    "{} of version {} give \"{full}\" as a number of 64 bits: clients that read numbers as doubles lose digits beyond 2^53",
+                    self.bodies(),
+                    self.to
+                );
+                let help = "keep it a string, or tell the clients of that version".to_owned();
+                let operation = run.operation.endpoint.to_string();
+                found.push(self.finding(
+                    Severity::Warning,
+                    "number-precision",
+                    &run.origin,
+                    message,
+                    help,
+                    run.change,
+                    &operation,
+                    &full,
+                ));
+            }
+        }
+        found
+    }
+
+    /// A document that shows what the flow could not tell.
+    pub(crate) fn refuted(&self, example: &CounterExample) -> Finding {
+        let by_pointer = |run: &&Run<'_>| {
+            written::pointers(run.edit, self.direction).iter().any(|place| written::holds(place, &example.pointer))
+        };
+        let culprit = self.runs.iter().rev().find(by_pointer).or(self.runs.last());
+        let message = format!(
+            "{} of version {} would not be valid in {}: {} becomes {}: {}",
+            self.bodies(),
+            self.from,
+            self.to,
+            example.document,
+            example.result,
+            example.error
+        );
+        let help = "let an op cover such values, or say in the document of the one side that there are none".to_owned();
+        let (place, change) = culprit.map_or((&self.place, self.change), |run| (&run.origin, run.change));
+        self.finding(Severity::Error, example.code(), place, message, help, change, &self.operation, &example.pointer)
     }
 
     /// What of the result does not fit the target.

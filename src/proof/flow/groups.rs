@@ -36,6 +36,9 @@ impl Flow<'_> {
             made.take_out(outer.as_str());
         }
         let always = group.always && !self.patch;
+        if fields.is_empty() && !always {
+            return made;
+        }
         let required = always || fields.iter().any(|field| field.required);
         let mut collected = Objects { fields, rest: Rest::Closed, ..Objects::any() };
         let stray = made.listed(group.container.as_str());
