@@ -592,6 +592,29 @@ fn a_status_is_mapped_and_its_own_words_go() {
 }
 
 #[test]
+fn a_jq_program_runs_aside_and_is_turned_off_when_it_is_slow() {
+    let op = "{match: POST /p, \
+               request: [{jq: {at: /n, up: 'if type == \"array\" then reduce (.[] as $a | .[] as $b | .[] as $c | .[] as $d | 1) as $x (0; . + $x) else . + 1 end', \
+                               down: . - 1, examples: ['1']}}], \
+               response: {2xx: [{jq: {up: '{v: .}', down: .v, examples: ['1']}}]}}";
+    let (gateway, up) = one(op, says(r#"{"v":[1.50]}"#));
+    let answer = gateway.post_json("/p", &[OLD], r#"{"n":41,"x":1.50}"#);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "[1.50]"));
+    assert_eq!(up.last().text(), r#"{"n":42,"x":1.50}"#);
+    // What it has no answer for is the caller's fault.
+    let refused = gateway.post_json("/p", &[OLD], r#"{"n":"x"}"#).problem(400, "adaptation_request_failed");
+    assert_eq!((&refused["op"], &refused["reason"], &refused["pointer"]), (&"jq".into(), &"jq".into(), &"/n".into()));
+    // Others are served while it is busy, and after three times it is not tried any more.
+    let slow = format!("{{\"n\":[{}1]}}", "1,".repeat(59));
+    for _ in 0..3 {
+        let refused = gateway.post_json("/p", &[OLD], &slow).problem(400, "adaptation_request_failed");
+        assert_eq!((&refused["change"], &refused["reason"]), (&"c".into(), &"jq".into()));
+        assert_eq!(gateway.get("/p", &["X-API-Version: 2"]).status, 200);
+    }
+    gateway.post_json("/p", &[OLD], r#"{"n":41}"#).problem(400, "adaptation_request_failed");
+}
+
+#[test]
 fn what_a_request_lost_comes_back_only_in_its_own_answer() {
     let list = "[{remove: {path: /tag, down: {stash: tag}}, lossy: {up: kept by the gateway}}]";
     let (gateway, up) =

@@ -7,7 +7,7 @@ use super::{
     change::Direction::{self, Down, Up},
     error::AdaptationError,
     literal::Literal,
-    op::{Comeback, Conflict, Edit, Group, List, Many, Op, Otherwise, Rest, ScalarType},
+    op::{Comeback, Conflict, Edit, Group, List, Many, Op, Otherwise, Pieces, Rest, ScalarType},
     pointer::{Name, Pointer},
     program::{Mode, Program},
     scan::{self, Touch},
@@ -86,15 +86,16 @@ fn clean() -> impl Strategy<Value = String> {
 // ---- the laws of ops that lose nothing ----
 
 /// A body of the older version: `k0` to `k5` are anything or absent, `w` no array, `u` an array that
-/// holds at most one value, `g` an object of `p` and perhaps `q`.
+/// holds at most one value, `g` an object of `p` and perhaps `q`, `s` a string, `h` and `j` strings
+/// without a dash, `e` an array, `x` objects with an `id` of their own, `t` a number.
 fn old_object() -> impl Strategy<Value = String> {
     let no_array = || clean().prop_filter("no array", |value| !value.starts_with('['));
     let maybe = || prop::option::of(clean());
     let optional = vec(maybe(), 6);
     let group = prop::option::of((clean(), maybe()));
     let unwrapped = prop::option::of(prop::option::of(no_array().prop_filter("[null] reads as []", |v| v != "null")));
-    (optional, prop::option::of(no_array()), unwrapped, group, space()).prop_map(
-        |(values, wrapped, unwrapped, group, space)| {
+    (optional, prop::option::of(no_array()), unwrapped, group, elements(), space()).prop_map(
+        |(values, wrapped, unwrapped, group, elements, space)| {
             let mut members: Vec<(String, String)> =
                 values.into_iter().enumerate().filter_map(|(i, value)| Some((format!("k{i}"), value?))).collect();
             members.extend(wrapped.map(|value| ("w".to_owned(), value)));
@@ -103,7 +104,28 @@ fn old_object() -> impl Strategy<Value = String> {
                 let inner = [Some(("p".to_owned(), p)), q.map(|q| ("q".to_owned(), q))];
                 ("g".to_owned(), object(&inner.into_iter().flatten().collect::<Vec<_>>(), space))
             }));
+            members.extend(elements);
             object(&members, space)
+        },
+    )
+}
+
+fn elements() -> impl Strategy<Value = Vec<(String, String)>> {
+    let text = select(vec![r#""s t u""#, r#""s""#, r#""""#, r#""s\u0020\u00e9""#, "7", "null"]);
+    let parts =
+        select(vec![vec![], vec![("h", r#""s""#)], vec![("h", r#""s""#), ("j", r#""\ud83d""#)], vec![("h", "7")]]);
+    let number = select(vec!["7", "-0", "0.5", "1200", "12345678901234567890123", "null", "\"s\""]);
+    (prop::option::of(text), parts, vec(clean(), 0..4), vec(clean(), 0..4), number).prop_map(
+        |(text, parts, array, indexed, number)| {
+            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let with_id = |(i, value): (usize, &String)| format!(r#"{{"v":{value},"id":"\u006b{i}"}}"#);
+            let indexed: Vec<String> = indexed.iter().enumerate().map(with_id).collect();
+            let mut members: Vec<(String, String)> = text.map(|text| own(("s", text))).into_iter().collect();
+            members.extend(parts.into_iter().map(own));
+            members.push(("e".to_owned(), format!("[{}]", array.join(","))));
+            members.push(("x".to_owned(), format!("[{}]", indexed.join(","))));
+            members.push(own(("t", number)));
+            members
         },
     )
 }
@@ -137,7 +159,18 @@ fn lossless() -> Vec<Op> {
         },
         Op::Wrap(List { path: pointer("/w"), many: Many::Error, empty_is_null: false, null_is_empty: false }),
         Op::Unwrap(List { path: pointer("/u"), many: Many::Error, empty_is_null: true, null_is_empty: true }),
+        Op::Split(pieces("s", &["f9", "f10"], " ")),
+        Op::Merge(pieces("f11", &["h", "j"], "-")),
+        Op::ElemWrap { path: pointer("/e"), key: Name::new("a") },
+        Op::Index { path: pointer("/x"), key: Name::new("id") },
+        Op::DropElems { path: pointer("/g"), by: vec![Name::new("k")], keep: vec![Literal::null()] },
+        Op::Scale { path: pointer("/t"), pow10: 3 },
     ]
+}
+
+fn pieces(whole: &str, parts: &[&str], separator: &str) -> Pieces {
+    let parts = parts.iter().map(|part| Name::new(part)).collect();
+    Pieces { whole: Name::new(whole), parts, separator: separator.to_owned() }
 }
 
 /// The same for one member after the other, so that each step meets what the one before left.
@@ -171,7 +204,7 @@ fn layered() -> Vec<Op> {
 
 proptest! {
     #[test]
-    fn what_goes_up_and_comes_down_is_the_same(bodies in vec(old_object(), 1..4), picked in vec(any::<bool>(), 16), layers in any::<bool>(), place in 0..3_usize) {
+    fn what_goes_up_and_comes_down_is_the_same(bodies in vec(old_object(), 1..4), picked in vec(any::<bool>(), 24), layers in any::<bool>(), place in 0..3_usize) {
         let ops = if layers { layered() } else { lossless() };
         // Only whole prefixes of the layers build on each other.
         let count = picked.iter().filter(|picked| **picked).count().clamp(1, ops.len());

@@ -67,9 +67,41 @@ impl fmt::Debug for Literal {
 
 /// `text` as a JSON string: only what has to be escaped is.
 pub(super) fn quote(text: &str) -> Vec<u8> {
+    quote_bytes(text.as_bytes())
+}
+
+/// The same for text as [`unquote`](super::scalar::unquote) gives it: a lone surrogate is escaped again.
+///
+/// What is neither UTF-8 nor a surrogate becomes U+FFFD.
+pub(super) fn quote_bytes(text: &[u8]) -> Vec<u8> {
     let mut json = Vec::with_capacity(text.len() + 2);
     json.push(b'"');
-    for byte in text.bytes() {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (valid, broken) = match std::str::from_utf8(rest) {
+            Ok(_) => (rest, &rest[..0]),
+            Err(error) => rest.split_at(error.valid_up_to()),
+        };
+        quote_valid(valid, &mut json);
+        rest = match broken {
+            [] => broken,
+            [0xED, middle @ 0xA0..=0xBF, last @ 0x80..=0xBF, after @ ..] => {
+                let code = 0xD000 | u32::from(middle & 0x3F) << 6 | u32::from(last & 0x3F);
+                json.extend(format!("\\u{code:04x}").into_bytes());
+                after
+            }
+            [_, after @ ..] => {
+                json.extend("\u{fffd}".as_bytes());
+                after
+            }
+        };
+    }
+    json.push(b'"');
+    json
+}
+
+fn quote_valid(text: &[u8], json: &mut Vec<u8>) {
+    for &byte in text {
         match byte {
             b'"' | b'\\' => json.extend([b'\\', byte]),
             b'\n' => json.extend(b"\\n"),
@@ -79,8 +111,6 @@ pub(super) fn quote(text: &str) -> Vec<u8> {
             _ => json.push(byte),
         }
     }
-    json.push(b'"');
-    json
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The ops of a change's lists, as they are written.
 
 use super::{
+    jq::Filter,
     literal::Literal,
     pointer::{Name, Pointer},
 };
@@ -157,17 +158,13 @@ pub enum Op {
         /// The subtree it is given.
         path: Pointer,
         /// From older to newer.
-        up: JqText,
+        up: Filter,
         /// From newer to older; none (`down: none`): newer subtrees pass as they are.
-        down: Option<JqText>,
+        down: Option<Filter>,
         /// Older subtrees that show what it does, as JSON texts; never empty.
         examples: Vec<Literal>,
     },
 }
-
-/// The text of a program in the jq language.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JqText(pub std::sync::Arc<str>);
 
 /// A [`Op::Scale`] shifts by no more digits than this, up or down.
 pub const POW10_MAX: i32 = 999;

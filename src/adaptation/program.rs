@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::{
     arrays::{self, Arrays, Streamed},
     change::Direction,
-    error::AdaptationError,
+    error::{AdaptationError, Reason},
+    jq::Filter,
     op::Edit,
     pointer,
     scan::{self, Touch},
@@ -65,7 +66,9 @@ impl Program {
             let mut add = |edit: &Edit| {
                 let step = Step::of(edit, &change, direction);
                 let names_text = step.names_by_text() && pass.steps.iter().any(Step::makes_text);
-                if names_text || pass.steps.iter().any(|earlier| step.looks_into_recalled(earlier)) {
+                let behind_filter = pass.steps.last().is_some_and(|step| step.filter().is_some());
+                let looks_into = |earlier: &Step| step.looks_into_recalled(earlier);
+                if names_text || behind_filter || pass.steps.iter().any(looks_into) {
                     passes.push(std::mem::take(&mut pass));
                 }
                 step.touch(&mut pass.touch);
@@ -101,6 +104,26 @@ impl Program {
             body = pass.apply(&body, &mut run)?;
         }
         Ok(Adapted { body, narrowed: run.narrowed })
+    }
+
+    /// Whether jq programs are among the steps: then [`Program::apply`] can block, and on the way of a
+    /// request only [`jq::pool`](super::jq::pool) may call it.
+    pub fn is_opaque(&self) -> bool {
+        self.steps().any(|step| step.filter().is_some())
+    }
+
+    /// What is said of a body that the first jq program cannot be given; none without one.
+    pub fn opaque_step(&self) -> Option<AdaptationError> {
+        self.steps().find(|step| step.filter().is_some()).map(|step| step.fault(Reason::Jq))
+    }
+
+    /// Counts a deadline that the program missed against the jq program that is still running.
+    ///
+    /// - Returns what to tell the caller.
+    pub fn overdue(&self) -> AdaptationError {
+        let late = self.steps().find(|step| step.filter().is_some_and(Filter::blame));
+        let error = late.map(|step| step.fault(Reason::Jq)).or_else(|| self.opaque_step());
+        error.unwrap_or_else(|| AdaptationError::of_body(Reason::Jq))
     }
 
     /// One line per step, for people.

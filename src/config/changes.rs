@@ -8,6 +8,7 @@ mod elements;
 mod fields;
 mod guard;
 mod literal;
+mod loss;
 mod ops;
 mod places;
 mod reader;
@@ -27,6 +28,7 @@ use super::{
 use crate::{
     adaptation::{
         change::{Change, Operation, StatusKey},
+        loss::Side,
         op::Edit,
     },
     domain::{
@@ -171,7 +173,7 @@ fn read_operation(
     });
     let statuses = node.get("status").map(|pairs| statuses::read(pairs, reader)).unwrap_or_default();
     let (request, request_places) =
-        node.get("request").map(|list| shapes.list(list, "request", reader)).unwrap_or_default();
+        node.get("request").map(|list| shapes.list(list, "request", Side::Request, reader)).unwrap_or_default();
     let (responses, response_places) =
         node.get("response").map(|lists| read_responses(lists, shapes, reader)).unwrap_or_default();
     if let (Some(since), Some(list)) = (node.get("since"), node.get("request").or(node.get("response"))) {
@@ -210,7 +212,7 @@ fn read_responses(node: &Node, shapes: &mut Shapes<'_>, reader: &mut Reader<'_>)
     let mut responses = Vec::new();
     let mut origins = Vec::new();
     for (key, list) in lists {
-        let (edits, places) = shapes.list(list, "a response list", reader);
+        let (edits, places) = shapes.list(list, "a response list", Side::Response, reader);
         match key.text().and_then(StatusKey::parse) {
             Some(status) => {
                 responses.push((status, edits));

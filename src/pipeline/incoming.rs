@@ -76,7 +76,9 @@ pub(super) async fn respond(
     }
     match treatment {
         // Boxed: answers that pass have no use for its room.
-        Treatment::Adapt(program, coding) => Box::pin(adapt(exchange, passage, (program, coding), head, body)).await,
+        Treatment::Adapt(program, coding) => {
+            Box::pin(adapt(exchange, passage, (status, program, coding), head, body)).await
+        }
         Treatment::Records(format, coding) => {
             let filter = recast(exchange, operation, status, format, coding);
             let source = Source::Rewritten(Box::new((Filtered::new(filter), body)));
@@ -110,7 +112,7 @@ fn stream(head: Parts, body: Download) -> Response<Source> {
 async fn adapt(
     exchange: &mut Exchange,
     passage: &Passage,
-    (program, coding): (&Program, Option<Coding>),
+    (status, program, coding): (StatusCode, &Program, Option<Coding>),
     mut head: Parts,
     mut body: Download,
 ) -> Result<Response<Source>, Refused> {
@@ -141,7 +143,23 @@ async fn adapt(
     drop(body);
     head.headers.remove(header::TRAILER);
     let mut stash = std::mem::take(&mut exchange.stash);
-    let adapted = transform::response::body(program, &mut head.headers, &whole, &mut stash);
+    let adapted = match passage.operation().filter(|_| program.is_opaque()) {
+        None => transform::response::body(program, &mut head.headers, &whole, &mut stash),
+        Some(operation) => {
+            let (plan, body, mut fields) = (Arc::clone(operation), whole.clone(), std::mem::take(&mut head.headers));
+            let work = move || {
+                // The upstream's status chose the program before.
+                let program = plan.response(status.as_u16());
+                let adapted = program.map(|program| transform::response::body(program, &mut fields, &body, &mut stash));
+                (adapted.unwrap_or(Ok(None)), fields)
+            };
+            let done = transform::opaque::aside(program, Side::Response, work).await;
+            done.and_then(|(adapted, fields)| {
+                head.headers = fields;
+                adapted
+            })
+        }
+    };
     match adapted.map_err(|error| fail(exchange, &error))? {
         Some(adapted) => {
             exchange.adapted("response", if adapted.narrowed { "narrowed" } else { "adapted" });

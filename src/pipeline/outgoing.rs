@@ -305,8 +305,23 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
     let headers = prepared.request.headers_mut();
     headers.remove(header::EXPECT);
     headers.remove(header::TRAILER);
-    let adapted = transform::request::body(operation, &exchange.method, headers, &whole, &mut exchange.stash)
-        .map_err(|error| refuse(exchange, &error))?;
+    let adapted = match operation.request().filter(|program| program.is_opaque()) {
+        None => transform::request::body(operation, &exchange.method, headers, &whole, &mut exchange.stash),
+        Some(program) => {
+            let (plan, method, body) = (Arc::clone(operation), exchange.method.clone(), whole.clone());
+            let (mut fields, mut stash) = (std::mem::take(headers), std::mem::take(&mut exchange.stash));
+            let work = move || {
+                let adapted = transform::request::body(&plan, &method, &mut fields, &body, &mut stash);
+                (adapted, fields, stash)
+            };
+            let done = transform::opaque::aside(program, Side::Request, work).await;
+            done.and_then(|(adapted, fields, stash)| {
+                (*headers, exchange.stash) = (fields, stash);
+                adapted
+            })
+        }
+    };
+    let adapted = adapted.map_err(|error| refuse(exchange, &error))?;
     let outcome = match &adapted {
         None => "passed",
         Some(adapted) if adapted.narrowed => "narrowed",

@@ -66,8 +66,10 @@ impl Step {
                 let drops = direction == Direction::Down;
                 (path.clone(), Action::SortOut { by: by.clone(), keep: keep.iter().map(Key::of).collect(), drops })
             }
-            // Refused where changes are read.
-            Op::Jq { .. } => (Pointer::default(), Action::Look),
+            Op::Jq { path, up, down, .. } => {
+                let filter = if direction == Direction::Up { Some(up) } else { down.as_ref() };
+                (path.clone(), filter.map_or(Action::Look, |filter| Action::Jq(filter.clone())))
+            }
         };
         Self {
             change: change.clone(),

@@ -66,6 +66,7 @@ impl fmt::Display for Action {
             Self::SortOut { by, keep, drops: true } => {
                 write!(f, "drop elements whose {} is none of {} values", path(by), keep.len())
             }
+            Self::Jq(filter) => write!(f, "run the jq program {:?}", filter.as_str()),
             Self::SortOut { by, .. } => write!(f, "look at {} of each element", path(by)),
         }
     }

@@ -22,6 +22,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     error::{AdaptationError, Reason},
+    jq::Filter,
     literal::Literal,
     op::{Conflict, Many, Otherwise, Rest, ScalarType},
     pointer::{Name, Pointer, Segment, escape},
@@ -101,6 +102,8 @@ enum Action {
     List(Name),
     /// Looks at the kinds of elements, and perhaps takes those out that are not listed.
     SortOut { by: Vec<Name>, keep: Vec<Key>, drops: bool },
+    /// Gives the value to a program in the jq language.
+    Jq(Filter),
 }
 
 /// One run of a program over one body.
@@ -226,7 +229,8 @@ impl Step {
             | Action::Convert { .. }
             | Action::Scale { .. }
             | Action::Map { .. }
-            | Action::Wrap { .. } => {}
+            | Action::Wrap { .. }
+            | Action::Jq(_) => {}
         }
     }
 
@@ -256,6 +260,7 @@ impl Step {
             Action::SortOut { by, keep, drops } => {
                 elements::sort_out(node, by, keep, *drops, self.strict, &mut run.narrowed)
             }
+            Action::Jq(filter) => value::filter(node, filter),
             Action::Rename(_)
             | Action::Collect { .. }
             | Action::Scatter { .. }
@@ -312,6 +317,17 @@ impl Step {
             self.action,
             Action::Convert { .. } | Action::Scale { .. } | Action::Recall { .. } | Action::Cut(_) | Action::Join(_)
         )
+    }
+
+    /// The jq program it runs, if it does: no later step can look into what that made, in the same pass.
+    pub(super) fn filter(&self) -> Option<&Filter> {
+        if let Action::Jq(filter) = &self.action { Some(filter) } else { None }
+    }
+
+    /// The step as what refused a body, at its own place.
+    pub(super) fn fault(&self, reason: Reason) -> AdaptationError {
+        let pointer = Some(self.at.to_string());
+        AdaptationError { change: Some(self.change.clone()), op: Some(self.op), pointer, reason }
     }
 
     /// Whether the step makes names of strings.

@@ -42,7 +42,8 @@ impl Step {
                 | Action::UnwrapAll(_)
                 | Action::Index(_)
                 | Action::List(_)
-                | Action::SortOut { .. } => false,
+                | Action::SortOut { .. }
+                | Action::Jq(_) => false,
             }
     }
 

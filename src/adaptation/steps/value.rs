@@ -6,6 +6,7 @@ use super::{Fault, Outcome};
 use crate::adaptation::{
     decimal,
     error::Reason,
+    jq::{Failure, Filter},
     literal::Literal,
     op::{Many, Otherwise, ScalarType},
     scalar::{self, Key},
@@ -115,5 +116,20 @@ pub(super) fn unwrap(node: &mut Node<'_>, many: Many, empty_is_null: bool, stric
         (_, Many::Error) => return Err(Fault::here(Reason::Many)),
     };
     *node = value;
+    Ok(Outcome::Changed)
+}
+
+/// Gives the value to a program in the jq language, as text.
+pub(super) fn filter(node: &mut Node<'_>, filter: &Filter) -> Result<Outcome, Fault> {
+    let mut text = Vec::new();
+    node.write(&mut text);
+    let made = filter.run(&text).map_err(|failure| match failure {
+        Failure::Duplicate => Fault::here(Reason::DuplicateMember),
+        Failure::Filter => Fault::here(Reason::Jq),
+    })?;
+    if made == text {
+        return Ok(Outcome::Same);
+    }
+    *node = Node::Made(made);
     Ok(Outcome::Changed)
 }

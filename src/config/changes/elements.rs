@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     adaptation::{
+        jq::{self, Filter},
         literal::Literal,
-        op::{JqText, Op},
+        op::Op,
         pointer::{Name, Pointer},
     },
     config::tree::Node,
@@ -41,12 +42,18 @@ pub(super) fn drop_elems(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     Some(Op::DropElems { path: path?, by: by?, keep: keep? })
 }
 
-pub(super) fn jq(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
+pub(super) fn opaque(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     reader.members(node, "jq", &["at", "up", "down", "examples"])?;
     let path = node.get("at").map_or(Some(Pointer::default()), |at| reader.pointer(at, "at"));
-    let up = reader.required_text(node, "up", "a jq program, from older to newer");
-    let down = reader.required_text(node, "down", "a jq program, from newer to older, or none");
-    let Some(list) = node.get("examples").filter(|list| list.list().is_none_or(|items| !items.is_empty())) else {
+    let up = filter(node, "up", "a jq program, from older to newer", reader);
+    let is_one_way = node.get("down").and_then(Node::text) == Some("none");
+    let down = if is_one_way {
+        Some(None)
+    } else {
+        filter(node, "down", "a jq program, from newer to older, or none", reader).map(Some)
+    };
+    let list = node.get("examples").filter(|list| list.list().is_none_or(|items| !items.is_empty()));
+    let Some(list) = list else {
         let message = "nothing is known about a jq program but what its examples show";
         reader.error(node, "opaque-without-examples", message, "add examples: JSON texts of older values, quoted");
         return None;
@@ -55,15 +62,31 @@ pub(super) fn jq(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     for example in reader.items(list, "examples", "write examples: ['{\"a\":1}']")? {
         let text = reader.text(example, "an example", "a JSON text in quotes")?;
         match Literal::json(&text) {
-            Some(json) => examples.push(json),
+            Some(json) => examples.push((json, example)),
             None => {
                 let message = format!("the example {text:?} is not valid JSON");
                 reader.error(example, "bad-value", message, "write the JSON text of an older value, in quotes");
             }
         }
     }
-    let text = |text: String| JqText(text.into());
-    Some(Op::Jq { path: path?, up: text(up?), down: Some(down?).filter(|down| down != "none").map(text), examples })
+    let (path, up, down) = (path?, up?, down?);
+    for (example, place) in &examples {
+        if let Err(error) = jq::check(&up, down.as_ref(), example) {
+            let message = format!("the example {example} does not hold: {error}");
+            reader.error(place, "not-invertible", message, "correct the example or the programs, or write down: none");
+        }
+    }
+    Some(Op::Jq { path, up, down, examples: examples.into_iter().map(|(example, _)| example).collect() })
+}
+
+fn filter(node: &Node, key: &str, meaning: &str, reader: &mut Reader<'_>) -> Option<Filter> {
+    let text = reader.required_text(node, key, meaning)?;
+    Filter::new(&text)
+        .map_err(|error| {
+            let help = "write a program that ends and looks at its input alone";
+            reader.error(node.get(key).unwrap_or(node), "bad-filter", format!("{key} {error}"), help);
+        })
+        .ok()
 }
 
 /// A list of scalars with at least one.

@@ -56,7 +56,7 @@ pub(super) fn read(verb: &str, node: &Node, reader: &mut Reader<'_>) -> Option<(
         "elem_wrap" => elements::elem_wrap(node, reader).map(here),
         "index" => elements::index(node, reader).map(here),
         "drop_elems" => elements::drop_elems(node, reader).map(here),
-        "jq" => elements::jq(node, reader).map(here),
+        "jq" => elements::opaque(node, reader).map(here),
         _ => None,
     }
 }

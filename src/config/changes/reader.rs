@@ -43,6 +43,18 @@ impl<'f> Reader<'f> {
         self.push(Finding::error(place, code, message, help));
     }
 
+    /// An error about one value that an op works on.
+    pub(super) fn error_about(
+        &mut self,
+        place: &Place,
+        code: &'static str,
+        pointer: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(Finding::error(place, code, message, help).at_pointer(pointer));
+    }
+
     pub(super) fn warning(
         &mut self,
         node: &Node,
@@ -51,11 +63,6 @@ impl<'f> Reader<'f> {
         help: impl Into<String>,
     ) {
         self.push(Finding::warning(&node.place, code, message, help));
-    }
-
-    /// Something that is part of the language but not of this release.
-    pub(super) fn unsupported(&mut self, node: &Node, what: &str) {
-        self.error(node, "not-supported-yet", format!("{what} is not supported yet"), "leave it out for now");
     }
 
     fn push(&mut self, mut finding: Finding) {

@@ -29,7 +29,7 @@ fn sound_ops_are_read_without_a_finding() {
         "remove: {path: /a, down: {value: {k: [1.50, yes]}}}, lossy: {up: gone, down: made up}",
         "convert: {path: '', from: string, to: number, on_error: null}",
         "map: {path: '/xs/[]', pairs: [[1, low], [null, none]], up_else: error, down_else: {value: 0}}",
-        "wrap: {path: /t, many: first, empty: null, if_null: empty}",
+        "wrap: {path: /t, many: first, empty: null, if_null: empty}, lossy: {down: why}",
         "unwrap: {path: '/m/{}', empty: absent}",
         "at: '/a/[]/b', ops: [{rename: {a: b}}]",
         "when: {path: /t/k, in: [1, null, x]}, ops: [{rename: {a: b}}, {at: /c, add: {path: /k, value: 1}}]",
@@ -123,13 +123,65 @@ fn what_is_wrong_with_an_op_is_found_by_code() {
 }
 
 #[test]
-fn ops_that_do_not_run_yet_are_read_and_refused() {
-    assert_eq!(codes_of_op("{jq: {up: ., down: none, examples: ['1']}}"), ["not-supported-yet"]);
+fn data_that_both_versions_know_goes_only_with_a_reason() {
+    let undeclared = |operation: &str| {
+        let yaml = format!("[{{change: c, from: '1.0', to: '2.0', operations: [{operation}]}}]");
+        let findings = findings_of(&yaml);
+        assert!(findings.iter().all(|finding| finding.code == "undeclared-loss"), "{findings:?}");
+        findings.iter().map(|finding| finding.pointer.clone().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let request = |op: &str| undeclared(&format!("{{match: POST /p, request: [{op}]}}"));
+    let response = |op: &str| undeclared(&format!("{{match: POST /p, response: {{2xx: [{op}]}}}}"));
+    for (op, direction, pointer) in [
+        ("map: {path: '/x/[]', pairs: [[a, A], [b, A]]}", "up", "/x/[]"),
+        ("map: {path: /x, pairs: [[a, A], [a, B]]}", "down", "/x"),
+        ("wrap: {path: /x, many: first}", "down", "/x"),
+        ("unwrap: {path: /x, many: last}", "up", "/x"),
+        ("at: /o, split: {from: n, into: [a, b], sep: ' '}", "down", "/o/n"),
+        ("merge: {from: [a, b], into: n, sep: ' '}", "up", "/n"),
+        ("jq: {at: /x, up: ., down: none, examples: ['1']}", "down", "/x"),
+    ] {
+        let other = if direction == "up" { "down" } else { "up" };
+        for list in [&request as &dyn Fn(&str) -> Vec<String>, &response] {
+            assert_eq!(list(&format!("{{{op}}}")), [pointer], "{op}");
+            assert_eq!(list(&format!("{{{op}, lossy: {{{other}: why}}}}")), [pointer], "{op}");
+            assert_eq!(list(&format!("{{{op}, lossy: {{{direction}: why}}}}")), [] as [&str; 0], "{op}");
+        }
+    }
+    assert_eq!(request("{remove: {path: /x}}"), ["/x"]);
+    assert_eq!(request("{remove: {path: /x, down: {stash: x}}}"), ["/x"]);
+    assert_eq!(
+        request("{lossy: {up: why}, ops: [{remove: {path: /x}}, {at: /y, remove: {path: /z}}]}"),
+        [] as [&str; 0]
+    );
+    assert_eq!(response("{remove: {path: /x}}"), [] as [&str; 0]);
+    for op in
+        ["add: {path: /x}", "drop_elems: {path: /x, by: t, keep: [a]}", "wrap: {path: /x}", "index: {path: /x, key: k}"]
+    {
+        assert_eq!(request(&format!("{{{op}}}")), [] as [&str; 0], "{op}");
+    }
+}
+
+#[test]
+fn jq_programs_are_tried_when_they_are_read() {
+    for (op, code) in [
+        ("{jq: {up: ., down: .}}", "opaque-without-examples"),
+        ("{jq: {up: ., down: ., examples: []}}", "opaque-without-examples"),
+        ("{jq: {up: ., down: ., examples: ['{a: 1}']}}", "bad-value"),
+        ("{jq: {up: ., examples: ['1']}}", "missing-key"),
+        ("{jq: {up: now, down: ., examples: ['1']}}", "bad-filter"),
+        ("{jq: {up: ., down: '.[', examples: ['1']}}", "bad-filter"),
+        ("{jq: {up: '.a', down: '{a: (. + 1)}', examples: ['{\"a\":1}']}}", "not-invertible"),
+        ("{jq: {up: '.[]', down: ., examples: ['[]']}}", "not-invertible"),
+    ] {
+        assert_eq!(codes_of_op(op), [code], "{op}");
+    }
+    assert!(codes_of_op("{jq: {at: '/x/[]', up: '.a', down: '{a: .}', examples: ['{\"a\":1.50}']}}").is_empty());
 }
 
 #[test]
 fn the_members_of_an_op_may_be_pointers_into_one_object() {
-    let yaml = "[{change: c, from: '1', to: '2', operations: [{match: GET /p, request: [{at: /x, split: {from: /y/n, into: [/y/a, /y/b], sep: ' '}}, {nest: {into: /y/i, members: [/y/a]}}]}]}]";
+    let yaml = "[{change: c, from: '1', to: '2', operations: [{match: GET /p, request: [{at: /x, split: {from: /y/n, into: [/y/a, /y/b], sep: ' '}, lossy: {down: why}}, {nest: {into: /y/i, members: [/y/a]}}]}]}]";
     let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
     let mut findings = Vec::new();
     let changes = read(&root, Path::new("."), &mut Vec::new(), &mut findings);

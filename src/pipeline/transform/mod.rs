@@ -6,6 +6,7 @@
 pub mod coding;
 mod error;
 mod media;
+pub mod opaque;
 pub mod records;
 pub mod request;
 pub mod response;

@@ -10,6 +10,7 @@ use super::{
     coding::{Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
+    opaque,
     records::Format,
     validators,
 };
@@ -54,9 +55,7 @@ pub fn body_treatment(
     is_empty: bool,
 ) -> Result<BodyTreatment, TransformError> {
     let refused = |cause| Err(TransformError { side: Side::Request, cause });
-    if op.request().is_none() {
-        return Ok(BodyTreatment::Pass);
-    }
+    let Some(program) = op.request() else { return Ok(BodyTreatment::Pass) };
     let media = Media::of(headers);
     match media {
         Media::Other | Media::ByteRanges => return Ok(BodyTreatment::Pass),
@@ -79,10 +78,9 @@ pub fn body_treatment(
     if media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
-    Ok(match media.format() {
-        None => BodyTreatment::Adapt(coding),
-        Some(format) => BodyTreatment::Records(format, coding),
-    })
+    let Some(format) = media.format() else { return Ok(BodyTreatment::Adapt(coding)) };
+    opaque::refuse_records(program, Side::Request)?;
+    Ok(BodyTreatment::Records(format, coding))
 }
 
 /// Describes a body in `headers` that is adapted record by record, and says how much each speaks of.

@@ -10,6 +10,7 @@ use super::{
     coding::{Accepted, Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
+    opaque,
     records::Format,
     validators,
 };
@@ -86,6 +87,7 @@ pub fn treatment<'p>(
         return refused(Cause::Signed);
     }
     let Some(format) = media.format() else { return Ok(Treatment::Adapt(program, coding)) };
+    opaque::refuse_records(program, Side::Response)?;
     media::describe(headers, None);
     Ok(Treatment::Records(format, coding))
 }
@@ -285,6 +287,16 @@ mod tests {
         };
         let outcome = body(program, &mut headers, &Bytes::from_static(text), &mut Stash::default());
         (headers, outcome.map(|adapted| adapted.map(|adapted| adapted.body)).map_err(|error| error.reason()))
+    }
+
+    #[test]
+    fn a_jq_program_is_not_given_records() {
+        let opaque = "{match: GET /p, response: {2xx: [{jq: {up: ., down: ., examples: ['1']}}]}}";
+        for (content_type, expected) in
+            [("application/json", "A LDM~"), ("application/x-ndjson", "E jq"), ("text/event-stream", "E jq")]
+        {
+            assert_eq!(treated(opaque, Method::GET, 200, &mut described(content_type)), expected, "{content_type}");
+        }
     }
 
     #[test]

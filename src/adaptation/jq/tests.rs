@@ -1,0 +1,146 @@
+//! What the box lets in and out.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+fn run(program: &str, subtree: &str) -> Result<String, Failure> {
+    let filter = Filter::new(program).unwrap_or_else(|error| panic!("{program}: {error}"));
+    filter.run(subtree.as_bytes()).map(|text| String::from_utf8(text).expect("UTF-8"))
+}
+
+#[test]
+fn what_a_filter_leaves_alone_keeps_its_numbers_order_and_surrogates() {
+    for text in [
+        r#"{"z":[1.0,1,10.50,1E5,-0,-0.0,1e400,18446744073709551616,0.1000000000000000055511151231257827],"a":null}"#,
+        r#"["\ud83d","\ud83dx","é\n\u0001\"\\",{"":[]},{},true,false]"#,
+        "7",
+        r#""text""#,
+    ] {
+        assert_eq!(run(".", text).as_deref(), Ok(text));
+    }
+    assert_eq!(run(".", " [ 1 , {\"a\" : \"\\u0061\\/\"} ] ").as_deref(), Ok(r#"[1,{"a":"a/"}]"#));
+}
+
+#[test]
+fn the_filters_people_know_are_there() {
+    for (program, subtree, expected) in [
+        (".a + 1", r#"{"a":2}"#, "3"),
+        (".a / 2", r#"{"a":4}"#, "2"),
+        (".a / 4", r#"{"a":1}"#, "0.25"),
+        ("to_entries | map(.key) | join(\",\")", r#"{"b":1,"a":2}"#, r#""b,a""#),
+        ("with_entries(.value |= tostring)", r#"{"a":1.50}"#, r#"{"a":"1.50"}"#),
+        ("[.[] | select(. > 1)] | length", "[1,2,3]", "2"),
+        ("reduce .[] as $x (0; . + $x)", "[1,2]", "3"),
+        ("def twice: . * 2; map(twice)", "[1,2]", "[2,4]"),
+        ("gsub(\"a\"; \"b\")", r#""aaa""#, r#""bbb""#),
+        ("[.. | numbers]", r#"{"a":[1,{"b":2}]}"#, "[1,2]"),
+        ("(.a, .b) |= ascii_upcase", r#"{"a":"x","b":"y"}"#, r#"{"a":"X","b":"Y"}"#),
+        ("@base64", r#""hi""#, r#""aGk=""#),
+        ("flatten | unique", "[[2],[1,[1]]]", "[1,2]"),
+    ] {
+        assert_eq!(run(program, subtree).as_deref(), Ok(expected), "{program}");
+    }
+}
+
+#[test]
+fn no_result_several_and_what_is_no_json_are_failures() {
+    for (program, subtree) in [
+        ("empty", "1"),
+        (".[]", "[1,2]"),
+        (".a.b", "[]"),
+        ("error(\"x\")", "1"),
+        ("1 / 0", "1"),
+        ("nan", "1"),
+        ("{(.): 1}", "1"),
+        ("reduce .[] as $x (null; [.])", &format!("[{}1]", "1,".repeat(200))),
+        (". * 100000", "\"text\""),
+    ] {
+        assert_eq!(run(program, subtree), Err(Failure::Filter), "{program}");
+    }
+    assert_eq!(run(".", r#"{"a":{"b":1,"\u0062":2}}"#), Err(Failure::Duplicate));
+}
+
+#[test]
+fn a_subtree_is_bounded() {
+    let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    assert!(run(".", &text(SUBTREE_BYTES_MAX)).is_ok());
+    assert_eq!(run(".", &text(SUBTREE_BYTES_MAX + 1)), Err(Failure::Filter));
+    assert_eq!(run(". + \"x\"", &text(SUBTREE_BYTES_MAX)), Err(Failure::Filter));
+}
+
+#[test]
+fn what_could_run_for_ever_or_look_outside_is_no_program() {
+    let refused = |program: &str| Filter::new(program).expect_err(program);
+    for name in [
+        "repeat(.)",
+        "while(true; .)",
+        "until(false; .)",
+        "range(5)",
+        "recurse",
+        "recurse(.a)",
+        "env",
+        "input",
+        "inputs",
+        "halt",
+        "halt_error",
+        "now",
+        "debug",
+        "debug(1)",
+        "stderr",
+        "input_line_number",
+        "localtime",
+        "debug_empty",
+        "tonumber",
+        "fromjson",
+    ] {
+        let call = name.split('(').next().expect("a name").to_owned();
+        for program in [
+            name.to_owned(),
+            format!("def f: {name}; f"),
+            format!("{{a: [\"x\\({name})\"]}}"),
+            format!("if . then 1 else .a[{name}]? end"),
+            format!("reduce .[] as [$x, {{({name}): $y}}] (0; 1)"),
+            format!("try (1 | -({name})) catch (label $out | . as {{a: $b}} | 1 // map({name}))"),
+        ] {
+            assert_eq!(refused(&program), FilterError::Forbidden(call.clone()), "{program}");
+        }
+    }
+    assert_eq!(refused("$ENV.PATH"), FilterError::Forbidden("$ENV".to_owned()));
+    for program in ["def f: f; f", "def f(g): [f(g)]; f(.)", "def f: def g: f; g; f", "1 | def f: .a | f; f"] {
+        assert_eq!(refused(program), FilterError::Recursive("f".to_owned()), "{program}");
+    }
+    for program in ["", "(", "nosuch", "$x", "import \"a\" as a; 1", "include \"a\"; 1", "get_search_list", ".[", "1 1"]
+    {
+        assert!(Filter::new(program).is_err(), "{program}");
+    }
+    assert_eq!(refused(&" ".repeat(64 * 1024 + 1)), FilterError::TooLong);
+    assert!(Filter::new("def f: 1; def g: f; g").is_ok());
+}
+
+#[test]
+fn examples_have_to_come_back_by_value() {
+    let json = |text: &str| Literal::json(text).expect("JSON");
+    let filter = |text: &str| Filter::new(text).expect("a program");
+    let both = |up: &str, down: &str, example: &str| check(&filter(up), Some(&filter(down)), &json(example));
+    assert_eq!(both("{b: .a}", "{a: .b}", r#"{"a": 1.0}"#), Ok(()));
+    assert_eq!(both(".a *= 2", ".a /= 2", r#"{"b":0,"a":1.0}"#), Ok(()));
+    assert_eq!(check(&filter(".a"), None, &json(r#"{"a":1}"#)), Ok(()));
+    assert_eq!(both(".[]", ".", "[1,2]"), Err(ExampleError::Up));
+    assert_eq!(both(".", ".[]", "[1,2]"), Err(ExampleError::Down("[1,2]".to_owned())));
+    let differs = ExampleError::Differs { up: "2".to_owned(), down: "3".to_owned() };
+    assert_eq!(both(". + 1", ". + 1", "1"), Err(differs));
+}
+
+#[test]
+fn nobody_waits_longer_than_the_deadline() {
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let slept = runtime.block_on(pool::run(|| std::thread::sleep(Duration::from_secs(2))));
+    assert_eq!(slept, None);
+    assert!(begun.elapsed() < Duration::from_millis(1900), "{:?}", begun.elapsed());
+    // The one that is lost is replaced, and what panics is not missed by the next.
+    assert_eq!(runtime.block_on(pool::run(|| 7)), Some(7));
+    assert_eq!(runtime.block_on(pool::run(|| -> u8 { panic!("on purpose") })), None);
+    assert_eq!(runtime.block_on(pool::run(|| 8)), Some(8));
+}
