@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use http::HeaderMap;
 
-/// Maps kept by one thread.
-const KEPT: usize = 32;
+/// Maps kept by one thread. Over HTTP/2 many heads are in use at once, and come and go together.
+const KEPT: usize = 128;
 /// Maps that have grown beyond this are not kept.
 const FIELDS_MAX: usize = 64;
 

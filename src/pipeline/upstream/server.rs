@@ -34,8 +34,8 @@ use crate::{
 const LEAD_BYTES: usize = 1024;
 /// How long before a server may close an idle connection it is not used any more.
 const CLOSE_MARGIN_MS: u64 = 1000;
-/// Idle connections kept to one server by one worker.
-const IDLE_MAX: usize = 128;
+/// Idle connections kept to one server by one worker: as many as the requests of a few HTTP/2 clients need at once.
+const IDLE_MAX: usize = 1024;
 
 /// A server as one worker sees it. Lives as long as some snapshot names the server.
 #[derive(Debug)]

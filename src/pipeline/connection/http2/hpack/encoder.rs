@@ -50,7 +50,11 @@ fn bytes(out: &mut Vec<u8>, pattern: u8, name: &HeaderName, value: &[u8]) {
 }
 
 fn text(out: &mut Vec<u8>, text: &[u8]) {
-    integer::write(out, 0, 7, text.len());
+    match u8::try_from(text.len()) {
+        // Almost every length fits its first byte.
+        Ok(length @ ..0x7f) => out.push(length),
+        _ => integer::write(out, 0, 7, text.len()),
+    }
     out.extend_from_slice(text);
 }
 
