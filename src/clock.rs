@@ -16,6 +16,11 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The current time, for spans.
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 /// A jump of the wall clock by more than this is not believed at once (RELIABILITY risk 18).
 const JUMP: Duration = Duration::from_secs(300);
 /// A jump that still stands after this time is believed.

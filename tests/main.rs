@@ -62,6 +62,9 @@ mod limits;
 mod metrics;
 /// Which version a request gets, and what is taken off before it is forwarded (section 3).
 mod negotiation;
+/// Spans of exchanges and tries, as a collector gets them (feature `otlp`).
+#[cfg(feature = "otlp")]
+mod otlp;
 /// Descriptors, memory and turns when there are too many callers.
 mod overload;
 /// Time passes while the gateway runs.

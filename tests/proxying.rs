@@ -126,11 +126,18 @@ fn host_and_traceparent_and_unknown_fields_pass_through() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     gateway.get(
         "/items?a=%20",
-        &["Host: shop.example:81", &format!("traceparent: {trace}"), "Cookie: a=1", "X-Odd: \u{fc} \"x\""],
+        &[
+            "Host: shop.example:81",
+            &format!("traceparent: {trace}"),
+            "tracestate: a=1, b=2",
+            "Cookie: a=1",
+            "X-Odd: \u{fc} \"x\"",
+        ],
     );
     let seen = up.last();
     assert_eq!(seen.head.lines("Host"), ["shop.example:81"]);
     assert_eq!(seen.header("traceparent").as_deref(), Some(trace));
+    assert_eq!(seen.header("tracestate").as_deref(), Some("a=1, b=2"));
     assert_eq!(seen.header("Cookie").as_deref(), Some("a=1"));
     assert_eq!(seen.header("X-Odd").as_deref(), Some("\u{fc} \"x\""));
     assert_eq!(seen.target, "/items?a=%20");

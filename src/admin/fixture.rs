@@ -138,6 +138,7 @@ pub(super) fn config(token: Option<&str>) -> Config {
             requests_per_second: 20,
             failed_logins_per_minute: 5,
         },
+        otlp: None,
         log: Log { format: LogFormat::Json, requests: LogRequests::All },
         trusted_proxies: Vec::new(),
         request_trailers: Vec::new(),

@@ -97,6 +97,7 @@ impl Control {
         }
         self.guard_memory(config.limits.memory);
         self.log.set_format(format(&config));
+        self.spans.export_to(config.otlp.as_ref());
         let metrics = &self.state.metrics;
         metrics.reload(Some(now));
         metrics.sunsets(&config.apis);

@@ -52,7 +52,10 @@ use crate::{
     reload::{SETTLE, Watch},
     systemd::{self, Stage, Watchdog},
     takeover::{Ask, Door, Guest, Offer, TakeoverError},
-    telemetry::{self, AccessLog, Format, Metrics},
+    telemetry::{
+        self, AccessLog, Format, Metrics,
+        spans::{Exporter, Spans},
+    },
 };
 
 /// Reads the configuration again.
@@ -117,6 +120,8 @@ struct Control {
     load: Load,
     crew: Crew,
     log: AccessLog,
+    spans: Spans,
+    exporter: Option<Exporter>,
     listeners: Listeners,
     admin: AdminPort,
     requests: mpsc::Receiver<Answer>,
@@ -159,8 +164,10 @@ impl Control {
         let fleet = Arc::new(Fleet::default());
         fleet.keep(&config.upstreams);
         gauges::show(&fleet, &metrics);
-        let shared =
-            Shared::new(Arc::clone(&metrics), Arc::clone(&fleet), log.clone(), descriptors::raise(), config.workers);
+        let (spans, exporter) = Spans::new(&metrics);
+        spans.export_to(config.otlp.as_ref());
+        let left = (log.clone(), spans.clone());
+        let shared = Shared::new(Arc::clone(&metrics), Arc::clone(&fleet), left, descriptors::raise(), config.workers);
         let crew = Crew::start(&Arc::new(shared), compile)?;
         let (reloads, requests) = mpsc::channel(16);
         listeners.put_into_use(opened, &config.listeners, &crew)?;
@@ -184,6 +191,8 @@ impl Control {
             load: launch.load,
             crew,
             log,
+            spans,
+            exporter: Some(exporter),
             listeners,
             admin,
             requests,
@@ -203,6 +212,9 @@ impl Control {
         let mut signals = Signals::new()?;
         let mut hangup = signal(SignalKind::hangup())?;
         self.admin.serve(&self.state)?;
+        if let Some(exporter) = self.exporter.take() {
+            tokio::spawn(exporter.run());
+        }
         let (mut watch, mut moved) = Watch::new();
         watch.files(&self.config().files);
         watch.look();
@@ -322,6 +334,7 @@ impl Control {
         self.listeners.end(&[], &self.crew);
         let drained = drain::drain(&self.crew, patience, signals.end()).await;
         self.log.flush(SECOND);
+        self.spans.flush(SECOND).await;
         // The admin port answers until the last request has been served.
         self.admin.end();
         match drained {

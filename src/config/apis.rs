@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(outcome(text).findings[0].code, "not-supported-yet");
         };
         let api = "upstreams: {u: http://h}\napis: {a: {versions: {\"1\": {upstream: u}}}}\n";
-        for key in ["consumers", "flags", "otlp"] {
+        for key in ["consumers", "flags"] {
             not_yet(&format!("{api}{key}: {{}}\n"), "3:1", key);
         }
         for key in ["rate_limit", "new_consumers", "brownouts"] {

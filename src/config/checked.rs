@@ -9,6 +9,7 @@ use super::listeners::{Listener, ListenerId};
 pub use super::load::{LoadError, Loaded, Outcome, load, read, read_file};
 use crate::adaptation::change::Change;
 use crate::domain::{api::Api, time::UtcTime, upstream::Upstream};
+use crate::telemetry::Exporting;
 
 /// Everything `gateway.yaml` says, checked.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Config {
     pub admin: Admin,
     /// Access log.
     pub log: Log,
+    /// Where traces are sent, if anywhere.
+    pub otlp: Option<Exporting>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are kept and appended to.
     pub trusted_proxies: Vec<IpNet>,
     /// Sizes and counts.

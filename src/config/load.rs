@@ -15,7 +15,7 @@ use super::pem::Files;
 use super::shape::Read as _;
 use super::tls::Pems;
 use super::upstreams::{self, Upstreams};
-use super::{builder, file, listeners, raw, settings, tree};
+use super::{builder, file, listeners, raw, settings, tracing, tree};
 use crate::domain::time::UtcTime;
 
 /// A configuration that can be used, and what is worth a warning.
@@ -168,6 +168,7 @@ fn assemble(
         workers: settings::workers(raw, findings),
         admin: settings::admin(raw, folder, findings),
         log: settings::log(raw),
+        otlp: tracing::exporting(raw, findings),
         trusted_proxies: raw.trusted_proxies.value().iter().flat_map(|list| &list.0).map(|at| at.value.0).collect(),
         limits: settings::limits(raw),
         request_trailers: settings::request_trailers(raw),

@@ -30,6 +30,7 @@ pub mod suggest;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+pub mod tracing;
 pub mod tree;
 pub mod units;
 pub mod upstream_tls;

@@ -13,6 +13,7 @@ use super::places::{Address, Host, Network, Prefix};
 use super::shape::{Anything, At, Field, Read, shape, wrong_type};
 use super::source::Source;
 use super::tls::{ClientCertificates, MinVersion};
+use super::tracing::Telemetry;
 use super::tree::Node;
 use super::units::{
     Attempts, AutoCount, Count, CountOrZero, Date, Flag, LeadTime, MemorySize, Percent, Size, SizeOrZero, Span,
@@ -37,6 +38,8 @@ shape! {
         optional admin: Admin,
         /// The access log on stdout.
         optional log: Log,
+        /// What the gateway tells other systems by itself.
+        optional telemetry: Telemetry,
         /// Networks of proxies in front of this gateway; their Forwarded and X-Forwarded-* are kept and appended to, those of others replaced.
         optional trusted_proxies: List<Network>,
         /// How the requested version is found; an API's own `versioning` overrides it key by key.
@@ -55,8 +58,6 @@ shape! {
         later consumers: Anything,
         /// Feature flags.
         later flags: Anything,
-        /// Where traces and metrics are pushed.
-        later otlp: Anything,
     }
 }
 

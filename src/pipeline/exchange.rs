@@ -25,7 +25,7 @@ use crate::{
     headers::{Present, X_REQUEST_ID},
     pipeline::negotiation::VersionSource,
     problem::Code,
-    telemetry::Record,
+    telemetry::{Record, spans::Trace},
 };
 
 /// One exchange. Dropping it counts and logs it, whatever became of it.
@@ -67,6 +67,8 @@ pub struct Exchange {
     pub upstream_time: Option<Duration>,
     /// When its head was there.
     pub started: Instant,
+    /// Its trace, if it has one.
+    pub trace: Trace,
     /// Where the time went; only kept where [`Exchange::is_timed`].
     pub timings: Timings,
     status: Option<u16>,
@@ -109,6 +111,7 @@ impl Exchange {
             status: None,
             started: Instant::now(),
             timings: Timings::default(),
+            trace: Trace::begin(loaded.snapshot.config.otlp.as_ref().map(|otlp| otlp.ratio), request.headers()),
             client,
             is_http2,
             worker,
@@ -219,6 +222,8 @@ impl Drop for Exchange {
         if wanted {
             self.worker.shared.log.write(self.record(status, duration));
         }
+        let trace = std::mem::take(&mut self.trace);
+        trace.finish(&self.worker.shared.spans, || self.record(status, duration));
     }
 }
 

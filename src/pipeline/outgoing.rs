@@ -359,6 +359,7 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
         patience: &passage.patience,
         client: exchange.client,
         waits: &exchange.timings.waits,
+        trace: &exchange.trace,
         upgrade: passage.upgrade.is_some(),
         interim: &|status, mut fields| {
             let present = Present::of(&fields);
@@ -454,6 +455,7 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     if parts.method == Method::OPTIONS {
         count_down(fields);
     }
+    exchange.trace.edit(fields);
     let entry = snapshot.version(passage.api, passage.version);
     snapshot.negotiator.remove_version_fields(passage.api, fields);
     if present.has(Present::ACCEPT) {

@@ -31,7 +31,7 @@ use crate::{
     config::{Config, Listener, ListenerId},
     descriptors::RESERVE,
     domain::upstream::{Server, Upstream},
-    telemetry::{AccessLog, ConnectionCells, Counter, Gauge, Http2Cells, Metrics},
+    telemetry::{AccessLog, ConnectionCells, Counter, Gauge, Http2Cells, Metrics, spans::Spans},
 };
 
 type Pools = HashMap<(String, Server), Rc<ServerPool>>;
@@ -45,6 +45,8 @@ pub struct Shared {
     pub fleet: Arc<Fleet>,
     /// The access log.
     pub log: AccessLog,
+    /// Where traces are left.
+    pub spans: Spans,
     /// Descriptors this process may use.
     pub descriptors: usize,
     /// How many workers there are.
@@ -62,9 +64,15 @@ const TOLD_MAX: usize = RESERVE / 4;
 
 impl Shared {
     /// - `descriptors`: the process's limit.
-    pub fn new(metrics: Arc<Metrics>, fleet: Arc<Fleet>, log: AccessLog, descriptors: usize, workers: usize) -> Self {
+    pub fn new(
+        metrics: Arc<Metrics>,
+        fleet: Arc<Fleet>,
+        (log, spans): (AccessLog, Spans),
+        descriptors: usize,
+        workers: usize,
+    ) -> Self {
         let (connections, by_client) = (AtomicUsize::new(0), Mutex::default());
-        Self { metrics, fleet, log, descriptors, workers, begun: AtomicUsize::new(0), connections, by_client }
+        Self { metrics, fleet, log, spans, descriptors, workers, begun: AtomicUsize::new(0), connections, by_client }
     }
 
     /// Most requests served at once: as configured, or what upstreams may use of the descriptors.
@@ -367,7 +375,8 @@ mod tests {
     fn clients_and_upstreams_share_the_descriptors_unless_the_file_says_otherwise() {
         let metrics = Arc::new(Metrics::new(std::time::Instant::now()));
         let log = AccessLog::start_with(Default::default(), metrics.log_dropped(), std::io::sink()).expect("a thread");
-        let shared = Shared::new(metrics, Arc::default(), log, 1000 + RESERVE, 2);
+        let (spans, _) = Spans::new(&metrics);
+        let shared = Shared::new(metrics, Arc::default(), (log, spans), 1000 + RESERVE, 2);
         let text = "upstreams: {one: 'http://127.0.0.1:1'}\napis: {a: {path: /, versions: {\"1\": {upstream: one}}}}";
         let read = |text: &str| {
             let now = crate::domain::time::UtcTime::from_unix(0);

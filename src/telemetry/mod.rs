@@ -8,15 +8,19 @@ pub mod access_log;
 pub mod adoption;
 pub mod cells;
 pub mod diagnostics;
+mod exporting;
 mod families;
 pub mod metrics;
 pub mod record;
 pub mod sampled;
 pub mod series;
+#[cfg_attr(not(feature = "otlp"), path = "spans_off.rs")]
+pub mod spans;
 
 pub use access_log::{AccessLog, Format};
 pub use cells::{Counter, Gauge, Histogram};
 pub use diagnostics::init;
+pub use exporting::Exporting;
 pub use metrics::{ConnectionCells, Http2Cells, Metrics, NONE};
 pub use record::{Record, Target};
 pub use series::OTHER;

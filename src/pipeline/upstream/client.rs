@@ -39,7 +39,7 @@ use crate::{
         deadline::Deadlines,
         timings::{self, Waits},
     },
-    telemetry::{Counter, Histogram},
+    telemetry::{Counter, Histogram, spans::Trace},
 };
 
 /// An upstream as one worker sees it under one snapshot.
@@ -143,6 +143,8 @@ pub struct Terms<'a> {
     pub client: IpAddr,
     /// Gathers how long a connection was waited for.
     pub waits: &'a Cell<Waits>,
+    /// Learns of each try.
+    pub trace: &'a Trace,
     /// Put into the head as they are, behind the fields.
     pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
@@ -220,6 +222,7 @@ impl Group {
         loop {
             let member = &self.servers[index];
             let place = self.enter(member, &terms).await?;
+            terms.trace.try_begins(&member.pool.name);
             let error = match self.connection(member, fresh, &terms).await {
                 Err(source) => {
                     self.judge(member, false);
@@ -229,6 +232,7 @@ impl Group {
                     let reused = connection.is_reused();
                     match self.exchange(&member.pool, (connection, place), &mut request, &terms).await {
                         Ok(answer) => {
+                            terms.trace.try_ends(Ok(answer.head.status.as_u16()));
                             self.judge(member, answer.head.status.as_u16() < 500);
                             spare::give_back(std::mem::take(request.headers_mut()));
                             return Ok(answer);
@@ -262,6 +266,7 @@ impl Group {
                     }
                 }
             };
+            terms.trace.try_ends(Err(error.code().as_str()));
             tried |= 1 << index.min(63);
             match self.pick(key, tried).filter(|_| self.may_retry(&mut retries, terms.deadlines)) {
                 Some(next) => index = next,

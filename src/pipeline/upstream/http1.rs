@@ -31,7 +31,8 @@ pub async fn send(
 ) -> Result<Answer, Failure> {
     terms.patience.sending();
     let lead = connection.take_lead();
-    let pump = Pump::new(request, &pool.server.base_path, terms.lines, rules.trailers, lead);
+    let base = &pool.server.base_path;
+    let pump = terms.trace.with_lines(terms.lines, |lines| Pump::new(request, base, lines, rules.trailers, lead));
     let mut lease = Lease { active: Active::new(pool), connection, place, keep_alive: false };
     let mut sending = Sending { pump: Some(pump), interims: 0, heard: false, failed: None, limits: rules.limits };
     let method = request.method();

@@ -19,6 +19,8 @@ pub(super) struct StandingFamilies {
     pub(super) reload_timestamp: Arc<Series<Gauge, 0>>,
     pub(super) sunset: Arc<Series<Gauge, 2>>,
     pub(super) certificate_ends: Arc<Series<Gauge, 1>>,
+    spans_sent: Arc<Series<Counter, 0>>,
+    spans_dropped: Arc<Series<Counter, 1>>,
     pub(super) log_dropped: Arc<Series<Counter, 0>>,
     pub(super) memory_limit: Arc<Series<Gauge, 0>>,
     pub(super) memory_pressure: Arc<Series<Gauge, 0>>,
@@ -46,6 +48,12 @@ impl StandingFamilies {
                 "vergate_tls_certificate_not_after_timestamp_seconds",
                 "Until when the certificate of a listener is good, by its file.",
                 ["certificate"],
+            ),
+            spans_sent: families.add("vergate_otlp_spans_sent_total", "Spans that a collector has taken.", []),
+            spans_dropped: families.add(
+                "vergate_otlp_spans_dropped_total",
+                "Spans that were lost: the queue was full, or the collector did not take them.",
+                ["reason"],
             ),
             log_dropped: families.add(
                 "vergate_access_log_dropped_total",
@@ -93,6 +101,12 @@ impl Metrics {
         for (file, end) in ends {
             self.standing.certificate_ends.shared([file]).set(end.unix());
         }
+    }
+
+    /// `vergate_otlp_spans_sent_total`, and `vergate_otlp_spans_dropped_total` for `queue_full` and `not_taken`.
+    pub fn spans(&self) -> (Counter, Counter, Counter) {
+        let dropped = |reason| self.standing.spans_dropped.shared([reason]);
+        (self.standing.spans_sent.shared([]), dropped("queue_full"), dropped("not_taken"))
     }
 
     /// `vergate_access_log_dropped_total`.

@@ -39,7 +39,7 @@ pub async fn send(
 ) -> Result<Answer, Failure> {
     let slot = Slot::take(Rc::clone(&connection), terms.deadlines);
     let reset = |error: io::Error| UpstreamError::Reset { server: name.to_owned(), source: Some(error) };
-    let Some(head) = head(request, server, terms.lines) else {
+    let Some(head) = terms.trace.with_lines(terms.lines, |lines| head(request, server, lines)) else {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "the request does not fit into HTTP/2");
         return Err(Failure::Begun(reset(error)));
     };
