@@ -21,6 +21,8 @@ pub mod tls;
 pub mod config;
 pub mod contract;
 pub mod proof;
+pub mod diff;
+pub mod guide;
 pub mod infer;
 pub mod telemetry;
 pub mod pipeline;

@@ -550,7 +550,7 @@ fn completions_man_help_and_version_are_printed() {
     assert!(out.contains(".TH"), "{out}");
     let (code, out, _) = vergate(&dir, &["--help"]);
     assert_eq!(code, 0);
-    for verb in ["run", "check", "explain", "infer", "demo", "schema", "completions", "man"] {
+    for verb in ["run", "check", "explain", "diff", "docs", "infer", "demo", "schema", "completions", "man"] {
         assert!(out.contains(verb), "{verb}");
     }
     let (code, out, _) = vergate(&dir, &["--version"]);

@@ -24,6 +24,10 @@ mod cli;
 mod closing;
 /// Content codings of adapted bodies (RFC 9110 section 8.4), both ways.
 mod codings;
+/// `vergate diff`: what a newer version breaks, and which changes heal it.
+mod diff;
+/// `vergate docs`: the texts it writes, and whether those that are shipped are up to date.
+mod docs;
 /// The README's first command and the answers it promises.
 mod demo;
 /// Graceful ends.

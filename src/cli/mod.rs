@@ -11,6 +11,8 @@ use crate::domain::time::UtcTime;
 
 pub mod check;
 pub mod demo;
+pub mod diff;
+pub mod docs;
 pub mod explain;
 pub mod infer;
 pub mod run;
@@ -37,6 +39,10 @@ pub enum Verb {
     Check(CheckArgs),
     /// Show how one request would be treated, without any network traffic.
     Explain(ExplainArgs),
+    /// Name what a newer version breaks, and whether the changes heal it.
+    Diff(DiffArgs),
+    /// Write guides, changelogs and OpenAPI documents of older versions.
+    Docs(DocsArgs),
     /// Propose a first change from examples of two versions.
     Infer(InferArgs),
     /// See it work: sample backends and the gateway on the example configuration.
@@ -112,6 +118,62 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
+/// `vergate diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The older version: its name, or its OpenAPI document.
+    #[arg(value_name = "OLDER")]
+    pub older: String,
+    /// The newer version: its name, or its OpenAPI document.
+    #[arg(value_name = "NEWER")]
+    pub newer: String,
+    /// The configuration with the changes; gateway.yaml where versions are named.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The API, where several have these versions.
+    #[arg(long, value_name = "NAME")]
+    pub api: Option<String>,
+    /// Show what breaks nothing, too.
+    #[arg(long)]
+    pub all: bool,
+    /// Print a JSON array of differences.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vergate docs`.
+#[derive(Clone, Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").args(["guide", "changelog", "openapi", "out"]).required(true))]
+pub struct DocsArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "gateway.yaml")]
+    pub config: PathBuf,
+    /// The API, where there are several.
+    #[arg(long, value_name = "NAME")]
+    pub api: Option<String>,
+    /// Print the migration guide from this version.
+    #[arg(long, value_name = "VERSION")]
+    pub guide: Option<String>,
+    /// The version the guide leads to; the newest if not given.
+    #[arg(long, value_name = "VERSION", requires = "guide")]
+    pub to: Option<String>,
+    /// Print the changelog.
+    #[arg(long)]
+    pub changelog: bool,
+    /// Print the OpenAPI document of this version, derived from the nearest newer one that names a document.
+    #[arg(long, value_name = "VERSION")]
+    pub openapi: Option<String>,
+    /// Write everything into this folder: a changelog, guides and derived documents for each API.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Write nothing; exit 1 if a file in the folder is not what would be written.
+    #[arg(long, requires = "out")]
+    pub check: bool,
+    /// Print JSON: {name: text} of what would be printed or written.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `vergate infer`.
 #[derive(Clone, Debug, Args)]
 pub struct InferArgs {
@@ -178,6 +240,8 @@ pub fn execute(cli: Cli) -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Diff(args) => diff::run(&args),
+        Verb::Docs(args) => docs::run(&args),
         Verb::Infer(args) => infer::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Schema(_) => schema::run(),

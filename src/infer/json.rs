@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 
 /// A JSON value whose numbers keep their spelling.
 #[derive(Clone, Debug)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Boolean(bool),
     /// The lexeme.
@@ -42,7 +42,7 @@ pub enum JsonError {
 
 impl Json {
     /// Reads a whole text.
-    pub(super) fn read(text: &str) -> Result<Self, JsonError> {
+    pub(crate) fn read(text: &str) -> Result<Self, JsonError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // The reader below relies on valid JSON; this one says where it is not.
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| JsonError::Syntax(error.to_string()))?;
@@ -141,7 +141,36 @@ impl Json {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// JSON for people: a member or element a line, two spaces a level.
+    pub(crate) fn pretty(&self) -> String {
+        let mut out = String::new();
+        self.indent(0, &mut out);
+        out
+    }
+
+    fn indent(&self, depth: usize, out: &mut String) {
+        let (inner, outer) = ("  ".repeat(depth + 1), "  ".repeat(depth));
+        match self {
+            Self::Array(items) if !items.is_empty() => {
+                for (index, item) in items.iter().enumerate() {
+                    out.push_str(&format!("{}\n{inner}", if index == 0 { "[" } else { "," }));
+                    item.indent(depth + 1, out);
+                }
+                out.push_str(&format!("\n{outer}]"));
+            }
+            Self::Object(members) if !members.is_empty() => {
+                for (index, (name, value)) in members.iter().enumerate() {
+                    let name = serde_json::Value::from(name.as_str());
+                    out.push_str(&format!("{}\n{inner}{name}: ", if index == 0 { "{" } else { "," }));
+                    value.indent(depth + 1, out);
+                }
+                out.push_str(&format!("\n{outer}}}"));
+            }
+            other => other.write(out),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
         out
@@ -257,6 +286,14 @@ mod tests {
             assert_eq!(read(text).text(), text);
         }
         assert_eq!(read(" { \"\\u0061\" : [ 1 , 2 ] }\n").text(), r#"{"a":[1,2]}"#);
+    }
+
+    #[test]
+    fn pretty_text_is_the_same_value() {
+        let text = r#"{"a":[1.50,{}],"b":{"c":[]}}"#;
+        let pretty = "{\n  \"a\": [\n    1.50,\n    {}\n  ],\n  \"b\": {\n    \"c\": []\n  }\n}";
+        assert_eq!(read(text).pretty(), pretty);
+        assert_eq!(read(pretty).text(), text);
     }
 
     #[test]

@@ -16,12 +16,9 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::json::Json;
 pub use self::{json::JsonError, lines::Side};
-use self::{
-    json::{Json, Kind},
-    lines::Line,
-    scope::Scope,
-};
+use self::{json::Kind, lines::Line, scope::Scope};
 
 /// More ops than that are no change but another API.
 const OPS_MAX: usize = 200;

@@ -7,7 +7,7 @@
 pub mod documents;
 pub mod prove;
 mod bottleneck;
-mod flow;
+pub(crate) mod flow;
 mod span;
 mod trial;
 mod verdict;
