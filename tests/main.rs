@@ -14,6 +14,8 @@ mod access_log;
 mod adaptation;
 /// The admin port and what protects it (section 7).
 mod admin;
+/// What HTTP leaves open about bodies between versions, and references in answers.
+mod body_rules;
 /// Reloads, crashes of backends and gateway, restarts, all under load: what callers see of each.
 mod chaos;
 /// Chunked bodies of requests (RFC 9112 section 7.1): what client and backend saw of each.

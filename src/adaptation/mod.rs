@@ -21,6 +21,7 @@ pub mod walk;
 mod arrays;
 mod lexer;
 mod decimal;
+mod patch;
 pub mod route;
 mod scalar;
 mod scan;
@@ -29,6 +30,7 @@ mod tree;
 
 pub use change::{Change, Direction};
 pub use error::{AdaptationError, Reason};
+pub use patch::PatchError;
 pub use plan::{Lookup, OperationPlan, Plan};
 pub use program::{Adapted, Mode, Program};
 pub use stash::Stash;

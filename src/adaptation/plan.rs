@@ -18,6 +18,7 @@ use crate::domain::version::ApiVersion;
 pub struct Plan {
     /// More specific templates first.
     entries: Vec<(Template, Fate)>,
+    moves_paths: bool,
 }
 
 /// What becomes of an operation.
@@ -55,7 +56,10 @@ impl Plan {
             entries.clear();
         }
         entries.sort_by_key(|(entry, _)| entry.rank());
-        Self { entries }
+        let mut plan = Self { entries, moves_paths: false };
+        let moves_paths = plan.moved().next().is_some();
+        plan.moves_paths = moves_paths;
+        plan
     }
 
     /// Whether there is nothing to look up.
@@ -75,6 +79,33 @@ impl Plan {
             Some((_, Fate::Unknown)) => Lookup::Unknown,
             Some((_, Fate::Operation(operation))) => Lookup::Operation(operation),
         }
+    }
+
+    /// Whether some operation has another path at the upstream.
+    pub fn moves_paths(&self) -> bool {
+        self.moves_paths
+    }
+
+    /// The client's path for one of the upstream's; none where no operation that moved is there, or
+    /// its parameters do not tell.
+    ///
+    /// - `path`: with the API's prefix. Where several operations are there, that of GET counts:
+    ///   references are followed by GET.
+    pub fn path_back(&self, path: &str) -> Option<String> {
+        let mut found: Vec<_> = self.moved().filter(|(_, target)| target.fits(path)).collect();
+        found.sort_by_key(|(_, target)| target.method != "GET");
+        found.into_iter().find_map(|(from, target)| target.refill(path, from))
+    }
+
+    /// Template of the client and of the upstream, where they differ.
+    fn moved(&self) -> impl Iterator<Item = (&Template, &Template)> {
+        self.entries.iter().filter_map(|(_, fate)| match fate {
+            Fate::Operation(operation) => {
+                let (_, target) = operation.target.as_ref()?;
+                (target.parts != operation.from.parts).then_some((&operation.from, target))
+            }
+            Fate::Untouched | Fate::Unknown => None,
+        })
     }
 
     /// The path at the other end of the chain; none where it stays the same.

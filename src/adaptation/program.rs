@@ -179,7 +179,8 @@ impl Program {
         [&self.first].into_iter().chain(&self.more)
     }
 
-    fn steps(&self) -> impl Iterator<Item = &Step> {
+    /// In the order they run.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.passes().flat_map(|pass| &pass.steps)
     }
 }

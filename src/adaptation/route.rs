@@ -80,6 +80,20 @@ impl Template {
         path
     }
 
+    /// `path`, which fits this template, as `other` spells it; none where `other` has a parameter that this one lacks.
+    pub(super) fn refill(&self, path: &str, other: &Self) -> Option<String> {
+        let bound = self.bind(path)?;
+        let numbers =
+            self.parts.iter().filter_map(|part| if let Part::Param(number) = part { Some(*number) } else { None });
+        let known: Vec<(usize, &str)> = numbers.zip(bound).collect();
+        let params =
+            other.parts.iter().filter_map(|part| if let Part::Param(number) = part { Some(*number) } else { None });
+        let count = params.max().map_or(0, |most| most + 1);
+        let value = |number| known.iter().find(|(known, _)| *known == number).map(|(_, value)| *value);
+        let values: Vec<&str> = (0..count).map(value).collect::<Option<_>>()?;
+        Some(other.fill(&values, path.len() > 1 && path.ends_with('/')))
+    }
+
     /// More specific first: a literal before a parameter, from the left.
     pub(super) fn rank(&self) -> Vec<bool> {
         self.parts.iter().map(|part| matches!(part, Part::Param(_))).collect()

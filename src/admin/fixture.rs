@@ -26,7 +26,10 @@ use crate::{
         checked::{Admin, Limits, Log, LogFormat, LogRequests, Secret, Timeouts},
     },
     domain::{
-        api::{Api, DefaultVersion, DeprecationRules, OnConflict, OnUnknown, Service, Unlisted, Version, Versioning},
+        api::{
+            Api, BodyRules, DefaultVersion, DeprecationRules, OnConflict, OnUnknown, Service, Unlisted, Version,
+            Versioning,
+        },
         endpoint::Endpoint,
         lifecycle::{Lifecycle, Phases, Status},
         time::UtcTime,
@@ -110,6 +113,7 @@ fn api() -> Api {
         path: String::new(),
         strip_path: false,
         endpoints: vec![Endpoint::parse("POST /parse").expect("an endpoint")],
+        bodies: BodyRules::default(),
         unlisted: Unlisted::Forward,
         versioning: Versioning {
             sources: Vec::new(),

@@ -19,7 +19,7 @@ use super::versioning::{self, Subject};
 use super::versions::{self, Draft};
 use crate::adaptation::change::Change;
 use crate::domain::{
-    api::{Api, HostPattern},
+    api::{Api, BodyRules, HostPattern},
     time::UtcTime,
 };
 
@@ -101,10 +101,22 @@ fn api(
         strip_path: raw.strip_path.value().is_some_and(|flag| flag.0),
         endpoints,
         unlisted: raw.unlisted.value().map_or_else(Default::default, |word| word.0),
+        bodies: bodies(raw),
         versioning: versioning?,
         versions: versions?,
     };
     Some((api, changes, origins))
+}
+
+/// `adaptation:` of an API.
+fn bodies(raw: &raw::Api) -> BodyRules {
+    let no_rules = raw::Adaptation::default();
+    let raw = raw.adaptation.value().unwrap_or(&no_rules);
+    BodyRules {
+        untyped: raw.untyped.value().map_or_else(Default::default, |word| word.0),
+        no_transform: raw.no_transform.value().map_or_else(Default::default, |word| word.0),
+        signed: raw.signed.value().map_or_else(Default::default, |word| word.0),
+    }
 }
 
 /// The changes of an API, the versions each one links, and whether all of them could be read.

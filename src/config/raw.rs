@@ -22,7 +22,7 @@ use super::units::{
 use super::url::ServerUrl;
 use super::{LogFormat, LogRequests};
 use crate::domain::{
-    api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
+    api::{AfterSunset, NoTransform, OnConflict, OnUnknown, Signed, Unlisted, Untyped},
     lifecycle::{Phase, Status},
     upstream::{Balance, HashKey, Protocol},
 };
@@ -439,6 +439,8 @@ shape! {
         optional endpoints: List<EndpointText>,
         /// What becomes of a request that fits no endpoint: `forward` or `reject` (404).
         optional unlisted: Word<Unlisted> = "forward",
+        /// What HTTP leaves open about bodies that are adapted.
+        optional adaptation: Adaptation,
         /// How its versions are found; overrides the global `versioning` key by key.
         optional versioning: Versioning,
         /// Its versions; names are quoted.
@@ -447,6 +449,18 @@ shape! {
         optional changes: Changes,
         /// Shares of the traffic by version.
         later rollout: Anything,
+    }
+}
+
+shape! {
+    /// What HTTP leaves open about bodies that are adapted.
+    pub struct Adaptation {
+        /// Bodies without a media type: `pass`, or `json` where they are nothing else.
+        optional untyped: Word<Untyped> = "pass",
+        /// Messages with `Cache-Control: no-transform`: `adapt` and count them, `bypass` (they pass in the shape of their sender's version) or `fail`.
+        optional no_transform: Word<NoTransform> = "adapt",
+        /// Messages with a signature that covers the digest of their body: `fail`, or `adapt` (the signature no longer holds).
+        optional signed: Word<Signed> = "fail",
     }
 }
 

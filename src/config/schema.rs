@@ -278,6 +278,7 @@ mod tests {
             HashSource,
             UpstreamTimeouts,
             UpstreamTls,
+            Adaptation,
             Api,
             Version
         )

@@ -5,7 +5,7 @@ use super::raw::{BalanceWord, HashWord, LinkRelation};
 use super::tls::{ClientCertificates, MinVersion};
 use super::{LogFormat, LogRequests};
 use crate::domain::{
-    api::{AfterSunset, OnConflict, OnUnknown, Unlisted},
+    api::{AfterSunset, NoTransform, OnConflict, OnUnknown, Signed, Unlisted, Untyped},
     lifecycle::{Phase, Status},
     upstream::Protocol,
 };
@@ -23,6 +23,9 @@ words!(LogFormat: "json" => Json, "text" => Text);
 words!(LogRequests: "all" => All, "errors" => Errors, "off" => Off);
 words!(OnConflict: "precedence" => Precedence, "reject" => Reject);
 words!(OnUnknown: "reject" => Reject, "default" => Default);
+words!(Untyped: "pass" => Pass, "json" => Json);
+words!(NoTransform: "adapt" => Adapt, "bypass" => Bypass, "fail" => Fail);
+words!(Signed: "fail" => Fail, "adapt" => Adapt);
 words!(Unlisted: "forward" => Forward, "reject" => Reject);
 words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);
 words!(ClientCertificates: "required" => Required, "optional" => Optional);

@@ -22,6 +22,8 @@ pub struct Api {
     pub endpoints: Vec<Endpoint>,
     /// What becomes of a request that fits no endpoint.
     pub unlisted: Unlisted,
+    /// What HTTP leaves open about bodies that are adapted.
+    pub bodies: BodyRules,
     /// How the requested version is found.
     pub versioning: Versioning,
     /// Ascending; never empty. Indices into this list name versions everywhere else.
@@ -89,6 +91,49 @@ pub enum Unlisted {
     Forward,
     /// 404 `endpoint_unknown`.
     Reject,
+}
+
+/// `adaptation:`: what HTTP leaves open about bodies that are adapted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct BodyRules {
+    /// Bodies without a media type.
+    pub untyped: Untyped,
+    /// Messages that forbid proxies to change them.
+    pub no_transform: NoTransform,
+    /// Messages with a signature over the digest of their body.
+    pub signed: Signed,
+}
+
+/// What a body without `Content-Type` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Untyped {
+    /// Anything: it passes.
+    #[default]
+    Pass,
+    /// JSON.
+    Json,
+}
+
+/// What becomes of a message with `Cache-Control: no-transform` (RFC 9111 sections 5.2.1.6 and 5.2.2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum NoTransform {
+    /// It is adapted and counted: a gateway answers as the origin (RFC 9110 section 3.7).
+    #[default]
+    Adapt,
+    /// It passes as it came, in the shape of its sender's version.
+    Bypass,
+    /// It is refused.
+    Fail,
+}
+
+/// What becomes of a message whose signature covers the digest of its body (RFC 9421).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Signed {
+    /// It is refused: the signature would no longer hold.
+    #[default]
+    Fail,
+    /// It is adapted, and its signature does not hold any more.
+    Adapt,
 }
 
 /// `versioning:` as it applies to one API.

@@ -167,6 +167,11 @@ impl Exchange {
         self.loaded.handles.adaptation(self.counted, Adaptation { direction, outcome });
     }
 
+    /// Counts a message that forbids what is done to its body, or would be.
+    pub fn no_transform(&self, direction: &'static str) {
+        self.loaded.handles.no_transform(self.counted, direction);
+    }
+
     /// Tells operators why something failed; callers get a safe sentence instead.
     pub fn note(&self, error: &dyn std::error::Error) {
         // An upstream that is down fails every request: the log tells it often enough, not each time.

@@ -155,6 +155,12 @@ impl Handles {
         known.push((adaptation, counter));
     }
 
+    /// Counts a message that forbids what is done to its body, or would be.
+    pub fn no_transform(&self, counted: CountedAs, direction: &'static str) {
+        let Names { api, version, .. } = &self.version(counted).names;
+        self.metrics.no_transform(api, version, direction).inc();
+    }
+
     /// Counts a request whose sources name different versions.
     pub fn conflict(&self, api: usize, name: &str) {
         if let Some(handles) = self.apis.get(api) {

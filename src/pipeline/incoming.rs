@@ -16,6 +16,7 @@ use super::{
     transform::{
         self, Side, TransformError,
         coding::{self, Accepted, Coding},
+        location,
         records::{self, Format},
         response::Treatment,
     },
@@ -63,11 +64,21 @@ pub(super) async fn respond(
     };
     let (deadlines, patience) = (Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
     let body = Download::new(decoder, arrival, deadlines, patience);
+    if let Some(references) = &passage.references
+        && location::has_references(&head.headers)
+    {
+        let host = references.host.as_ref().and_then(|host| host.to_str().ok());
+        location::rewrite(&mut head.headers, host, &|path| passage.path_back(path));
+    }
     let Some(operation) = passage.operation() else {
         return Ok(stream(head, body));
     };
     let status = head.status;
-    let treatment = transform::response::treatment(operation, &exchange.method, status, &mut head.headers);
+    if operation.response(status.as_u16()).is_some() && transform::forbids_transform(&head.headers) {
+        exchange.no_transform("response");
+    }
+    let treatment =
+        transform::response::treatment(operation, passage.rules(), &exchange.method, status, &mut head.headers);
     let treatment = treatment.map_err(|error| fail(exchange, &error))?;
     if let Some(mapped) = operation.status(status) {
         head.status = mapped;
@@ -271,7 +282,7 @@ fn is_event_stream(content_type: &[u8]) -> bool {
 fn switch(exchange: &Exchange, passage: &Passage, mut head: Parts, lease: Lease) -> Response<Source> {
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     if let Some(protocol) = &passage.upgrade {
-        head.headers.entry(header::UPGRADE).or_insert_with(|| protocol.clone());
+        head.headers.entry(header::UPGRADE).or_insert_with(|| (**protocol).clone());
     }
     let (server, early, held) = lease.into_socket();
     let idle = exchange.loaded.snapshot.config.timeouts.tunnel_idle;

@@ -41,7 +41,7 @@ use crate::{
         Mode, Stash,
         plan::{Lookup, OperationPlan},
     },
-    domain::upstream::Protocol,
+    domain::{api::BodyRules, upstream::Protocol},
     headers::{self, Present},
     problem::Code,
 };
@@ -58,11 +58,22 @@ pub(super) struct Passage {
     pub(super) group: Rc<Group>,
     pub(super) patience: Rc<Patience>,
     /// What the client asks to switch to, for upgrades.
-    pub(super) upgrade: Option<HeaderValue>,
+    pub(super) upgrade: Option<Box<HeaderValue>>,
     /// Which codings the client takes, where answers are adapted.
     pub(super) accepted: Accepted,
+    /// What references in the answer have to be made of, where the changes moved paths.
+    pub(super) references: Option<Box<References>>,
     /// Whether it is a gRPC call.
     is_call: bool,
+}
+
+/// What the client's references to resources are made of.
+pub(super) struct References {
+    /// As the client named it.
+    pub(super) host: Option<HeaderValue>,
+    /// What stands before the segment that named the version in the path, and that segment; none
+    /// where the path named none.
+    version: Option<(Box<str>, Box<str>)>,
 }
 
 /// Longer than any exchange.
@@ -84,6 +95,20 @@ struct Lines {
     via: &'static [u8],
     /// Whether the request id is one of them: the client sent none.
     request_id: bool,
+}
+
+impl References {
+    fn of(chosen: &Chosen<'_>, parts: &Parts) -> Self {
+        let authority = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        let path = parts.uri.path();
+        let segment = chosen.path_capture.as_ref().filter(|_| chosen.unversioned_path != path).and_then(|capture| {
+            let start = path.get(..capture.range.start)?.rfind('/')?;
+            let rest = path.get(capture.range.end..)?;
+            let end = path.len() - rest.len() + rest.find('/').unwrap_or(rest.len());
+            Some((path[..start].into(), path[start..end].into()))
+        });
+        Self { host: authority.or_else(|| parts.headers.get(header::HOST).cloned()), version: segment }
+    }
 }
 
 impl Prepared {
@@ -128,10 +153,11 @@ impl Passage {
             api: chosen.api,
             version: served,
             operation,
+            references: plan.filter(|plan| plan.moves_paths()).map(|_| Box::new(References::of(chosen, parts))),
             media_type: chosen.media_type_text.map(|text| text.to_string().into()),
             group,
             patience,
-            upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts) } else { None },
+            upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts).map(Box::new) } else { None },
             is_call: call.is_some(),
             loaded: Rc::clone(&loaded),
         })
@@ -140,6 +166,24 @@ impl Passage {
     /// The snapshot the exchange began with.
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.loaded.snapshot
+    }
+
+    /// What HTTP leaves open about bodies of the API.
+    pub(super) fn rules(&self) -> BodyRules {
+        self.snapshot().config.apis[self.api].bodies
+    }
+
+    /// The client's path for one of the upstream's, where the changes moved it.
+    pub(super) fn path_back(&self, path: &str) -> Option<String> {
+        let snapshot = self.snapshot();
+        let api = &snapshot.config.apis[self.api];
+        let prefix = if api.strip_path { api.path.as_str() } else { "" };
+        let plan = snapshot.version(self.api, self.version).plan.as_ref()?;
+        let path = plan.path_back(&[prefix, path].concat())?;
+        match &self.references.as_ref()?.version {
+            None => Some(path),
+            Some((before, segment)) => Some([&**before, &**segment, path.strip_prefix(&**before)?].concat()),
+        }
     }
 
     /// How the operation is adapted, if it is.
@@ -170,8 +214,12 @@ pub(super) fn prepare(
     if let Some(operation) = passage.operation() {
         edit_query(operation, &mut parts.uri)?;
         let empty = body.is_end_stream();
-        let treatment = transform::request::body_treatment(operation, &exchange.method, &parts.headers, empty);
+        let treatment =
+            transform::request::body_treatment(operation, passage.rules(), &exchange.method, &parts.headers, empty);
         let treatment = treatment.map_err(|error| refuse(exchange, &error))?;
+        if operation.request().is_some() && transform::forbids_transform(&parts.headers) {
+            exchange.no_transform("request");
+        }
         transform::request::head(operation, &exchange.method, &mut parts.headers);
         match treatment {
             BodyTreatment::Adapt(coding) => return hold(exchange, parts, body, coding, lines),
@@ -450,7 +498,7 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     }
     if let Some(protocol) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        fields.insert(header::UPGRADE, protocol.clone());
+        fields.insert(header::UPGRADE, (**protocol).clone());
     }
     if parts.method == Method::OPTIONS {
         count_down(fields);

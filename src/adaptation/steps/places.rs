@@ -16,6 +16,21 @@ impl Step {
         carried(&place, &self.moves(), |(from, to)| (to, from)).unwrap_or(place)
     }
 
+    /// Whether it does nothing but give values other names and places, whatever they are.
+    pub(in crate::adaptation) fn relocates_only(&self) -> bool {
+        self.guards.is_empty() && matches!(self.action, Action::Look | Action::Rename(_) | Action::Move { .. })
+    }
+
+    /// Whether it moves something within the value at `place`, so that the value looks different afterwards.
+    pub(in crate::adaptation) fn moves_within(&self, place: &[String]) -> bool {
+        let fits = |(segment, token): (&Segment, &String)| match segment {
+            Segment::Name(name) => name.as_str() == token,
+            Segment::Each | Segment::Values => true,
+        };
+        let contains = |at: &[Segment]| place.len() < at.len() && at.iter().zip(place).all(fits);
+        self.moves().iter().any(|(from, to)| contains(from) || contains(to))
+    }
+
     /// From and to of everything the step moves.
     fn moves(&self) -> Vec<(Vec<Segment>, Vec<Segment>)> {
         let below = |names: &[&Name]| {

@@ -286,7 +286,8 @@ impl Account {
         let speaks = entry.speaks.to_str().unwrap_or_default();
         snapshot.negotiator.rewrite_accept(chosen.api, served, speaks, &mut forwarded);
         let mut stash = Stash::default();
-        let body = body::request(request, operation, &mut forwarded, verbose, &mut stash);
+        let rules = snapshot.config.apis[chosen.api].bodies;
+        let body = body::request(request, (operation, rules), &mut forwarded, verbose, &mut stash);
         self.told.bodies[0] = body.map_err(|refused| self.blame(0, *refused))?;
         let unchanged = |name: &HeaderName| request.headers.get_all(name).iter().eq(forwarded.get_all(name).iter());
         self.request_headers = spelled(&forwarded);
@@ -294,7 +295,7 @@ impl Account {
         let gone = request.headers.keys().filter(|name| !forwarded.contains_key(*name));
         self.told.removed = gone.map(headers::spelled).collect();
         if let Some(mut answer) = request.answer.clone() {
-            let body = body::response(&mut answer, &request.method, operation, verbose, &mut stash);
+            let body = body::response(&mut answer, &request.method, (operation, rules), verbose, &mut stash);
             self.told.bodies[1] = Some(body.map_err(|refused| self.blame(1, *refused))?);
         }
         Ok(())

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::request::{Answer, Request};
 use crate::{
     adaptation::{Mode, OperationPlan, Program, Stash},
+    domain::api::BodyRules,
     pipeline::transform::{
         Cause, Side, TransformError,
         coding::{self, Coding},
@@ -62,7 +63,7 @@ impl BodyAccount {
 /// - `stash`: gains what comes back in the answer.
 pub(super) fn request(
     request: &Request,
-    operation: Option<&OperationPlan>,
+    (operation, rules): (Option<&OperationPlan>, BodyRules),
     headers: &mut HeaderMap,
     verbose: bool,
     stash: &mut Stash,
@@ -76,7 +77,7 @@ pub(super) fn request(
         return Ok(None);
     };
     let Some(operation) = operation else { return Ok(Some(BodyAccount::untouched(body))) };
-    let treatment = upwards::body_treatment(operation, method, headers, body.is_empty());
+    let treatment = upwards::body_treatment(operation, rules, method, headers, body.is_empty());
     let treatment = treatment.map_err(|error| refused(error, body, None, Vec::new()))?;
     upwards::head(operation, method, headers);
     let program = operation.request();
@@ -118,13 +119,13 @@ pub(super) fn request(
 pub(super) fn response(
     answer: &mut Answer,
     method: &Method,
-    operation: Option<&OperationPlan>,
+    (operation, rules): (Option<&OperationPlan>, BodyRules),
     verbose: bool,
     stash: &mut Stash,
 ) -> Result<BodyAccount, Box<Refused>> {
     let body = answer.body.clone();
     let Some(operation) = operation else { return Ok(BodyAccount::untouched(&body)) };
-    let treatment = downwards::treatment(operation, method, answer.status, &mut answer.headers);
+    let treatment = downwards::treatment(operation, rules, method, answer.status, &mut answer.headers);
     let treatment = treatment.map_err(|error| refused(error, &body, None, Vec::new()))?;
     let (program, body) = match treatment {
         Treatment::Pass | Treatment::HeadOnly => return Ok(BodyAccount::untouched(&body)),

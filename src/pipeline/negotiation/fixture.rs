@@ -4,8 +4,8 @@ use regex::Regex;
 
 use crate::domain::{
     api::{
-        Api, DefaultVersion, DeprecationRules, HostPattern, OnConflict, OnUnknown, Service, Source, SourcePlace,
-        Unlisted, Version, Versioning,
+        Api, BodyRules, DefaultVersion, DeprecationRules, HostPattern, OnConflict, OnUnknown, Service, Source,
+        SourcePlace, Unlisted, Version, Versioning,
     },
     endpoint::Endpoint,
     lifecycle::{Lifecycle, Phases, Status},
@@ -36,6 +36,7 @@ pub(super) fn api(name: &str) -> Builder {
         path: String::new(),
         strip_path: false,
         endpoints: Vec::new(),
+        bodies: BodyRules::default(),
         unlisted: Unlisted::Forward,
         versioning: Versioning {
             sources: Vec::new(),

@@ -4,8 +4,8 @@ use regex::Regex;
 
 use crate::domain::{
     api::{
-        AfterSunset, Api, DefaultVersion, DeprecationRules, OnConflict, OnUnknown, Service, Source, SourcePlace,
-        Unlisted, Version, Versioning,
+        AfterSunset, Api, BodyRules, DefaultVersion, DeprecationRules, OnConflict, OnUnknown, Service, Source,
+        SourcePlace, Unlisted, Version, Versioning,
     },
     lifecycle::{Lifecycle, Phase, Phases, Status},
     time::UtcTime,
@@ -31,6 +31,7 @@ pub(super) fn api(path: Option<&str>, versions: &[&str]) -> Api {
         path: String::new(),
         strip_path: false,
         endpoints: Vec::new(),
+        bodies: BodyRules::default(),
         unlisted: Unlisted::Forward,
         versioning: Versioning {
             sources: sources.map(|place| Source { place, strip: true }).collect(),

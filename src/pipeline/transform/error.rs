@@ -46,6 +46,9 @@ pub enum Cause {
     /// It is a JSON Patch (RFC 6902): operations on paths instead of a document.
     #[error("the body is a JSON Patch")]
     JsonPatch,
+    /// It forbids proxies to change it, and the API's rules follow that.
+    #[error("the message says no-transform")]
+    NoTransform,
     /// A signature covers its digest (RFC 9421), which would no longer hold.
     #[error("a signature covers the digest of the body")]
     Signed,
@@ -84,7 +87,7 @@ impl TransformError {
         match (self.side, &self.cause) {
             (Side::Response, _) => Code::AdaptationResponseFailed,
             (Side::Request, Cause::Coded | Cause::JsonPatch) => Code::ContentCodingUnsupported,
-            (Side::Request, Cause::Signed | Cause::Undecodable) => Code::AdaptationRequestFailed,
+            (Side::Request, Cause::Signed | Cause::Undecodable | Cause::NoTransform) => Code::AdaptationRequestFailed,
             (Side::Request, Cause::Body(error)) => match error.reason {
                 Reason::TooLarge => Code::BodyTooLarge,
                 Reason::Charset => Code::ContentCodingUnsupported,
@@ -107,6 +110,7 @@ impl TransformError {
             Cause::Undecodable => Reason::Malformed.as_str(),
             Cause::JsonPatch => "json_patch",
             Cause::Signed => "signature",
+            Cause::NoTransform => "no_transform",
         }
     }
 
@@ -124,6 +128,7 @@ impl TransformError {
             Cause::JsonPatch => {
                 format!("The {side} body is a JSON Patch, which cannot be adapted. Send a merge patch or the document.")
             }
+            Cause::NoTransform => format!("The {side} says no-transform, and such bodies are not adapted here."),
             Cause::Signed => format!("A signature covers the digest of the {side} body, so it cannot be adapted."),
         };
         let problem = Problem::new(self.code(), detail);
@@ -133,7 +138,7 @@ impl TransformError {
                 let known = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
                 known.fold(problem, |problem, (name, value)| problem.with(name, value))
             }
-            Cause::Coded | Cause::Undecodable | Cause::JsonPatch | Cause::Signed => problem,
+            Cause::Coded | Cause::Undecodable | Cause::JsonPatch | Cause::Signed | Cause::NoTransform => problem,
         };
         problem.with("reason", self.reason())
     }
@@ -187,6 +192,7 @@ mod tests {
             (Cause::JsonPatch, Code::ContentCodingUnsupported),
             (Cause::Signed, Code::AdaptationRequestFailed),
             (Cause::Undecodable, Code::AdaptationRequestFailed),
+            (Cause::NoTransform, Code::AdaptationRequestFailed),
         ] {
             assert_eq!(TransformError { side: Side::Request, cause: cause.clone() }.code(), code);
             let answer = TransformError { side: Side::Response, cause };

@@ -2,10 +2,11 @@
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
 };
 
 use super::records::Format;
+use crate::domain::api::{BodyRules, Untyped};
 
 /// What an adaptation needs to know of a media type (ADAPTATION section 6, rule 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,12 @@ impl Media {
         }
     }
 
+    /// Reads `Content-Type` as [`Media::of`]; a body without one may be JSON by the API's rules.
+    pub(super) fn of_message(headers: &HeaderMap, rules: BodyRules) -> Self {
+        let is_untyped = rules.untyped == Untyped::Json && !headers.contains_key(CONTENT_TYPE);
+        if is_untyped { Self::Json } else { Self::of(headers) }
+    }
+
     /// Reads `Content-Type`. Of several lines the first with a JSON type counts, so that no second
     /// line leads a body past its adaptation.
     pub(super) fn of(headers: &HeaderMap) -> Self {
@@ -79,6 +86,13 @@ impl Media {
 /// Whether `Content-Type` names a charset other than UTF-8.
 pub(super) fn names_a_foreign_charset(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| parameters(value.as_bytes()).any(is_foreign_charset))
+}
+
+/// Whether the message forbids proxies to change its content (RFC 9111 sections 5.2.1.6 and 5.2.2.6).
+pub fn forbids_transform(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CACHE_CONTROL).iter();
+    let mut directives = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    directives.any(|directive| directive.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
 }
 
 /// Whether an RFC 9421 signature covers the digest of the content, which an adaptation breaks.
@@ -210,6 +224,30 @@ mod tests {
             assert_eq!(Media::of(&typed(value)), media, "{value}");
         }
         assert_eq!(Media::of(&HeaderMap::new()), Media::Other);
+    }
+
+    #[test]
+    fn a_body_without_a_type_is_json_where_the_api_says_so() {
+        let json = BodyRules { untyped: Untyped::Json, ..BodyRules::default() };
+        assert_eq!(Media::of_message(&HeaderMap::new(), json), Media::Json);
+        assert_eq!(Media::of_message(&HeaderMap::new(), BodyRules::default()), Media::Other);
+        assert_eq!(Media::of_message(&typed("text/html"), json), Media::Other);
+        assert_eq!(Media::of_message(&typed(""), json), Media::Other);
+    }
+
+    #[test]
+    fn no_transform_is_one_of_several_directives() {
+        for (value, forbids) in [
+            ("no-transform", true),
+            ("max-age=60 , No-Transform", true),
+            ("no-cache, max-age=1", false),
+            ("x-no-transform", false),
+            ("no-transform=1", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static(value))]);
+            assert_eq!(forbids_transform(&headers), forbids, "{value}");
+        }
     }
 
     #[test]

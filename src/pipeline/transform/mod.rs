@@ -5,6 +5,7 @@
 
 pub mod coding;
 mod error;
+pub mod location;
 mod media;
 pub mod opaque;
 pub mod records;
@@ -17,4 +18,4 @@ mod fixture;
 mod vectors;
 
 pub use error::{Cause, Side, TransformError};
-pub use media::remove_digests;
+pub use media::{forbids_transform, remove_digests};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method,
-    header::{ACCEPT_ENCODING, CONTENT_RANGE, IF_RANGE, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE},
 };
 
 use super::{
@@ -14,7 +14,10 @@ use super::{
     records::Format,
     validators,
 };
-use crate::adaptation::{Adapted, Mode, OperationPlan, Reason, Stash};
+use crate::{
+    adaptation::{Adapted, Mode, OperationPlan, PatchError, Reason, Stash},
+    domain::api::{BodyRules, NoTransform, Signed},
+};
 
 /// What becomes of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,26 +49,35 @@ pub fn head(op: &OperationPlan, method: &Method, headers: &mut HeaderMap) {
 
 /// Decides on the body by the header fields alone, before a byte of it is read.
 ///
+/// - `rules`: the API's.
 /// - `is_empty`: the message is known to have no content.
 /// - Errors: it would have to be adapted and cannot be; nothing is sent to the upstream.
 pub fn body_treatment(
     op: &OperationPlan,
+    rules: BodyRules,
     method: &Method,
     headers: &HeaderMap,
     is_empty: bool,
 ) -> Result<BodyTreatment, TransformError> {
     let refused = |cause| Err(TransformError { side: Side::Request, cause });
     let Some(program) = op.request() else { return Ok(BodyTreatment::Pass) };
-    let media = Media::of(headers);
+    let media = Media::of_message(headers, rules);
     match media {
         Media::Other | Media::ByteRanges => return Ok(BodyTreatment::Pass),
         Media::Json | Media::MergePatch | Media::JsonPatch if is_empty => {
-            return empty(method).map(|()| BodyTreatment::Pass);
+            return empty(method, headers).map(|()| BodyTreatment::Pass);
         }
         // Nothing is no record.
         Media::Lines | Media::Events if is_empty => return Ok(BodyTreatment::Pass),
-        Media::JsonPatch => return refused(Cause::JsonPatch),
-        Media::Json | Media::MergePatch | Media::Lines | Media::Events => {}
+        Media::JsonPatch if !program.relocates_only() => return refused(Cause::JsonPatch),
+        Media::Json | Media::MergePatch | Media::JsonPatch | Media::Lines | Media::Events => {}
+    }
+    if media::forbids_transform(headers) {
+        match rules.no_transform {
+            NoTransform::Adapt => {}
+            NoTransform::Bypass => return Ok(BodyTreatment::Pass),
+            NoTransform::Fail => return refused(Cause::NoTransform),
+        }
     }
     let coding = match Applied::of(headers) {
         Applied::Identity => None,
@@ -75,7 +87,7 @@ pub fn body_treatment(
     if headers.contains_key(CONTENT_RANGE) {
         return Err(TransformError::of_body(Side::Request, Reason::PartialContent));
     }
-    if media::is_content_signed(headers) {
+    if rules.signed == Signed::Fail && media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
     let Some(format) = media.format() else { return Ok(BodyTreatment::Adapt(coding)) };
@@ -103,9 +115,18 @@ pub fn body(
 ) -> Result<Option<Adapted>, TransformError> {
     let Some(program) = op.request() else { return Ok(None) };
     if body.is_empty() {
-        return empty(method).map(|()| None);
+        return empty(method, headers).map(|()| None);
     }
-    let is_patch = method == Method::PATCH || Media::of(headers) == Media::MergePatch;
+    let media = Media::of(headers);
+    if media == Media::JsonPatch {
+        let body = program.apply_to_patch(body).map_err(|error| match error {
+            PatchError::Unsupported => TransformError { side: Side::Request, cause: Cause::JsonPatch },
+            PatchError::Body(error) => error::blame(Side::Request, error, headers, body),
+        })?;
+        media::describe(headers, Some(body.len()));
+        return Ok(Some(Adapted { body, narrowed: false }));
+    }
+    let is_patch = method == Method::PATCH || media == Media::MergePatch;
     let mode = if is_patch { Mode::Patch } else { Mode::Whole };
     let adapted =
         program.apply_with(body, mode, stash).map_err(|error| error::blame(Side::Request, error, headers, body))?;
@@ -114,9 +135,11 @@ pub fn body(
 }
 
 /// A message without content passes, unless its method promises the JSON it names.
-fn empty(method: &Method) -> Result<(), TransformError> {
+fn empty(method: &Method, headers: &HeaderMap) -> Result<(), TransformError> {
     match *method {
-        Method::POST | Method::PUT | Method::PATCH => Err(TransformError::of_body(Side::Request, Reason::Malformed)),
+        Method::POST | Method::PUT | Method::PATCH if headers.contains_key(CONTENT_TYPE) => {
+            Err(TransformError::of_body(Side::Request, Reason::Malformed))
+        }
         _ => Ok(()),
     }
 }
@@ -124,11 +147,11 @@ fn empty(method: &Method) -> Result<(), TransformError> {
 #[cfg(test)]
 mod tests {
     use http::header::{
-        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING,
+        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING,
     };
 
     use super::*;
-    use crate::{pipeline::transform::fixture::Fixture, problem::Code};
+    use crate::{domain::api::Untyped, pipeline::transform::fixture::Fixture, problem::Code};
 
     const BOTH: &str = "{match: POST /p, request: [{rename: {a: bb}}], response: {2xx: [{rename: {a: b}}]}}";
     const REQUEST_ONLY: &str = "{match: POST /p, request: [{rename: {a: bb}}]}";
@@ -187,12 +210,15 @@ mod tests {
         ] {
             let sent = headers(&[(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "identity")]);
             assert_eq!(
-                body_treatment(fixture.operation(), &Method::POST, &sent, false),
+                body_treatment(fixture.operation(), BodyRules::default(), &Method::POST, &sent, false),
                 Ok(expected),
                 "{content_type}"
             );
         }
-        assert_eq!(body_treatment(both.operation(), &Method::POST, &HeaderMap::new(), false), Ok(BodyTreatment::Pass));
+        assert_eq!(
+            body_treatment(both.operation(), BodyRules::default(), &Method::POST, &HeaderMap::new(), false),
+            Ok(BodyTreatment::Pass)
+        );
     }
 
     #[test]
@@ -201,15 +227,13 @@ mod tests {
         let refused = |name: &'static str, value| {
             let mut sent = json();
             sent.insert(name, HeaderValue::from_static(value));
-            refusal(body_treatment(fixture.operation(), &Method::POST, &sent, false))
+            refusal(body_treatment(fixture.operation(), BodyRules::default(), &Method::POST, &sent, false))
         };
         assert_eq!(refused("content-encoding", "compress"), (Code::ContentCodingUnsupported, "content_coding"));
         assert_eq!(refused("content-encoding", "gzip, br"), (Code::ContentCodingUnsupported, "content_coding"));
         assert_eq!(refused("content-range", "bytes 0-3/9"), (Code::AdaptationRequestFailed, "partial_content"));
         let signature = "sig1=(\"content-digest\");keyid=\"k\"";
         assert_eq!(refused("signature-input", signature), (Code::AdaptationRequestFailed, "signature"));
-        let patch = "application/json-patch+json";
-        assert_eq!(refused("content-type", patch), (Code::ContentCodingUnsupported, "json_patch"));
     }
 
     #[test]
@@ -221,7 +245,7 @@ mod tests {
             ("text/plain", BodyTreatment::Pass),
         ] {
             let sent = headers(&[(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")]);
-            let treatment = body_treatment(fixture.operation(), &Method::POST, &sent, false);
+            let treatment = body_treatment(fixture.operation(), BodyRules::default(), &Method::POST, &sent, false);
             assert_eq!(treatment, Ok(expected), "{content_type}");
         }
     }
@@ -240,10 +264,72 @@ mod tests {
     }
 
     #[test]
+    fn the_api_decides_on_what_http_leaves_open() {
+        let fixture = Fixture::new(BOTH);
+        let treated = |rules, sent: &HeaderMap| {
+            let treatment = body_treatment(fixture.operation(), rules, &Method::POST, sent, false);
+            treatment.map_err(|error| (error.code(), error.reason()))
+        };
+        let adapts = Ok(BodyTreatment::Adapt(None));
+        let rules = BodyRules::default();
+        let forbidden = headers(&[(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-transform")]);
+        assert_eq!(treated(rules, &forbidden), adapts);
+        assert_eq!(
+            treated(BodyRules { no_transform: NoTransform::Bypass, ..rules }, &forbidden),
+            Ok(BodyTreatment::Pass)
+        );
+        let refused = Err((Code::AdaptationRequestFailed, "no_transform"));
+        assert_eq!(treated(BodyRules { no_transform: NoTransform::Fail, ..rules }, &forbidden), refused);
+        assert_eq!(treated(BodyRules { no_transform: NoTransform::Fail, ..rules }, &json()), adapts);
+
+        let mut signed = json();
+        signed.insert("signature-input", HeaderValue::from_static("sig1=(\"content-digest\")"));
+        assert_eq!(treated(rules, &signed), Err((Code::AdaptationRequestFailed, "signature")));
+        assert_eq!(treated(BodyRules { signed: Signed::Adapt, ..rules }, &signed), adapts);
+
+        let untyped = BodyRules { untyped: Untyped::Json, ..rules };
+        assert_eq!(treated(untyped, &HeaderMap::new()), adapts);
+        // Nothing was promised, so nothing is missing.
+        let empty = body_treatment(fixture.operation(), untyped, &Method::POST, &HeaderMap::new(), true);
+        assert_eq!(empty, Ok(BodyTreatment::Pass));
+        assert_eq!(
+            body(fixture.operation(), &Method::POST, &mut HeaderMap::new(), &Bytes::new(), &mut Stash::default()),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn a_json_patch_is_adapted_where_values_only_move() {
+        let moves = Fixture::new("{match: PATCH /p, request: [{rename: {a: b}}]}");
+        let mut sent = headers(&[(CONTENT_TYPE, "application/json-patch+json")]);
+        let treatment = body_treatment(moves.operation(), BodyRules::default(), &Method::PATCH, &sent, false);
+        assert_eq!(treatment, Ok(BodyTreatment::Adapt(None)));
+        let patch = Bytes::from_static(br#"[{"op":"remove","path":"/a"}]"#);
+        let adapted = body(moves.operation(), &Method::PATCH, &mut sent, &patch, &mut Stash::default());
+        assert_eq!(adapted.expect("adapted").expect("a body").body, &br#"[{"op":"remove","path":"/b"}]"#[..]);
+        assert_eq!(sent[CONTENT_LENGTH], "29");
+        // A whole document as a value would have to be adapted too.
+        let patch = Bytes::from_static(br#"[{"op":"replace","path":"","value":{}}]"#);
+        let adapted = body(moves.operation(), &Method::PATCH, &mut sent, &patch, &mut Stash::default());
+        assert_eq!(refusal(adapted), (Code::ContentCodingUnsupported, "json_patch"));
+        let mut sent = headers(&[(CONTENT_TYPE, "application/json-patch+json")]);
+        let adapted =
+            body(moves.operation(), &Method::PATCH, &mut sent, &Bytes::from_static(b"{}"), &mut Stash::default());
+        assert_eq!(refusal(adapted), (Code::AdaptationRequestFailed, "malformed"));
+        // Other ops look at values.
+        let adds = Fixture::new(DEFAULTS);
+        let treatment = body_treatment(adds.operation(), BodyRules::default(), &Method::PUT, &sent, false);
+        assert_eq!(refusal(treatment), (Code::ContentCodingUnsupported, "json_patch"));
+    }
+
+    #[test]
     fn what_has_no_program_is_never_refused() {
         let fixture = Fixture::new(RESPONSE_ONLY);
         let sent = headers(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]);
-        assert_eq!(body_treatment(fixture.operation(), &Method::POST, &sent, false), Ok(BodyTreatment::Pass));
+        assert_eq!(
+            body_treatment(fixture.operation(), BodyRules::default(), &Method::POST, &sent, false),
+            Ok(BodyTreatment::Pass)
+        );
     }
 
     #[test]
@@ -251,17 +337,23 @@ mod tests {
         let fixture = Fixture::new(BOTH);
         for method in [Method::POST, Method::PUT, Method::PATCH] {
             let malformed = (Code::AdaptationRequestFailed, "malformed");
-            assert_eq!(refusal(body_treatment(fixture.operation(), &method, &json(), true)), malformed);
+            assert_eq!(
+                refusal(body_treatment(fixture.operation(), BodyRules::default(), &method, &json(), true)),
+                malformed
+            );
             assert_eq!(
                 refusal(body(fixture.operation(), &method, &mut json(), &Bytes::new(), &mut Stash::default())),
                 malformed
             );
             // Without a JSON type nothing was promised.
-            let passed = body_treatment(fixture.operation(), &method, &HeaderMap::new(), true);
+            let passed = body_treatment(fixture.operation(), BodyRules::default(), &method, &HeaderMap::new(), true);
             assert_eq!(passed, Ok(BodyTreatment::Pass));
         }
         for method in [Method::GET, Method::DELETE] {
-            assert_eq!(body_treatment(fixture.operation(), &method, &json(), true), Ok(BodyTreatment::Pass));
+            assert_eq!(
+                body_treatment(fixture.operation(), BodyRules::default(), &method, &json(), true),
+                Ok(BodyTreatment::Pass)
+            );
             let mut sent = json();
             assert_eq!(body(fixture.operation(), &method, &mut sent, &Bytes::new(), &mut Stash::default()), Ok(None));
             assert_eq!(sent, json());

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     adaptation::{Adapted, Mode, OperationPlan, Program, Reason, Stash},
+    domain::api::{BodyRules, NoTransform, Signed},
     headers::{self, VaryNames},
 };
 
@@ -39,11 +40,13 @@ pub enum Treatment<'p> {
 /// a tag that comes back in `If-None-Match` can then be told from the upstream's. Other media
 /// types pass with all their fields.
 ///
+/// - `rules`: the API's.
 /// - `request_method`: the client's.
 /// - `status`: the upstream's; what the client gets instead is [`OperationPlan::status`].
 /// - Errors: the body would have to be adapted and cannot be: 502, whatever the status was.
 pub fn treatment<'p>(
     op: &'p OperationPlan,
+    rules: BodyRules,
     request_method: &Method,
     status: StatusCode,
     headers: &mut HeaderMap,
@@ -52,7 +55,7 @@ pub fn treatment<'p>(
     if status.is_informational() || !op.adapts_responses() {
         return Ok(Treatment::Pass);
     }
-    let media = Media::of(headers);
+    let media = Media::of_message(headers, rules);
     let is_json = matches!(media, Media::Json | Media::MergePatch | Media::Lines | Media::Events);
     let program = op.response(status.as_u16());
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -71,6 +74,13 @@ pub fn treatment<'p>(
     if !is_json {
         return Ok(Treatment::Pass);
     }
+    if program.is_some() && media::forbids_transform(headers) {
+        match rules.no_transform {
+            NoTransform::Adapt => {}
+            NoTransform::Bypass => return Ok(Treatment::Pass),
+            NoTransform::Fail => return Err(TransformError { side: Side::Response, cause: Cause::NoTransform }),
+        }
+    }
     disown(op, headers);
     let Some(program) = program else { return Ok(Treatment::Pass) };
     if request_method == Method::HEAD {
@@ -83,7 +93,7 @@ pub fn treatment<'p>(
         Applied::One(coding) => Some(coding),
         Applied::Other => return refused(Cause::Coded),
     };
-    if media::is_content_signed(headers) {
+    if rules.signed == Signed::Fail && media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
     let Some(format) = media.format() else { return Ok(Treatment::Adapt(program, coding)) };
@@ -173,7 +183,7 @@ mod tests {
     fn treated(operation: &str, method: Method, status: u16, headers: &mut HeaderMap) -> String {
         let fixture = Fixture::new(operation);
         let status = StatusCode::from_u16(status).expect("a status");
-        let letter = match treatment(fixture.operation(), &method, status, headers) {
+        let letter = match treatment(fixture.operation(), BodyRules::default(), &method, status, headers) {
             Ok(Treatment::Pass) => 'P',
             Ok(Treatment::HeadOnly) => 'H',
             Ok(Treatment::Adapt(_, coding)) => ['A', 'C'][usize::from(coding.is_some())],
@@ -266,6 +276,33 @@ mod tests {
     }
 
     #[test]
+    fn the_api_decides_on_what_http_leaves_open() {
+        let fixture = Fixture::new(ALL);
+        let treated = |rules, name: &'static str, value: &'static str| {
+            let mut headers = described("application/json");
+            headers.insert(name, HeaderValue::from_static(value));
+            let treatment = treatment(fixture.operation(), rules, &Method::GET, StatusCode::OK, &mut headers);
+            let letter = match treatment {
+                Ok(Treatment::Pass) => "pass",
+                Ok(Treatment::Adapt(..)) => "adapt",
+                Ok(_) => "other",
+                Err(error) => error.reason(),
+            };
+            (letter, headers[ETAG].to_str().expect("text").contains('~'))
+        };
+        let rules = BodyRules::default();
+        let bypass = BodyRules { no_transform: NoTransform::Bypass, ..rules };
+        let fail = BodyRules { no_transform: NoTransform::Fail, ..rules };
+        assert_eq!(treated(rules, "cache-control", "no-transform"), ("adapt", true));
+        assert_eq!(treated(bypass, "cache-control", "no-transform"), ("pass", false));
+        assert_eq!(treated(fail, "cache-control", "no-transform").0, "no_transform");
+        assert_eq!(treated(fail, "cache-control", "no-cache"), ("adapt", true));
+        let covers = "s=(\"content-digest\")";
+        assert_eq!(treated(rules, "signature-input", covers).0, "signature");
+        assert_eq!(treated(BodyRules { signed: Signed::Adapt, ..rules }, "signature-input", covers).0, "adapt");
+    }
+
+    #[test]
     fn header_ops_work_on_every_status_and_type() {
         for (status, content_type) in [(200, "application/json"), (304, "text/html"), (502, "text/html")] {
             let mut headers = described(content_type);
@@ -281,7 +318,7 @@ mod tests {
         let mut headers = described(content_type);
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
         let Ok(Treatment::Adapt(program, None)) =
-            treatment(fixture.operation(), &Method::GET, StatusCode::OK, &mut headers)
+            treatment(fixture.operation(), BodyRules::default(), &Method::GET, StatusCode::OK, &mut headers)
         else {
             panic!("to be adapted")
         };

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     adaptation::{Mode, Program, Stash},
+    domain::api::BodyRules,
     headers::{VaryNames, X_API_VERSION, merge_vary},
 };
 
@@ -105,7 +106,7 @@ impl<'v> Exchange<'v> {
         let op = self.fixture.operation();
         request::head(op, &self.method, &mut headers);
         let limit = self.vector["limit"].as_u64().unwrap_or(u64::MAX);
-        let body = match request::body_treatment(op, &self.method, &headers, body.is_empty())? {
+        let body = match request::body_treatment(op, BodyRules::default(), &self.method, &headers, body.is_empty())? {
             BodyTreatment::Pass => body,
             BodyTreatment::Records(format, coding) => {
                 let mode = request::records(&self.method, &mut headers);
@@ -129,7 +130,7 @@ impl<'v> Exchange<'v> {
         stash: &mut Stash,
     ) -> Result<Message, TransformError> {
         let op = self.fixture.operation();
-        let body = match response::treatment(op, &self.method, status, &mut headers)? {
+        let body = match response::treatment(op, BodyRules::default(), &self.method, status, &mut headers)? {
             Treatment::Pass => body,
             Treatment::HeadOnly => Bytes::new(),
             Treatment::Records(format, coding) => {

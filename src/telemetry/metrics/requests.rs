@@ -21,6 +21,7 @@ pub(super) struct RequestFamilies {
     pub(super) in_flight: Arc<Series<Gauge, 0>>,
     pub(super) conflicts: Arc<Series<Counter, 1>>,
     pub(super) adaptations: Arc<Series<Counter, 5>>,
+    pub(super) no_transform: Arc<Series<Counter, 3>>,
     pub(super) upstream_retries: Arc<Series<Counter, 1>>,
     pub(super) upstream_queue_wait: Arc<Series<Histogram, 1>>,
     pub(super) shed: Arc<Series<Counter, 1>>,
@@ -59,6 +60,11 @@ impl RequestFamilies {
                 "vergate_adaptations_total",
                 "Bodies and heads adapted between versions.",
                 ["api", "from", "to", "direction", "outcome"],
+            ),
+            no_transform: families.add(
+                "vergate_no_transform_total",
+                "Messages with Cache-Control: no-transform whose bodies the changes concern.",
+                ["api", "version", "direction"],
             ),
             upstream_retries: families.add("vergate_upstream_retries_total", "Requests sent again.", ["upstream"]),
             upstream_queue_wait: families.add(
@@ -127,6 +133,13 @@ impl Metrics {
     /// - `outcome`: `adapted`, `passed` (nothing to do), `narrowed` (newer members hidden), `refused` or `failed`.
     pub fn adaptations(&self, api: &str, from: &str, to: &str, direction: &str, outcome: &str) -> Counter {
         self.requests.adaptations.handle([api, from, to, direction, outcome])
+    }
+
+    /// `vergate_no_transform_total`.
+    ///
+    /// - `direction`: `request` or `response`.
+    pub fn no_transform(&self, api: &str, version: &str, direction: &str) -> Counter {
+        self.requests.no_transform.handle([api, version, direction])
     }
 
     /// `vergate_upstream_retries_total`.

@@ -232,8 +232,10 @@ proptest! {
     }
 }
 
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 16] = [
     "{\"a\":1}",
+    "{\"a\":1,\"a\":2}",
+    "event: x",
     "[DONE]",
     "data: ",
     "data:",
@@ -248,3 +250,95 @@ const PARTS: [&str; 14] = [
     "2}",
     "id: 1",
 ];
+
+// ---- a second opinion, written for reading ------------------------------------------------------------------------
+
+/// Texts and ends of lines that may end in three ways.
+fn lines_of(text: &str) -> Vec<(&str, &str)> {
+    let (mut lines, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let length = rest.find(['\r', '\n']).unwrap_or(rest.len());
+        let end = ["\r\n", "\r", "\n"].into_iter().find(|end| rest[length..].starts_with(end)).unwrap_or("");
+        lines.push((&rest[..length], end));
+        rest = &rest[length + end.len()..];
+    }
+    lines
+}
+
+/// What `record` becomes.
+fn adapted(program: &Program, record: &str) -> Result<String, Reason> {
+    match program.apply(&Bytes::copy_from_slice(record.as_bytes()), Mode::Whole) {
+        Ok(adapted) => Ok(String::from_utf8(adapted.body.to_vec()).expect("UTF-8")),
+        Err(error) => Err(error.reason),
+    }
+}
+
+/// What comes out, and whether all of it does.
+fn reference_lines(program: &Program, text: &str) -> (String, bool) {
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let record = line.trim_ascii_end();
+        if record.is_empty() {
+            out.push_str(line);
+            continue;
+        }
+        match adapted(program, record) {
+            Ok(now) => out.extend([&*now, &line[record.len()..]]),
+            Err(_) => return (out, false),
+        }
+    }
+    (out, true)
+}
+
+/// What comes out, and whether all of it does.
+fn reference_events(program: &Program, text: &str) -> (String, bool) {
+    let mut out = String::new();
+    let field = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        (name.to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned())
+    };
+    let is = |line: &str, name: &str| field(line).0 == name;
+    for event in lines_of(text).split_inclusive(|(line, _)| line.is_empty()) {
+        let kind = event.iter().rev().find(|(line, _)| is(line, "event")).map(|(line, _)| field(line).1);
+        let data: Vec<String> =
+            event.iter().filter(|(line, _)| is(line, "data")).map(|(line, _)| field(line).1).collect();
+        let joined = data.join("\n");
+        let new = match adapted(program, &joined) {
+            _ if data.is_empty() || kind.as_deref() == Some("other") => None,
+            Err(Reason::Malformed) => None,
+            Err(_) => {
+                let before = event.iter().take_while(|(line, _)| !is(line, "data"));
+                before.for_each(|(line, end)| out.extend([*line, *end]));
+                return (out, false);
+            }
+            Ok(new) => Some(new).filter(|new| *new != joined),
+        };
+        let mut is_first = true;
+        for (line, end) in event {
+            match &new {
+                Some(new) if is(line, "data") => {
+                    if std::mem::take(&mut is_first) {
+                        let space = if line.starts_with("data: ") { " " } else { "" };
+                        out.extend(["data:", space, &new.replace(['\n', '\r'], " "), end]);
+                    }
+                }
+                _ => out.extend([*line, *end]),
+            }
+        }
+    }
+    (out, true)
+}
+
+proptest! {
+    #[test]
+    fn a_plain_reader_of_the_formats_agrees(parts in prop::collection::vec(0usize..PARTS.len(), 0..40)) {
+        let text: String = parts.into_iter().map(|part| PARTS[part]).collect();
+        let fixture = Fixture::new(OPERATION);
+        let program = fixture.operation().request().expect("a program");
+        let roomy = |terms| Terms { record_bytes_max: 10_000, ..terms };
+        let (out, error) = whole(roomy(LINES), &text);
+        prop_assert_eq!((out, error.is_none()), reference_lines(program, &text));
+        let (out, error) = whole(roomy(EVENTS), &text);
+        prop_assert_eq!((out, error.is_none()), reference_events(program, &text));
+    }
+}
