@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use vergate::{
     domain::{
         api::{
-            Api, DefaultVersion, DeprecationRules, HostPattern, OnConflict, OnUnknown, Service, Source, SourcePlace,
-            Unlisted, Version, Versioning,
+            Api, BodyRules, DefaultVersion, DeprecationRules, HostPattern, OnConflict, OnUnknown, Service, Source,
+            SourcePlace, Unlisted, Version, Versioning,
         },
         endpoint::Endpoint,
         lifecycle::{Lifecycle, Phases},
@@ -53,6 +53,7 @@ fn api(name: &str, path: &str, host: Option<&str>, expression: &str) -> Api {
             .map(|text| endpoint(text.replace(" /", &format!(" {path}/"))))
             .into(),
         unlisted: Unlisted::Forward,
+        bodies: BodyRules::default(),
         versioning: Versioning {
             sources: places.map(|place| Source { place, strip: true }).into(),
             default: DefaultVersion::LatestStable,
