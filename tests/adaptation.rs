@@ -608,7 +608,7 @@ fn a_jq_program_runs_aside_and_is_turned_off_when_it_is_slow() {
     let slow = format!("{{\"n\":[{}1]}}", "1,".repeat(59));
     for _ in 0..3 {
         let refused = gateway.post_json("/p", &[OLD], &slow).problem(400, "adaptation_request_failed");
-        assert_eq!((&refused["change"], &refused["reason"]), (&"c".into(), &"jq".into()));
+        assert_eq!((&refused["change"], &refused["reason"]), (&"the-change".into(), &"jq".into()));
         assert_eq!(gateway.get("/p", &["X-API-Version: 2"]).status, 200);
     }
     gateway.post_json("/p", &[OLD], r#"{"n":41}"#).problem(400, "adaptation_request_failed");

@@ -253,7 +253,7 @@ mod tests {
         macro_rules! list {
             ($($name:ident),*) => { vec![$((raw::$name::json_schema(&mut generator), raw::$name::KEYS)),*] };
         }
-        list!(
+        let mut shapes = list!(
             Gateway,
             Listener,
             ListenerTls,
@@ -281,7 +281,12 @@ mod tests {
             Adaptation,
             Api,
             Version
-        )
+        );
+        let telemetry = crate::config::tracing::Telemetry::json_schema(&mut generator);
+        let otlp = crate::config::tracing::Otlp::json_schema(&mut generator);
+        shapes
+            .extend([(telemetry, crate::config::tracing::Telemetry::KEYS), (otlp, crate::config::tracing::Otlp::KEYS)]);
+        shapes
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::{
 /// Levels that are shown; recursive schemas would have no end.
 const DEPTH_MAX: usize = 8;
 
+/// How many kinds of JSON values there are.
+const KINDS: usize = 6;
+
 /// A value that `schema` permits as far as its bounds are easy to keep: its example, its default, or one made up.
 pub(super) fn of(schema: &Schema, side: Side) -> Json {
     value(schema, "", side, DEPTH_MAX)
@@ -24,6 +27,10 @@ fn value(schema: &Schema, name: &str, side: Side, depth: usize) -> Json {
         return said;
     }
     let branches = opened.branches();
+    if branches.len() == KINDS {
+        // Nothing is known of it.
+        return Json::Null;
+    }
     let Some(branch) = branches.iter().find(|branch| **branch != Branch::Null).or(branches.first()) else {
         return Json::Null;
     };

@@ -154,7 +154,7 @@ The same in 2:
 #[test]
 fn an_older_document_has_what_the_changes_make_of_the_newer() {
     let (config, origins) = config(
-        "{match: 'POST /p/{key}', to: 'POST /q/{id}', query: [{rename: {s: search}}, {add: {name: page, value: 1}}], request: [{rename: {a: b}}, {add: {path: /c, value: 1}}], response: {2xx: [{nest: {into: n, members: [m]}}]}}, {match: POST /new, since: \"2\"}",
+        "{match: 'POST /p/{id}', to: 'POST /q/{id}', query: [{rename: {s: search}}, {add: {name: page, value: 1}}], request: [{rename: {a: b}}, {add: {path: /c, value: 1}}], response: {2xx: [{nest: {into: n, members: [m]}}]}}, {match: POST /new, since: \"2\"}",
     );
     let newer = testing::document(
         "openapi: 3.1.0
@@ -173,12 +173,12 @@ components: {schemas: {B: {type: string}, Unused: {type: string}}}
     );
     let chain = [(&config.changes[0][0], &origins.changes[0])];
     let older = older(&newer, &chain, "1");
-    let operation = &older["paths"]["/p/{key}"]["post"];
+    let operation = &older["paths"]["/p/{id}"]["post"];
     assert_eq!(older["paths"].as_object().map(serde_json::Map::len), Some(1), "{older:#}");
     assert_eq!((&older["info"]["version"], &older["servers"][0]["url"]), (&"1".into(), &"/base".into()));
     let names: Vec<_> =
         operation["parameters"].as_array().expect("parameters").iter().map(|p| p["name"].clone()).collect();
-    assert_eq!(names, ["key", "s"]);
+    assert_eq!(names, ["id", "s"]);
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(body["required"], serde_json::json!(["a"]), "{body:#}");
     assert_eq!(body["properties"], serde_json::json!({"a": {"$ref": "#/components/schemas/B"}}));
