@@ -2,7 +2,7 @@
 //!
 //! A difference is breaking where a request that the older document permits is invalid under the newer one, or an
 //! answer that the newer one permits is invalid under the older one. Whether bodies break is told by
-//! [`crate::contract::subtype`]; what is beside bodies, and what is merely worth a look, is told here. [`heal`] says
+//! [`crate::contract::subtype`]; what is beside bodies, and what is merely worth a look, is told here. [`mod@heal`] says
 //! which of it declared changes make good.
 
 mod bodies;

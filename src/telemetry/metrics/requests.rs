@@ -84,8 +84,8 @@ impl RequestFamilies {
 impl Metrics {
     /// `api_requests_by_version_total`: one per response, the gateway's own included.
     ///
-    /// - `api`, `version`: as configured, or [`NONE`].
-    /// - `endpoint`: a template such as `POST /parse`, or [`OTHER`].
+    /// - `api`, `version`: as configured, or [`super::NONE`].
+    /// - `endpoint`: a template such as `POST /parse`, or [`super::OTHER`].
     /// - `status`: 499 when the client left first.
     pub fn requests(&self, api: &str, version: &str, endpoint: &str, status: u16) -> Counter {
         self.requests.requests.handle([api, version, endpoint, &status.to_string()])

@@ -83,7 +83,9 @@ struct Block {
 pub(super) type Outcome = Result<(), Fault>;
 
 impl Inbound {
-    pub(super) fn new(streams: Rc<Streams>, cells: Http2Cells, limits: HeadLimits, watch: Watch) -> Self {
+    /// - `streams`: where requests go and answers come from.
+    /// - `watch`: what the client may do.
+    pub fn new(streams: Rc<Streams>, cells: Http2Cells, limits: HeadLimits, watch: Watch) -> Self {
         Self {
             streams,
             cells,
@@ -116,7 +118,7 @@ impl Inbound {
         self.leaving
     }
 
-    /// Whether the client has seen what was sent before the [ping](PING).
+    /// Whether the client has seen what was sent before the ping.
     pub fn has_answered_ping(&self) -> bool {
         self.answered_ping
     }
