@@ -92,3 +92,35 @@ fn unusable_arguments_and_documents_are_exit_2_and_name_what_is_wrong() {
         assert!(err.contains(words), "{words} in {err}");
     }
 }
+
+#[test]
+fn two_openapi_documents_give_a_change_for_every_operation() {
+    let dir = TempDir::new();
+    let document = |version: &str, request: &str, more: &str| {
+        format!(
+            "openapi: 3.1.0\ninfo: {{title: T, version: '{version}'}}\npaths:\n  /parse:\n    post:\n      requestBody: {{content: {{application/json: {{schema: {request}}}}}}}\n      responses: {{'200': {{description: Good., content: {{application/json: {{schema: {{type: object, properties: {{n: {{type: string}}}}}}}}}}}}}}\n{more}"
+        )
+    };
+    let old = "{type: object, required: [query], properties: {query: {type: string}, userId: {type: string}, debug: {type: boolean}}}";
+    let new = "{type: object, required: [input, limit], properties: {input: {type: object, required: [text], properties: {text: {type: string}}}, user_id: {type: integer}, limit: {type: integer, default: 20}, note: {type: array, items: {type: string}}}}";
+    dir.write("old.yaml", &document("1.0", old, ""));
+    dir.write("new.yaml", &document("2.0", new, "  /voice: {post: {responses: {'204': {description: Done.}}}}\n"));
+    let (code, yaml, err) = vergate(&dir, &["infer", "--from", "old.yaml", "--to", "new.yaml"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{yaml}");
+    for text in [
+        "from: \"1.0\"\nto: \"2.0\"\n",
+        "- rename: {userId: user_id}",
+        "nest: {into: input, members: {text: query}}",
+        "convert: {path: /user_id, from: string, to: integer}",
+        "add: {path: /limit, value: 20}",
+        "add: {path: /note}",
+        "remove: {path: /debug}",
+        "- match: \"POST /voice\"\n    since: \"2.0\"\n",
+    ] {
+        assert!(yaml.contains(text), "{text} in\n{yaml}");
+    }
+    dir.write("proposed.yaml", &yaml);
+    dir.write("gateway.yaml", GATEWAY);
+    let (code, out, _) = vergate(&dir, &["check"]);
+    assert_eq!(code, 0, "{out}\n{yaml}");
+}

@@ -177,10 +177,10 @@ pub struct DocsArgs {
 /// `vergate infer`.
 #[derive(Clone, Debug, Args)]
 pub struct InferArgs {
-    /// A JSON document of the older version; may be repeated, each with its --to.
+    /// A JSON document of the older version, which may be repeated, each with its --to; or its OpenAPI document.
     #[arg(long, value_name = "FILE", required = true)]
     pub from: Vec<PathBuf>,
-    /// The same document in the newer version.
+    /// The same document in the newer version; or its OpenAPI document.
     #[arg(long, value_name = "FILE", required = true)]
     pub to: Vec<PathBuf>,
     /// The operation whose bodies these are.
@@ -189,12 +189,12 @@ pub struct InferArgs {
     /// The documents are response bodies (2xx); else they are request bodies.
     #[arg(long)]
     pub response: bool,
-    /// The older version.
-    #[arg(long, value_name = "VERSION", default_value = "1")]
-    pub older: String,
-    /// The newer version.
-    #[arg(long, value_name = "VERSION", default_value = "2")]
-    pub newer: String,
+    /// The older version; 1, or what its OpenAPI document says, if not given.
+    #[arg(long, value_name = "VERSION")]
+    pub older: Option<String>,
+    /// The newer version; 2, or what its OpenAPI document says, if not given.
+    #[arg(long, value_name = "VERSION")]
+    pub newer: Option<String>,
     /// The change's name; OLDER-to-NEWER if not given.
     #[arg(long, value_name = "NAME")]
     pub change: Option<String>,

@@ -30,11 +30,24 @@ pub(super) struct Line {
     pub(super) lossy: Option<(&'static str, String)>,
     /// What a person should look at.
     pub(super) unsure: Vec<String>,
+    /// The member that only one version has, where that is what the line is about.
+    pub(super) lone: Option<Lone>,
+}
+
+/// A member that only one version has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lone {
+    /// Whether the newer one has it.
+    pub(super) is_new: bool,
+    /// From the root; the parents bear the newer version's names.
+    pub(super) pointer: String,
+    /// As the op names it, below `at`.
+    pub(super) path: String,
 }
 
 impl Line {
     pub(super) fn new(at: String, op: String) -> Self {
-        Self { at, op, lossy: None, unsure: Vec::new() }
+        Self { at, op, lossy: None, unsure: Vec::new(), lone: None }
     }
 
     #[must_use]

@@ -2,7 +2,7 @@
 
 use super::{
     json::{Json, Kind},
-    lines::Line,
+    lines::{Line, Lone},
     scope::{Place, Scope, pointer},
     yaml,
 };
@@ -46,6 +46,7 @@ fn remove(scope: &Scope<'_>, place: &Place<'_>) -> Option<Line> {
     };
     let mut line = Line::new(scope.at.clone(), format!("remove: {{path: {path}{down}}}"));
     line.unsure.extend(doubt.map(str::to_owned));
+    line.lone = Some(lone(scope, place, false));
     let place = scope.pointer(&place.path);
     Some(line.lossy("up", format!("FILL IN why {place} is discarded")))
 }
@@ -55,7 +56,11 @@ fn add(scope: &Scope<'_>, place: &Place<'_>) -> Option<Line> {
         return None;
     }
     let values: Vec<&Json> = place.new.iter().flatten().copied().collect();
-    Some(adding(scope, place, &values, ""))
+    Some(Line { lone: Some(lone(scope, place, true)), ..adding(scope, place, &values, "") })
+}
+
+fn lone(scope: &Scope<'_>, place: &Place<'_>, is_new: bool) -> Lone {
+    Lone { is_new, pointer: scope.pointer(&place.path), path: pointer(&place.path) }
 }
 
 /// Another kind of value at the same place that no other op explains.

@@ -4,6 +4,7 @@
 //! it have made of the older examples, and kept if that comes closer to the newer ones. What is printed
 //! therefore does what it says, and what it does not reach is said too.
 
+mod contracts;
 mod json;
 mod lines;
 mod members;
@@ -18,7 +19,8 @@ mod tests;
 
 pub(crate) use self::json::Json;
 pub use self::{json::JsonError, lines::Side};
-use self::{json::Kind, lines::Line, scope::Scope};
+use self::{json::Kind, lines::Line, relocate::Evidence, scope::Scope};
+use crate::contract::Document;
 
 /// More ops than that are no change but another API.
 const OPS_MAX: usize = 200;
@@ -66,14 +68,31 @@ pub struct Head {
 
 /// Finds a list of ops that makes the newer examples of the older ones.
 pub fn infer(examples: &Examples, side: Side) -> Proposal {
-    let newer: Vec<&Json> = examples.pairs.iter().map(|(_, newer)| newer).collect();
-    let older: Vec<Json> = examples.pairs.iter().map(|(older, _)| older.clone()).collect();
+    search(&examples.pairs, side, Evidence::Values)
+}
+
+/// Finds a change between two OpenAPI documents.
+///
+/// - `head`: its operation and side say nothing here.
+/// - Returns the change file, and what it does not reach.
+pub fn between(old: &Document, new: &Document, head: &Head) -> (String, Vec<String>) {
+    let (entries, missing) = contracts::entries(old, new);
+    let lossy = entries.iter().flat_map(contracts::Entry::lines).any(|line| line.lossy.is_some());
+    let mut out = top(head, entries.is_empty() && missing.is_empty(), lossy, &missing);
+    out.push_str(if entries.is_empty() { "operations: []\n" } else { "operations:\n" });
+    entries.iter().for_each(|entry| contracts::write(entry, &head.to, &mut out));
+    (out, missing)
+}
+
+fn search(pairs: &[(Json, Json)], side: Side, evidence: Evidence) -> Proposal {
+    let newer: Vec<&Json> = pairs.iter().map(|(_, newer)| newer).collect();
+    let older: Vec<Json> = pairs.iter().map(|(older, _)| older.clone()).collect();
     let distance = |now: &[Json]| now.iter().zip(&newer).map(|(now, newer)| now.distance(newer)).sum::<usize>();
     let (mut lines, mut now): (Vec<Line>, _) = (Vec::new(), older);
     while distance(&now) > 0 && lines.len() < OPS_MAX {
         let scopes = Scope::all(now.iter().zip(newer.iter().copied()));
         let before = distance(&now);
-        let better = candidates(&scopes).find_map(|line| {
+        let better = candidates(&scopes, evidence).find_map(|line| {
             let after = lines::run(std::slice::from_ref(&line), side, &now)?;
             (distance(&after) < before).then_some((line, after))
         });
@@ -87,8 +106,8 @@ pub fn infer(examples: &Examples, side: Side) -> Proposal {
 }
 
 /// Ops worth trying, the surest first: places, then forms, then what only one version has.
-fn candidates<'s>(scopes: &'s [Scope<'_>]) -> impl Iterator<Item = Line> + 's {
-    let places = scopes.iter().flat_map(relocate::propose);
+fn candidates<'s>(scopes: &'s [Scope<'_>], evidence: Evidence) -> impl Iterator<Item = Line> + 's {
+    let places = scopes.iter().flat_map(move |scope| relocate::propose(scope, evidence));
     let forms =
         scopes.iter().flat_map(|scope| scope.places.iter().flat_map(move |place| values::propose(scope, place)));
     places.chain(forms).chain(scopes.iter().flat_map(members::propose))
@@ -138,25 +157,30 @@ impl Proposal {
 
     /// A change file.
     pub fn write(&self, head: &Head) -> String {
-        let mut top =
-            String::from("# Proposed by `vergate infer`. Read it, correct it, and let `vergate check` look at it.\n");
-        if self.lines.is_empty() && self.missing.is_empty() {
-            top.push_str("# The examples do not differ.\n");
-        }
-        if self.lines.iter().any(|line| line.lossy.is_some()) {
-            top.push_str(
-                "# Where `lossy` says FILL IN, write why the loss is right; the reason goes to the changelog.\n",
-            );
-        }
-        for place in &self.missing {
-            let place = if place.is_empty() { "the whole body" } else { place };
-            top.push_str(&format!("# not reached: no op explains {}\n", yaml::text(place)));
-        }
-        top.push_str(&format!("change: {}\n", yaml::text(&head.change)));
-        for (key, version) in [("from", &head.from), ("to", &head.to)] {
-            // Versions look like numbers; they are quoted whatever they look like.
-            top.push_str(&format!("{key}: {}\n", serde_json::Value::from(version.as_str())));
-        }
+        let lossy = self.lines.iter().any(|line| line.lossy.is_some());
+        let top = top(head, self.is_empty(), lossy, &self.missing);
         lines::change(&top, &head.operation, head.side, &self.lines)
     }
+}
+
+/// Everything before `operations`.
+fn top(head: &Head, same: bool, lossy: bool, missing: &[String]) -> String {
+    let mut top =
+        String::from("# Proposed by `vergate infer`. Read it, correct it, and let `vergate check` look at it.\n");
+    if same {
+        top.push_str("# The examples do not differ.\n");
+    }
+    if lossy {
+        top.push_str("# Where `lossy` says FILL IN, write why the loss is right; the reason goes to the changelog.\n");
+    }
+    for place in missing {
+        let place = if place.is_empty() { "the whole body" } else { place };
+        top.push_str(&format!("# not reached: no op explains {}\n", yaml::text(place)));
+    }
+    top.push_str(&format!("change: {}\n", yaml::text(&head.change)));
+    for (key, version) in [("from", &head.from), ("to", &head.to)] {
+        // Versions look like numbers; they are quoted whatever they look like.
+        top.push_str(&format!("{key}: {}\n", serde_json::Value::from(version.as_str())));
+    }
+    top
 }

@@ -10,6 +10,15 @@ use super::{
     yaml,
 };
 
+/// What equal values prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// They are of examples.
+    Values,
+    /// They stand for what schemas permit: all strings are alike.
+    Kinds,
+}
+
 /// A value of the older version found at another place of the newer.
 #[derive(Clone, Debug)]
 struct Match<'s, 'j> {
@@ -25,9 +34,11 @@ const CONTAINER: f64 = 10.0;
 const COMPARISONS_MAX: usize = 250_000;
 
 /// Ops that bring values to the places the newer version has them at, the surest first.
-pub(super) fn propose(scope: &Scope<'_>) -> Vec<Line> {
+///
+/// - `evidence`: what equal values prove.
+pub(super) fn propose(scope: &Scope<'_>, evidence: Evidence) -> Vec<Line> {
     let mut lines = rotations(scope);
-    let matches = assigned(scope);
+    let matches = assigned(scope, evidence);
     let mut renames: BTreeMap<&[String], Vec<&Match<'_, '_>>> = BTreeMap::new();
     let mut nests: BTreeMap<&[String], Vec<&Match<'_, '_>>> = BTreeMap::new();
     let mut unnests: BTreeMap<&[String], Vec<&Match<'_, '_>>> = BTreeMap::new();
@@ -136,7 +147,7 @@ fn rotations(scope: &Scope<'_>) -> Vec<Line> {
 }
 
 /// The best matches that do not stand in each other's way.
-fn assigned<'s, 'j>(scope: &'s Scope<'j>) -> Vec<Match<'s, 'j>> {
+fn assigned<'s, 'j>(scope: &'s Scope<'j>, evidence: Evidence) -> Vec<Match<'s, 'j>> {
     let olds: Vec<_> = scope.places.iter().filter(|place| place.is_gone() || place.clashes()).collect();
     let news: Vec<_> = scope.places.iter().filter(|place| place.is_fresh() || place.clashes()).collect();
     let all = olds.len() * news.len() <= COMPARISONS_MAX;
@@ -144,7 +155,7 @@ fn assigned<'s, 'j>(scope: &'s Scope<'j>) -> Vec<Match<'s, 'j>> {
     let mut matches: Vec<_> = pairs
         .filter(|(from, to)| from.path != to.path && !from.path.is_empty() && !to.path.is_empty())
         .filter(|(from, to)| all || from.name() == to.name())
-        .filter_map(|(from, to)| judged(from, to))
+        .filter_map(|(from, to)| judged(from, to, evidence))
         .collect();
     matches.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut chosen: Vec<Match<'s, 'j>> = Vec::new();
@@ -160,7 +171,7 @@ fn assigned<'s, 'j>(scope: &'s Scope<'j>) -> Vec<Match<'s, 'j>> {
 }
 
 /// How sure it is that what stood at `from` stands at `to` now; none for not at all.
-fn judged<'s, 'j>(from: &'s Place<'j>, to: &'s Place<'j>) -> Option<Match<'s, 'j>> {
+fn judged<'s, 'j>(from: &'s Place<'j>, to: &'s Place<'j>, evidence: Evidence) -> Option<Match<'s, 'j>> {
     let both: Vec<(&Json, &Json)> =
         from.old.iter().zip(&to.new).filter_map(|(old, new)| Some(((*old)?, (*new)?))).collect();
     let alone = from.old.iter().zip(&to.new).filter(|(old, new)| old.is_some() != new.is_some()).count();
@@ -180,8 +191,10 @@ fn judged<'s, 'j>(from: &'s Place<'j>, to: &'s Place<'j>) -> Option<Match<'s, 'j
             found(3.0, None)
         } else if alike >= 0.6 {
             found(1.5, None)
-        } else if near > 0.0 {
+        } else if near > 0.0 && evidence == Evidence::Values {
             found(0.3, Some(format!("{} hold the same value, but it is a common one", names())))
+        } else if evidence == Evidence::Kinds && (near > 0.0 || is_one_apart(from, to)) {
+            found(0.2, Some(format!("{} are of the same kind, and no other is left", names())))
         } else {
             None
         };
@@ -206,6 +219,12 @@ fn judged<'s, 'j>(from: &'s Place<'j>, to: &'s Place<'j>) -> Option<Match<'s, 'j
         return found(0.5, (alike < 0.99).then_some(doubt));
     }
     None
+}
+
+/// Whether one stands in an object beside the other.
+fn is_one_apart(from: &Place<'_>, to: &Place<'_>) -> bool {
+    let inside = |inner: &[String], outer: &[String]| inner.split_last().is_some_and(|(_, above)| above == outer);
+    inside(to.parent(), from.parent()) || inside(from.parent(), to.parent())
 }
 
 /// Whether equal values may be a coincidence.
