@@ -144,8 +144,8 @@ mod tests {
         for (otlp, message) in [
             ("{endpoint: https://c}", "g.yaml:3:30: error: traces are sent over http:// only"),
             ("{}", "g.yaml:3:19: error: `endpoint` is missing"),
-            ("{endpoint: http://c, ratio: 2}", "g.yaml:3:47: error: expected a share such as 0.01, found `2`"),
-            ("{endpoint: http://c, headers: {a: \"b\\n\"}}", "g.yaml:3:53: error: the value of a holds characters"),
+            ("{endpoint: http://c, ratio: 2}", "g.yaml:3:47: error: expected a share such as 0.01, found \"2\""),
+            ("{endpoint: http://c, headers: {a: \"b\\nc\"}}", "g.yaml:3:53: error: the value of a holds characters"),
         ] {
             expect(&format!("{API}telemetry: {{otlp: {otlp}}}\n"), &[message]);
         }
