@@ -89,7 +89,8 @@ fn laws(wire: &[u8], seen: &Seen) {
     for head in &said {
         assert!(head.length <= PAYLOAD_BYTES_MAX);
         assert!(
-            matches!(head.kind, kind::RST_STREAM) || (head.has(flag::ACK) && matches!(head.kind, kind::SETTINGS | kind::PING)),
+            matches!(head.kind, kind::RST_STREAM)
+                || (head.has(flag::ACK) && matches!(head.kind, kind::SETTINGS | kind::PING)),
             "{head:?}"
         );
     }

@@ -30,7 +30,10 @@ fuzz_target!(|data: &[u8]| {
         // What is passed on reads the same, and is kept by nobody.
         let mut again = Vec::new();
         let mut other = Decoder::default();
-        assert_eq!(other.block(&plain, |seen| again.extend(field(&seen).map(|(name, value)| (name, value, seen.secret)))), Ok(()));
+        assert_eq!(
+            other.block(&plain, |seen| again.extend(field(&seen).map(|(name, value)| (name, value, seen.secret)))),
+            Ok(())
+        );
         assert_eq!((again, other.size()), (fields, 0));
         if outcome.is_err() {
             break;

@@ -1,10 +1,13 @@
 //! A path, read as well-known servers read it. What is served must be the same version for all of them.
 #![no_main]
 
+mod reference;
+
 use std::{path::Path, sync::LazyLock};
 
 use http::{HeaderMap, Method};
 use libfuzzer_sys::fuzz_target;
+use reference::resolved;
 use vergate::{
     config::checked,
     domain::time::UtcTime,
@@ -89,20 +92,4 @@ fn decoded(path: &str, kept: &[u8]) -> String {
 fn bare(path: &str) -> String {
     let names: Vec<&str> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
     names.join("/")
-}
-
-/// Doubled slashes merged, then dot segments resolved (RFC 3986 section 5.2.4).
-fn resolved(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    let mut directory = true;
-    for segment in path.split('/') {
-        directory = matches!(segment, "" | "." | "..");
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            segment => segments.push(segment),
-        }
-    }
-    let end = if directory && !segments.is_empty() { "/" } else { "" };
-    format!("/{}{end}", segments.join("/"))
 }

@@ -1,10 +1,13 @@
 //! The bytes of a request head, checked as the listener does and negotiated as the data path does.
 #![no_main]
 
+mod reference;
+
 use std::{path::Path, sync::LazyLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use libfuzzer_sys::fuzz_target;
+use reference::resolved;
 use vergate::{
     config::{
         Config,
@@ -288,21 +291,6 @@ fn structure_decoded(path: &str) -> String {
         rest = &rest[at + skipped..];
     }
     text + rest
-}
-
-fn resolved(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    let mut directory = true;
-    for segment in path.split('/') {
-        directory = matches!(segment, "" | "." | "..");
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            segment => segments.push(segment),
-        }
-    }
-    let end = if directory && !segments.is_empty() { "/" } else { "" };
-    format!("/{}{end}", segments.join("/"))
 }
 
 fn a_refusal_says_why(refusal: &Refusal) {

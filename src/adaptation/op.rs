@@ -170,6 +170,25 @@ pub enum Op {
 pub const POW10_MAX: i32 = 999;
 
 impl Op {
+    /// The one place that the op names, if it names just one; relative to the edit's `at`.
+    pub fn path(&self) -> Option<&Pointer> {
+        match self {
+            Self::Add { path, .. }
+            | Self::Remove { path, .. }
+            | Self::Convert { path, .. }
+            | Self::Scale { path, .. }
+            | Self::Map { path, .. }
+            | Self::ElemWrap { path, .. }
+            | Self::Index { path, .. }
+            | Self::DropElems { path, .. }
+            | Self::Jq { path, .. } => Some(path),
+            Self::Wrap(list) | Self::Unwrap(list) => Some(&list.path),
+            Self::Rename(_) | Self::Move { .. } | Self::Nest(_) | Self::Unnest(_) | Self::Split(_) | Self::Merge(_) => {
+                None
+            }
+        }
+    }
+
     /// The word it is written with.
     pub fn name(&self) -> &'static str {
         match self {

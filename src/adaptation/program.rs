@@ -32,6 +32,8 @@ struct Pass {
     touch: Touch,
     /// Arrays whose elements are adapted one at a time.
     streamed: Vec<Streamed>,
+    /// For each step that works on elements of such an array: how many names lead there.
+    depths: Vec<Option<usize>>,
 }
 
 /// How much of a resource a body speaks of.
@@ -192,6 +194,8 @@ impl Pass {
         for (index, streamed) in self.streamed.iter().enumerate() {
             streamed.touch(&mut self.touch, index);
         }
+        let depth = |index| self.streamed.iter().find_map(|streamed| streamed.depth_for(index));
+        self.depths = (0..self.steps.len()).map(depth).collect();
     }
 
     fn apply(&self, body: &Bytes, run: &mut Run<'_>) -> Result<Bytes, AdaptationError> {
@@ -199,8 +203,8 @@ impl Pass {
         let mut root = scan::read_with(body, &self.touch, &mut arrays).map_err(AdaptationError::of_body)?;
         let mut changed = arrays.changed();
         let mut faults = arrays.into_faults();
-        for (index, step) in self.steps.iter().enumerate() {
-            match self.streamed.iter().find_map(|streamed| streamed.depth_for(index)) {
+        for (index, (step, depth)) in self.steps.iter().zip(&self.depths).enumerate() {
+            match *depth {
                 None => changed |= step.run(&mut root, run)?,
                 Some(depth) => {
                     step.approach(&mut root, depth)?;

@@ -17,16 +17,7 @@ pub(crate) fn pointers(edit: &Edit, direction: Direction) -> Vec<Pointer> {
         Op::Unnest(group) => grouped(group, !up, &member),
         Op::Split(pieces) => parts(pieces, up, &member),
         Op::Merge(pieces) => parts(pieces, !up, &member),
-        Op::Add { path, .. }
-        | Op::Remove { path, .. }
-        | Op::Convert { path, .. }
-        | Op::Scale { path, .. }
-        | Op::Map { path, .. }
-        | Op::ElemWrap { path, .. }
-        | Op::Index { path, .. }
-        | Op::DropElems { path, .. }
-        | Op::Jq { path, .. } => vec![edit.at.join(path)],
-        Op::Wrap(list) | Op::Unwrap(list) => vec![edit.at.join(&list.path)],
+        op => op.path().map(|path| edit.at.join(path)).into_iter().collect(),
     }
 }
 

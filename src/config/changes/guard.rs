@@ -61,15 +61,6 @@ fn written(op: &Op) -> Vec<Pointer> {
         Op::Split(pieces) | Op::Merge(pieces) => {
             [names(&pieces.parts), names(std::slice::from_ref(&pieces.whole))].concat()
         }
-        Op::Wrap(list) | Op::Unwrap(list) => vec![list.path.clone()],
-        Op::Add { path, .. }
-        | Op::Remove { path, .. }
-        | Op::Convert { path, .. }
-        | Op::Scale { path, .. }
-        | Op::Map { path, .. }
-        | Op::ElemWrap { path, .. }
-        | Op::Index { path, .. }
-        | Op::DropElems { path, .. }
-        | Op::Jq { path, .. } => vec![path.clone()],
+        op => op.path().cloned().into_iter().collect(),
     }
 }
