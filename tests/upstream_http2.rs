@@ -1,12 +1,18 @@
 use crate::support::{
-    Client, Gateway, TempDir, fill,
+    Client, Gateway, TempDir, eventually, fill,
     http2::{Call, Http2Upstream, call, read},
     tls_upstream::{Authority, Front, TlsFront},
     tools::{Running, free_port, wait_listening},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 /// One worker, one API on the server `<url>` that speaks `<protocol>`.
 const CONFIG: &str = r#"
@@ -307,6 +313,67 @@ fn a_connection_that_does_not_answer_gets_no_further_requests() {
     gateway.call("POST", "/", &[], "").problem(504, "upstream_timeout");
     assert_eq!(gateway.get("/", &[]).text(), "fine");
     assert_eq!(upstream.connections(), 2);
+}
+
+#[test]
+fn a_server_is_asked_for_its_health_over_http_2() {
+    let well = Arc::new(AtomicBool::new(true));
+    let now = Arc::clone(&well);
+    let upstream = Http2Upstream::new(move |mut call: Call| {
+        let status = if call.request.uri().path() == "/up" && !now.load(SeqCst) { 503 } else { 200 };
+        async move { call.reply(status, "here") }
+    });
+    let health = "health: {path: '/up?deep=1', interval: 50ms, timeout: 2s, healthy_after: 1, unhealthy_after: 2}";
+    let yaml = CONFIG.replace("protocol: <protocol>", &format!("protocol: h2c, {health}"));
+    let gateway = Gateway::start(&fill(&yaml, &[("url", &upstream.url()), ("tls", "")]));
+    let healthy = |wanted: f64| {
+        eventually(&format!("healthy is {wanted}"), || {
+            (gateway.metrics().sum("vergate_upstream_healthy", &[]) == wanted).then_some(())
+        });
+    };
+    let checked = |n: f64| {
+        let before = gateway.metrics().sum("vergate_upstream_health_checks_total", &[]);
+        eventually("more checks", || {
+            (gateway.metrics().sum("vergate_upstream_health_checks_total", &[]) >= before + n).then_some(())
+        });
+    };
+    checked(3.0);
+    assert_eq!(gateway.metrics().sum("vergate_upstream_health_check_failures_total", &[]), 0.0);
+    assert_eq!(gateway.get("/items", &[]).text(), "here");
+    well.store(false, SeqCst);
+    healthy(0.0);
+    gateway.get("/items", &[]).problem(503, "upstream_unavailable");
+    well.store(true, SeqCst);
+    healthy(1.0);
+    assert_eq!(gateway.get("/items", &[]).text(), "here");
+}
+
+#[test]
+fn connections_are_bounded_and_what_they_cannot_carry_waits() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let upstream = Http2Upstream::new(move |mut call: Call| {
+        let gate = Arc::clone(&gate);
+        async move {
+            while !gate.load(SeqCst) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            call.reply(200, "ok");
+        }
+    });
+    let yaml = CONFIG.replace("protocol: <protocol>", "protocol: h2c, max_connections: 1, queue: {timeout: 20s}");
+    let yaml = yaml.replace("response: 2s", "response: 20s");
+    let gateway = Gateway::start(&fill(&yaml, &[("url", &upstream.url()), ("tls", "")]));
+    let mut clients: Vec<_> = (0..105).map(|_| gateway.client()).collect();
+    for client in &mut clients {
+        client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    eventually("five wait", || (gateway.metrics().sum("vergate_upstream_queue_length", &[]) == 5.0).then_some(()));
+    open.store(true, SeqCst);
+    for client in &mut clients {
+        assert_eq!(client.read().status, 200);
+    }
+    assert_eq!(upstream.connections(), 1);
 }
 
 #[test]

@@ -181,6 +181,7 @@ fn assemble(
     let listeners = config.listeners.iter().map(|listener| listener.id.address);
     let own: Vec<_> = listeners.chain([config.admin.listen]).collect();
     upstreams::refuse_own(raw, &own, findings);
+    upstreams::refuse_small_caps(raw, config.workers, findings);
     // An API that could not be built left an error behind; no configuration goes without one.
     (!config.apis.is_empty()).then_some((config, origins))
 }

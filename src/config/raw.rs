@@ -311,7 +311,8 @@ shape! {
         optional health: Health,
         /// Keeps a server out for a while that fails too often in a row; `{}` takes the defaults.
         optional ejection: Ejection,
-        /// Connections each of its servers may have, of all workers together. Absent: any number.
+        /// Connections each of its servers may have, of all workers together. Absent: any number. Over HTTP/2 each worker
+        /// has its share, at least one, and a connection carries 100 requests at once.
         optional max_connections: Count,
         /// How requests wait for a server whose connections are all busy; 503 beyond.
         optional queue: Queue,

@@ -11,7 +11,7 @@ use super::containers::ShortOrLong;
 use super::finding::{Finding, Place};
 use super::pem::Files;
 use super::raw;
-use super::shape::{At, Field, not_yet};
+use super::shape::{At, Field};
 use super::suggest;
 use super::upstream_tls::Terms;
 use super::url::ServerUrl;
@@ -165,14 +165,6 @@ fn long(
             help,
         ));
     }
-    // One connection of HTTP/2 carries many requests; checks speak HTTP/1.1.
-    if raw.protocol.value().is_some_and(|protocol| protocol.0 != Protocol::Http1) {
-        let path = raw.health.value().and_then(|health| health.path.set()).map(|path| (&path.place, "`health.path`"));
-        let cap = raw.max_connections.set().map(|cap| (&cap.place, "`max_connections`"));
-        for (place, what) in path.into_iter().chain(cap) {
-            findings.push(not_yet(place, &format!("{what} for servers that speak HTTP/2")));
-        }
-    }
     if let (Some(queue), true) = (raw.queue.set(), raw.max_connections.is_absent()) {
         let message = "without `max_connections` nobody waits";
         findings.push(Finding::warning(
@@ -218,6 +210,20 @@ pub fn refuse_own(raw: &raw::Gateway, own: &[SocketAddr], findings: &mut Vec<Fin
                 let help = "name the backend; a request to the gateway itself would come back for ever";
                 findings.push(Finding::error(place, "own-address", message, help));
             }
+        }
+    }
+}
+
+/// Over HTTP/2 each worker has connections of its own. `raw`: the whole file.
+pub fn refuse_small_caps(raw: &raw::Gateway, workers: usize, findings: &mut Vec<Finding>) {
+    for entry in raw.upstreams.value().iter().flat_map(|entries| &entries.entries) {
+        let Some(ShortOrLong::Long(upstream)) = entry.value.value() else { continue };
+        let protocol = upstream.protocol.value().map_or_else(Default::default, |word| word.0);
+        let Some(At { value: max, place }) = upstream.max_connections.set() else { continue };
+        if protocol != Protocol::Http1 && max.0 < workers {
+            let message = format!("`max_connections` is {}, fewer than the {workers} workers", max.0);
+            let help = "over HTTP/2 each worker needs one of its own: write more, or set `workers`";
+            findings.push(Finding::error(place, "max-connections", message, help));
         }
     }
 }
@@ -412,6 +418,13 @@ mod tests {
             &["g.yaml:2:27: error: `protocol: h2c` is for http:// servers"],
         );
         expect(&with("{servers: [http://a], protocol: http2}"), &["g.yaml:2:38: error: expected http/1.1, h2 or h2c"]);
+        let capped = |max: u32, workers: u32| {
+            let upstream =
+                format!("{{servers: [http://a], protocol: h2c, max_connections: {max}, health: {{path: /up}}}}");
+            format!("{}workers: {workers}\n", with(&upstream))
+        };
+        expect(&capped(2, 2), &[]);
+        expect(&capped(1, 2), &["g.yaml:2:60: error: `max_connections` is 1, fewer than the 2 workers"]);
         let protocol = |text: &str| outcome(&with(text)).config.expect("sound").upstreams[0].protocol;
         assert_eq!(protocol("{servers: [http://a], protocol: h2c}"), Protocol::Http2Cleartext);
         assert_eq!(protocol("{servers: [http://a]}"), Protocol::Http1);

@@ -24,13 +24,14 @@ use super::{
         client::{Group, Member},
         fleet::Fleet,
         health::Checks,
+        http2,
         server::ServerPool,
     },
 };
 use crate::{
     config::{Config, Listener, ListenerId},
     descriptors::RESERVE,
-    domain::upstream::{Server, Upstream},
+    domain::upstream::{Protocol, Server, Upstream},
     telemetry::{AccessLog, ConnectionCells, Counter, Gauge, Http2Cells, Metrics, spans::Spans},
 };
 
@@ -343,8 +344,11 @@ fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<Pools>) -> Loa
             let known = before.remove(&key).unwrap_or_else(new);
             let pool = Rc::clone(kept.entry(key).or_insert(known));
             pool.guard(&own);
-            let cap = pool.condition.cap(upstream.max_connections);
-            Member { pool, weight: server.weight, cap }
+            let each = if upstream.protocol == Protocol::Http1 { 1 } else { http2::STREAMS_MAX };
+            let cap = pool.condition.cap(upstream.max_connections, each);
+            // The file was refused if that leaves none.
+            let share = upstream.max_connections.map_or(usize::MAX, |max| (max / shared.workers.max(1)).max(1));
+            Member { pool, weight: server.weight, cap, share }
         };
         let members = upstream.servers.iter().map(&mut member).collect();
         let retries = shared.metrics.upstream_retries(&upstream.name);

@@ -1,7 +1,7 @@
 //! How many connections a server may have, and who waits for one (`max_connections`, `queue`).
 //!
-//! A request needs a place, of which there are as many as connections are allowed, whatever worker
-//! it is on; who waits is served in turn. A connection that idles in one worker's pool is of no use
+//! A request needs a place, of which there are as many as connections are allowed (over HTTP/2 as many as these
+//! carry), whatever worker it is on; who waits is served in turn. A connection that idles in one worker's pool is of no use
 //! to another worker: it gives it up when that one asks.
 
 use std::{
@@ -25,6 +25,8 @@ use crate::domain::upstream::Queue;
 #[derive(Debug)]
 pub struct Cap {
     max: usize,
+    /// Requests a connection carries at once.
+    each: usize,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Connections that are open; outlives a change of `max`.
@@ -53,11 +55,13 @@ pub struct Full;
 const ASK: Duration = Duration::from_millis(10);
 
 impl Cap {
-    /// `before`: the cap whose connections are still open.
-    pub fn new(max: usize, before: Option<&Self>) -> Self {
+    /// - `each`: requests a connection carries at once.
+    /// - `before`: the cap whose connections are still open.
+    pub fn new(max: usize, each: usize, before: Option<&Self>) -> Self {
         Self {
             max,
-            places: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))),
+            each,
+            places: Arc::new(Semaphore::new(max.saturating_mul(each).min(Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
             open: before.map_or_else(Arc::default, |before| Arc::clone(&before.open)),
             wanted: Notify::new(),
@@ -65,9 +69,9 @@ impl Cap {
         }
     }
 
-    /// Connections that are allowed.
-    pub fn max(&self) -> usize {
-        self.max
+    /// Whether it allows so many connections with so many requests each.
+    pub fn is_for(&self, max: usize, each: usize) -> bool {
+        (self.max, self.each) == (max, each)
     }
 
     /// Requests that wait for a place.
@@ -180,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn places_are_given_in_turn_and_the_queue_is_bounded() {
-        let cap = Cap::new(1, None);
+        let cap = Cap::new(1, 1, None);
         let first = cap.try_enter().expect("free");
         assert!(cap.try_enter().is_none() && !cap.is_free());
         assert_eq!(cap.enter(queue(0, 1_000)).await.err(), Some(Full), "nobody may wait");
@@ -199,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_too_long_is_sent_away() {
-        let cap = Cap::new(1, None);
+        let cap = Cap::new(1, 1, None);
         let _busy = cap.try_enter();
         let began = std::time::Instant::now();
         assert_eq!(cap.enter(queue(1, 50)).await.err(), Some(Full));
@@ -209,14 +213,14 @@ mod tests {
 
     #[tokio::test]
     async fn connections_are_counted_over_a_change_of_the_cap() {
-        let cap = Arc::new(Cap::new(2, None));
+        let cap = Arc::new(Cap::new(2, 1, None));
         let (one, _two) = (cap.hold().await, cap.hold().await);
-        let smaller = Arc::new(Cap::new(1, Some(&cap)));
+        let smaller = Arc::new(Cap::new(1, 1, Some(&cap)));
         let waits = tokio::time::timeout(Duration::from_millis(50), smaller.hold());
         assert!(waits.await.is_err(), "two are open still");
         drop(one);
         assert!(tokio::time::timeout(Duration::from_millis(50), smaller.hold()).await.is_err(), "one is");
-        let same = Arc::new(Cap::new(2, Some(&smaller)));
+        let same = Arc::new(Cap::new(2, 1, Some(&smaller)));
         assert!(tokio::time::timeout(Duration::from_secs(5), same.hold()).await.is_ok());
     }
 }

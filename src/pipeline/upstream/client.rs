@@ -82,6 +82,8 @@ pub struct Member {
     pub weight: u32,
     /// How many connections it may have, where that is limited.
     pub cap: Option<Arc<Cap>>,
+    /// How many connections of HTTP/2 this worker may have to it.
+    pub share: usize,
 }
 
 /// An answer whose body may still be arriving.
@@ -278,7 +280,8 @@ impl Group {
     /// Finds out when open breakers may close, also those that opened before this worker knew their server, and lets
     /// other workers have connections that idle here where they are limited. Call where tasks can be spawned.
     pub fn watch_over(&self, deadlines: &Rc<Deadlines>) {
-        self.servers.iter().for_each(|member| member.pool.give_under(member.cap.as_ref()));
+        let shared = |member: &Member| member.cap.clone().filter(|_| self.protocol == Protocol::Http1);
+        self.servers.iter().for_each(|member| member.pool.give_under(shared(member).as_ref()));
         let open = self.servers.iter().filter(|member| member.pool.condition.is_open());
         open.for_each(|member| self.watch(&member.pool, deadlines));
     }
@@ -295,7 +298,8 @@ impl Group {
             self.servers.iter().for_each(|member| member.pool.condition.forget_checks());
             return Vec::new();
         };
-        let plan = || Plan { health: health.clone(), write: self.options.write, limits: self.limits };
+        let plan =
+            || Plan { health: health.clone(), protocol: self.protocol, write: self.options.write, limits: self.limits };
         let checked = self.servers.iter().enumerate().filter(|(index, _)| mine(*index));
         checked.map(|(_, member)| (self.name.clone(), Rc::clone(&member.pool), plan())).collect()
     }
@@ -450,7 +454,7 @@ impl Group {
             let (io, open) = pool.open(deadlines, options).await?;
             Multiplexed::begin(io, open, options, self.limits.response_header_bytes).await
         };
-        let connection = pool.multiplexer.connection(deadlines.now(), options.connect, open).await;
+        let connection = pool.multiplexer.connection(deadlines.now(), options.connect, member.share, open).await;
         connection.map(Carrier::Http2)
     }
 
@@ -476,7 +480,7 @@ impl Group {
         match carrier {
             Carrier::Http1(connection) => http1::send(pool, (connection, place), request, (terms, rules)).await,
             Carrier::Http2(connection) => {
-                let (server, active) = ((&pool.server, &*pool.name), Active::new(pool));
+                let (server, active) = ((&pool.server, &*pool.name), (Active::new(pool), place));
                 // Boxed: its state would weigh on every exchange over HTTP/1.1.
                 Box::pin(http2::exchange::send(connection, server, active, request, (terms, rules))).await
             }

@@ -200,12 +200,14 @@ impl Condition {
     }
 
     /// The server's cap, for this many connections; none for any number.
-    pub fn cap(&self, max: Option<usize>) -> Option<Arc<Cap>> {
+    ///
+    /// - `each`: requests a connection carries at once.
+    pub fn cap(&self, max: Option<usize>, each: usize) -> Option<Arc<Cap>> {
         let mut cap = self.cap.lock().unwrap_or_else(PoisonError::into_inner);
         match (max, cap.as_ref()) {
             (None, _) => *cap = None,
-            (Some(max), Some(known)) if known.max() == max => {}
-            (Some(max), before) => *cap = Some(Arc::new(Cap::new(max, before.map(AsRef::as_ref)))),
+            (Some(max), Some(known)) if known.is_for(max, each) => {}
+            (Some(max), before) => *cap = Some(Arc::new(Cap::new(max, each, before.map(AsRef::as_ref)))),
         }
         cap.clone()
     }

@@ -17,11 +17,17 @@ use tokio::task::JoinHandle;
 use super::{
     condition::Check,
     connect::{ConnectError, ConnectOptions},
+    http2::Multiplexed,
     jitter::jittered,
     server::{Connection, ServerPool},
     wire::response::{self, Head, Malformed},
 };
-use crate::{clock, config::checked::Limits, domain::upstream::Health, pipeline::deadline::Deadlines};
+use crate::{
+    clock,
+    config::checked::Limits,
+    domain::upstream::{Health, Protocol},
+    pipeline::deadline::Deadlines,
+};
 
 /// The checks one worker runs.
 #[derive(Debug, Default)]
@@ -32,6 +38,8 @@ pub struct Checks(RefCell<HashMap<(String, String), Running>>);
 pub struct Plan {
     /// What is asked, how often, and what is a success.
     pub health: Health,
+    /// What is spoken where a path is asked for.
+    pub protocol: Protocol,
     /// How long a write may make no progress.
     pub write: Duration,
     /// Of the answer's head.
@@ -129,16 +137,41 @@ fn with_cause(error: &ConnectError) -> String {
 
 async fn check(pool: &ServerPool, plan: &Plan, deadlines: &Rc<Deadlines>) -> Result<(), CheckError> {
     let options = ConnectOptions { connect: plan.health.timeout, write: plan.write };
+    let status = match &plan.health.path {
+        None => {
+            pool.connect(deadlines, options).await.map_err(CheckError::Connect)?;
+            pool.condition.connected();
+            return Ok(());
+        }
+        Some(path) if plan.protocol == Protocol::Http1 => ask(pool, plan, deadlines, options, path).await?,
+        Some(path) => {
+            let (io, open) = pool.open(deadlines, options).await.map_err(CheckError::Connect)?;
+            let connection = Multiplexed::begin(io, open, options, plan.limits.response_header_bytes).await;
+            let connection = connection.map_err(CheckError::Connect)?;
+            pool.condition.connected();
+            connection.ask(&pool.server, path).await.map_err(std::io::Error::other)?
+        }
+    };
+    let expected = plan.health.expected.iter().any(|(first, last)| (*first..=*last).contains(&status));
+    if expected { Ok(()) } else { Err(CheckError::Status(status)) }
+}
+
+/// Asks over HTTP/1.1; the status of the answer.
+async fn ask(
+    pool: &ServerPool,
+    plan: &Plan,
+    deadlines: &Rc<Deadlines>,
+    options: ConnectOptions,
+    path: &str,
+) -> Result<u16, CheckError> {
     let mut connection = pool.connect(deadlines, options).await.map_err(CheckError::Connect)?;
     // What a check may do, a request may do.
     pool.condition.connected();
-    let Some(path) = &plan.health.path else { return Ok(()) };
     write(&mut connection, head(path, &pool.server).as_bytes()).await?;
     let status = read(&mut connection, &plan.limits).await?.status.as_u16();
     // Closed under its hands, a server would complain with every check.
     let _ = tokio::time::timeout(LINGER, rest(&mut connection)).await;
-    let expected = plan.health.expected.iter().any(|(first, last)| (*first..=*last).contains(&status));
-    if expected { Ok(()) } else { Err(CheckError::Status(status)) }
+    Ok(status)
 }
 
 fn head(path: &str, server: &crate::domain::upstream::Server) -> String {

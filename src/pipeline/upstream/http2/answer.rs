@@ -11,7 +11,7 @@ use http::{HeaderMap, header};
 use http_body::{Frame, SizeHint};
 
 use super::{Slot, pump::Pump};
-use crate::pipeline::upstream::{download::DownloadError, lease::Active};
+use crate::pipeline::upstream::{cap::Place, download::DownloadError, lease::Active};
 
 /// What is left of an exchange once its answer has begun. Dropping it early resets the stream.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Stream {
     done: bool,
     _slot: Slot,
     active: Active,
+    /// Given on when the stream has ended.
+    _place: Option<Place>,
 }
 
 impl Stream {
@@ -32,12 +34,12 @@ impl Stream {
         body: RecvStream,
         pump: Option<Pump>,
         (fields, bodiless): (&HeaderMap, bool),
-        (slot, active): (Slot, Active),
+        (slot, active, place): (Slot, Active, Option<Place>),
     ) -> Self {
         let length = fields.get(header::CONTENT_LENGTH).filter(|_| !bodiless);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let done = body.is_end_stream() && pump.is_none();
-        Self { body, pump, left, done, _slot: slot, active }
+        Self { body, pump, left, done, _slot: slot, active, _place: place }
     }
 
     /// Whether nothing more comes.

@@ -18,6 +18,7 @@ use crate::{
         stall::Stall,
         upstream::{
             body::{UploadFailure, UpstreamBody},
+            cap::Place,
             client::{Answer, Arrival, Failure, Rules, Terms},
             error::UpstreamError,
             lease::Active,
@@ -33,7 +34,7 @@ use crate::{
 pub async fn send(
     connection: Rc<Multiplexed>,
     (server, name): (&Server, &str),
-    active: Active,
+    (active, place): (Active, Option<Place>),
     request: &mut Request<UpstreamBody>,
     (terms, rules): (&Terms<'_>, Rules<'_>),
 ) -> Result<Answer, Failure> {
@@ -83,7 +84,7 @@ pub async fn send(
                 return Err(Failure::Begun(UpstreamError::Invalid { server: name.to_owned(), source: None }));
             }
             let bodiless = request.method() == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
-            let stream = Stream::new(body, sending.pump, (&parts.headers, bodiless), (slot, active));
+            let stream = Stream::new(body, sending.pump, (&parts.headers, bodiless), (slot, active, place));
             let head = Head {
                 status: parts.status,
                 headers: parts.headers,

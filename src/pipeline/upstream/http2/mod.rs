@@ -4,13 +4,14 @@
 //! writes its body and reads its answer, so that back-pressure reaches from the client to the server.
 
 pub mod answer;
+mod ask;
 pub mod exchange;
 mod pump;
 
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
@@ -25,17 +26,21 @@ use super::{
 use crate::pipeline::deadline::Deadlines;
 
 /// Requests on one connection at once; fewer where the server says so (RELIABILITY section 4).
-const STREAMS_MAX: usize = 100;
+pub const STREAMS_MAX: usize = 100;
 /// How much of an answer, and of all answers of a connection, may wait to be read.
 const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// How much of a request may wait to be written.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
+/// How often is looked whether a connection has ended, where no more may be open.
+const ENDING: Duration = Duration::from_millis(10);
 
 /// The connections of one worker to one server.
 #[derive(Debug, Default)]
 pub struct Multiplexer {
     connections: RefCell<Vec<Rc<Multiplexed>>>,
+    /// Those that get no further requests and still carry some.
+    ending: RefCell<Vec<Weak<Multiplexed>>>,
     /// Held while one is opened, so that a burst of requests opens one and not one each.
     opening: tokio::sync::Mutex<()>,
 }
@@ -59,24 +64,35 @@ pub struct Multiplexed {
 impl Multiplexer {
     /// A connection with room for a request.
     pub fn checkout(&self) -> Option<Rc<Multiplexed>> {
-        let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| !connection.closed.get());
+        self.part();
+        let connections = self.connections.borrow();
         connections.iter().find(|connection| connection.has_room()).cloned()
     }
 
     /// A connection with room, opened with `open` where there is none.
     ///
-    /// `now`: worker's milliseconds. `within`: how long others that are opening one may be waited for.
+    /// - `now`: worker's milliseconds.
+    /// - `within`: how long others that are opening one may be waited for, and those that end.
+    /// - `max`: how many may be open; where none has room, the one with the fewest requests takes one more.
     pub async fn connection(
         &self,
         now: u64,
         within: Duration,
+        max: usize,
         open: impl AsyncFnOnce() -> Result<Multiplexed, ConnectError>,
     ) -> Result<Rc<Multiplexed>, ConnectError> {
-        let Ok(_opening) = tokio::time::timeout(within, self.opening.lock()).await else {
+        let ours = async {
+            let opening = self.opening.lock().await;
+            while self.checkout().is_none() && self.open() >= max && self.least_busy().is_none() {
+                tokio::time::sleep(ENDING).await;
+            }
+            opening
+        };
+        let Ok(_opening) = tokio::time::timeout(within, ours).await else {
             return Err(ConnectError::TimedOut(within));
         };
-        if let Some(connection) = self.checkout() {
+        let full = || Some(()).filter(|()| self.open() >= max).and_then(|()| self.least_busy());
+        if let Some(connection) = self.checkout().or_else(full) {
             return Ok(connection);
         }
         let connection = Rc::new(open().await?);
@@ -85,13 +101,40 @@ impl Multiplexer {
         Ok(connection)
     }
 
+    /// Parts with connections that get no further requests.
+    fn part(&self) {
+        let mut ending = self.ending.borrow_mut();
+        ending.retain(|connection| connection.strong_count() > 0);
+        self.connections.borrow_mut().retain(|connection| {
+            let closed = connection.closed.get();
+            if closed && connection.streams.get() > 0 {
+                ending.push(Rc::downgrade(connection));
+            }
+            !closed
+        });
+    }
+
+    /// How many connections are open, as far as requests are on them or may come.
+    fn open(&self) -> usize {
+        self.part();
+        self.connections.borrow().len() + self.ending.borrow().len()
+    }
+
+    fn least_busy(&self) -> Option<Rc<Multiplexed>> {
+        self.connections.borrow().iter().min_by_key(|connection| connection.streams.get()).cloned()
+    }
+
     /// Closes connections without requests since before `expired`, and forgets those that ended or whose address is
     /// not `current`; requests under way end first.
     pub fn sweep(&self, expired: u64, current: impl Fn(SocketAddr) -> bool) {
         // A connection closes itself when nobody can send on it any more.
         self.connections.borrow_mut().retain(|connection| {
             let usable = !connection.closed.get() && current(connection.address);
-            usable && (connection.streams.get() > 0 || connection.idle_since.get() >= expired)
+            let keep = usable && (connection.streams.get() > 0 || connection.idle_since.get() >= expired);
+            if !keep && connection.streams.get() > 0 {
+                self.ending.borrow_mut().push(Rc::downgrade(connection));
+            }
+            keep
         });
     }
 
