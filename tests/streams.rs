@@ -176,6 +176,95 @@ fn an_event_keeps_everything_around_its_data() {
 }
 
 #[test]
+fn event_types_may_have_lists_of_their_own() {
+    let operation = "{match: POST /p, response: {2xx: [{rename: {a: b}}], \
+                     events: {delta: [{rename: {text: content}}], done: [], message: [{rename: {m: n}}]}}}";
+    let (gateway, _up) = one(operation, |a| {
+        let text = "event: delta\ndata: {\"content\":1,\"b\":2}\n\ndata: {\"b\":1}\nevent: done\n\n\
+                    event: other\ndata: {\"b\":1}\n\ndata: {\"n\":1,\"b\":2}\n\ndata: [DONE]\n\n";
+        a.reply(200, &["Content-Type: text/event-stream"], text)
+    });
+    let expected = "event: delta\ndata: {\"text\":1,\"b\":2}\n\ndata: {\"b\":1}\nevent: done\n\n\
+                    event: other\ndata: {\"a\":1}\n\ndata: {\"m\":1,\"b\":2}\n\ndata: [DONE]\n\n";
+    assert_eq!(gateway.call("POST", "/p", &[OLD], "").text(), expected);
+}
+
+/// A jq program that takes long over a list.
+const FILTERED: &str = "{match: POST /p, \
+    request: [{jq: {up: '{v: .}', down: .v, examples: ['1']}}], \
+    response: {2xx: [{jq: {up: '{v: .}', down: 'if (.v | type) == \"array\" then reduce (.v | .[] as $a | .[] as $b | .[] as $c | .[] as $d | 1) as $x (0; . + $x) else .v end', examples: ['1']}}]}}";
+
+#[test]
+fn a_jq_program_adapts_record_by_record_in_order_and_delays_no_first_one() {
+    for (media, first, second, adapted_first, adapted_second) in [
+        ("application/x-ndjson", "{\"v\":1.50}\n{\"v\":", "[0,0]}\n\n{\"v\":3}", "1.50\n", ["16\n\n", "3"]),
+        (
+            "text/event-stream",
+            "id: 1\ndata: {\"v\":1.50}\n\n",
+            "data: {\"v\":[0,0]}\n\ndata: {\"v\":3}\n\n",
+            "id: 1\ndata: 1.50\n\n",
+            ["data: 16\n\n", "data: 3\n\n"],
+        ),
+    ] {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let (gateway, up) = one(FILTERED, move |a| {
+            a.raw(head(media));
+            a.raw(chunk(first));
+            held.wait();
+            a.raw(chunk(second));
+            a.raw("0\r\n\r\n");
+            Then::Keep
+        });
+        let mut client = ask(&gateway);
+        let mut seen = String::new();
+        while seen.len() < adapted_first.len() {
+            seen.push_str(&next(&mut client));
+        }
+        assert_eq!(seen, adapted_first, "before the second is sent");
+        gate.open();
+        let mut rest = String::new();
+        loop {
+            match next(&mut client).as_str() {
+                "" => break,
+                text => rest.push_str(text),
+            }
+        }
+        assert_eq!(rest, adapted_second.concat());
+        assert_eq!(counted(&gateway, "response", "adapted"), 1.0);
+        // The other way it goes the same way.
+        let fields = [OLD, &format!("Content-Type: {media}")];
+        let upload = if media == "text/event-stream" { "data: 1\n\ndata: 2\n\n" } else { "1\n2\n" };
+        gateway.call("POST", "/p", &fields, upload);
+        let sent = if media == "text/event-stream" {
+            "data: {\"v\":1}\n\ndata: {\"v\":2}\n\n"
+        } else {
+            "{\"v\":1}\n{\"v\":2}\n"
+        };
+        assert_eq!(up.last().text(), sent);
+    }
+}
+
+#[test]
+fn a_jq_program_that_is_slow_with_a_record_ends_its_stream_and_holds_nobody_up() {
+    let slow = format!("{{\"v\":1}}\n{{\"v\":[{}1]}}\n{{\"v\":3}}\n", "1,".repeat(99));
+    let (gateway, _up) = one(FILTERED, move |a| {
+        a.raw(head("application/x-ndjson"));
+        a.raw(chunk(&slow));
+        a.raw("0\r\n\r\n");
+        Then::Keep
+    });
+    let mut client = ask(&gateway);
+    assert_eq!(next(&mut client), "1\n");
+    // The only worker serves others meanwhile.
+    assert_eq!(gateway.get("/p", &["X-API-Version: 2"]).status, 200);
+    let mut rest = Vec::new();
+    let _ = client.reader().read_to_end(&mut rest);
+    assert_eq!(String::from_utf8_lossy(&rest), "", "no end and nothing of what failed");
+    assert_eq!(counted(&gateway, "response", "failed"), 1.0);
+}
+
+#[test]
 fn an_upstream_that_breaks_off_breaks_the_stream_off() {
     for then in [Then::Close, Then::Reset] {
         let (gateway, _up) = one(RECORDS, move |a| {

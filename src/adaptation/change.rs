@@ -35,6 +35,10 @@ pub struct Operation {
     pub request: Vec<Edit>,
     /// What differs in response bodies, old to new, by the status they belong to; keys differ.
     pub responses: Vec<(StatusKey, Vec<Edit>)>,
+    /// What differs in the data of server-sent events, old to new, by the type of the event; types differ.
+    ///
+    /// Other types go by the list of the answer's status.
+    pub events: Vec<(Box<str>, Vec<Edit>)>,
     /// Statuses that differ, older and newer; the first pair that fits a status decides, either way.
     ///
     /// Lists in `responses` are chosen by the newer status, in both directions.
@@ -45,6 +49,17 @@ pub struct Operation {
     pub request_headers: Vec<HeaderOp>,
     /// What differs in response header fields, old to new.
     pub response_headers: Vec<HeaderOp>,
+}
+
+/// The type of an event that names none (WHATWG HTML section 9.2.6).
+pub const MESSAGE: &str = "message";
+
+impl Operation {
+    /// All lists for answers.
+    pub fn response_lists(&self) -> impl Iterator<Item = &[Edit]> {
+        let by_status = self.responses.iter().map(|(_, edits)| edits.as_slice());
+        by_status.chain(self.events.iter().map(|(_, edits)| edits.as_slice()))
+    }
 }
 
 /// Which statuses a response list is for; a more specific key of the same change wins.

@@ -1,13 +1,15 @@
 //! What a chain of changes does between a client's version and the upstream's, compiled at load.
 
-use std::{borrow::Cow, fmt::Write as _, sync::Arc};
+mod responses;
+
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, Method, StatusCode};
 
+use self::responses::Responses;
 use super::{
-    change::{Change, Direction, Operation, StatusKey},
+    change::{Change, Direction},
     fields::{HeaderEdit, QueryEdit, edit_headers, edit_query},
-    op::Edit,
     program::Program,
     route::{self, Hop, Template},
 };
@@ -146,6 +148,20 @@ impl OperationPlan {
         self.responses.program(status)
     }
 
+    /// For the data of a server-sent event; none: it passes as it came.
+    ///
+    /// - `status`: the upstream's. `kind`: the event's type; empty where it has none.
+    ///
+    /// Each change chooses its list for this type, and where it has none, its list for the status.
+    pub fn event(&self, status: u16, kind: &[u8]) -> Option<&Program> {
+        self.responses.event(status, kind)
+    }
+
+    /// Whether some event of an answer with this status of the upstream's is adapted.
+    pub fn adapts_events(&self, status: u16) -> bool {
+        self.responses.adapts_events(status)
+    }
+
     /// What the client gets instead of this status of the upstream's; none where it is the same.
     pub fn status(&self, upstream: StatusCode) -> Option<StatusCode> {
         self.responses.status(upstream)
@@ -197,7 +213,7 @@ impl OperationPlan {
         let query = self.query.iter().map(|edit| format!("query: {edit}"));
         let request = self.request_headers.iter().map(|edit| format!("request header: {edit}"));
         let response = self.response_headers.iter().map(|edit| format!("response header: {edit}"));
-        let status = self.responses.mapped.iter().map(|(from, to)| format!("status: {from} to {}", to.as_u16()));
+        let status = self.responses.mapped().map(|(from, to)| format!("status: {from} to {}", to.as_u16()));
         path.chain(query).chain(request).chain(status).chain(response).collect()
     }
 
@@ -236,7 +252,7 @@ impl OperationPlan {
                 .collect(),
             request,
             responses: Responses::compile(&steps),
-            fingerprint: fingerprint(&steps),
+            fingerprint: responses::fingerprint(&steps),
         };
         if plan.is_idle() { Fate::Untouched } else { Fate::Operation(Arc::new(plan)) }
     }
@@ -248,7 +264,7 @@ impl OperationPlan {
             && self.response_headers.is_empty()
             && self.request.is_none()
             && self.responses.is_empty()
-            && self.responses.mapped.is_empty()
+            && !self.responses.maps_statuses()
     }
 }
 
@@ -257,122 +273,6 @@ fn ordered<T>(list: &[T], direction: Direction) -> impl Iterator<Item = (&T, Dir
     let count = list.len();
     let place = move |index: usize| if direction == Direction::Up { index } else { count - 1 - index };
     (0..count).map(move |index| (&list[place(index)], direction))
-}
-
-/// The programs of responses, by the upstream's status.
-#[derive(Debug)]
-struct Responses {
-    /// Statuses that some change names.
-    exact: Vec<(u16, Option<Program>)>,
-    /// 1xx to 5xx.
-    classes: [Option<Program>; 5],
-    /// Statuses that the client gets instead.
-    mapped: Vec<(u16, StatusCode)>,
-    /// Whether every list of the chain is empty.
-    empty: bool,
-}
-
-impl Responses {
-    fn compile(steps: &[(&str, Hop<'_>)]) -> Self {
-        let mut statuses: Vec<u16> = steps.iter().flat_map(|(_, hop)| named_statuses(hop.operation)).collect();
-        statuses.sort_unstable();
-        statuses.dedup();
-        // A status that nothing names keeps itself on the whole way, so its class stands for it.
-        let class = |class: u8| {
-            let key = StatusKey::Class(class);
-            Program::fuse(steps.iter().rev().map(|(name, hop)| (*name, chosen(hop, key), hop.direction.reverse())))
-        };
-        let mut exact = Vec::with_capacity(statuses.len());
-        let mut mapped = Vec::new();
-        for status in statuses {
-            let mut at = status;
-            let mut lists = Vec::with_capacity(steps.len());
-            for (name, hop) in steps.iter().rev() {
-                let direction = hop.direction.reverse();
-                let (newer, next) = through(hop.operation, at, direction);
-                lists.push((*name, chosen(hop, StatusKey::Exact(newer)), direction));
-                at = next;
-            }
-            exact.push((status, Program::fuse(lists)));
-            mapped.extend(StatusCode::from_u16(at).ok().filter(|_| at != status).map(|at| (status, at)));
-        }
-        Self {
-            exact,
-            classes: [1, 2, 3, 4, 5].map(class),
-            mapped,
-            empty: steps.iter().flat_map(|(_, hop)| &hop.operation.responses).all(|(_, edits)| edits.is_empty()),
-        }
-    }
-
-    fn status(&self, upstream: StatusCode) -> Option<StatusCode> {
-        self.mapped.iter().find(|(known, _)| *known == upstream.as_u16()).map(|(_, status)| *status)
-    }
-
-    fn program(&self, status: u16) -> Option<&Program> {
-        match self.exact.iter().find(|(exact, _)| *exact == status) {
-            Some((_, program)) => program.as_ref(),
-            None => self.classes.get(usize::from(status / 100).checked_sub(1)?)?.as_ref(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.empty
-    }
-}
-
-/// Every single status that an operation speaks of.
-fn named_statuses(operation: &Operation) -> impl Iterator<Item = u16> {
-    let exact = |(key, _): &(StatusKey, _)| if let StatusKey::Exact(status) = key { Some(*status) } else { None };
-    let pairs = operation.statuses.iter().flat_map(|(older, newer)| [*older, *newer]);
-    operation.responses.iter().filter_map(exact).chain(pairs)
-}
-
-/// What a status is in the newer version, and what it becomes, going through an operation.
-fn through(operation: &Operation, status: u16, direction: Direction) -> (u16, u16) {
-    let pairs = &operation.statuses;
-    match direction {
-        Direction::Up => {
-            let newer = pairs.iter().find(|(older, _)| *older == status).map_or(status, |(_, newer)| *newer);
-            (newer, newer)
-        }
-        Direction::Down => {
-            let older = pairs.iter().find(|(_, newer)| *newer == status).map_or(status, |(older, _)| *older);
-            (status, older)
-        }
-    }
-}
-
-/// The most specific list of one change for a status, or for the rest of a class.
-fn chosen<'c>(hop: &Hop<'c>, key: StatusKey) -> &'c [Edit] {
-    let class = match key {
-        StatusKey::Exact(status) => StatusKey::Class(u8::try_from(status / 100).unwrap_or(0)),
-        other => other,
-    };
-    [key, class, StatusKey::Default]
-        .iter()
-        .find_map(|key| hop.operation.responses.iter().find(|(known, _)| known == key))
-        .map_or(&[], |(_, edits)| edits.as_slice())
-}
-
-/// What the response lists say, and nothing else: neither reasons nor names nor other lists.
-fn fingerprint(steps: &[(&str, Hop<'_>)]) -> u32 {
-    let mut text = String::new();
-    for (_, hop) in steps {
-        let lists = &hop.operation.responses;
-        if lists.iter().all(|(_, edits)| edits.is_empty()) {
-            continue;
-        }
-        let mut sorted: Vec<_> = lists.iter().collect();
-        sorted.sort_by_key(|(key, _)| *key);
-        let _ = write!(text, "{:?}", hop.direction);
-        for (key, edits) in sorted {
-            let _ = write!(text, "{key:?}");
-            for Edit { at, guards, op, strict, conflict, lossy: _ } in edits {
-                let _ = write!(text, "{at:?}{guards:?}{op:?}{strict}{conflict:?}");
-            }
-        }
-    }
-    crc32fast::hash(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
     arrays::{self, Arrays, Streamed},
     change::Direction,
     error::{AdaptationError, Reason},
-    jq::Filter,
+    jq::{Filter, pool::Missed},
     op::Edit,
     pointer,
     scan::{self, Touch},
@@ -114,17 +114,12 @@ impl Program {
         self.steps().any(|step| step.filter().is_some())
     }
 
-    /// What is said of a body that the first jq program cannot be given; none without one.
-    pub fn opaque_step(&self) -> Option<AdaptationError> {
-        self.steps().find(|step| step.filter().is_some()).map(|step| step.fault(Reason::Jq))
-    }
-
-    /// Counts a deadline that the program missed against the jq program that is still running.
-    ///
-    /// - Returns what to tell the caller.
-    pub fn overdue(&self) -> AdaptationError {
-        let late = self.steps().find(|step| step.filter().is_some_and(Filter::blame));
-        let error = late.map(|step| step.fault(Reason::Jq)).or_else(|| self.opaque_step());
+    /// What is said of a body that was not adapted in time. Counts that against the jq program that is
+    /// still running, if the body had a turn.
+    pub fn missed(&self, missed: Missed) -> AdaptationError {
+        let opaque = || self.steps().filter(|step| step.filter().is_some());
+        let late = opaque().find(|step| missed == Missed::Deadline && step.filter().is_some_and(Filter::blame));
+        let error = late.or_else(|| opaque().next()).map(|step| step.fault(Reason::Jq));
         error.unwrap_or_else(|| AdaptationError::of_body(Reason::Jq))
     }
 

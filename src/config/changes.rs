@@ -12,6 +12,7 @@ mod loss;
 mod ops;
 mod places;
 mod reader;
+mod responses;
 mod scalars;
 mod statuses;
 
@@ -27,9 +28,8 @@ use super::{
 };
 use crate::{
     adaptation::{
-        change::{Change, Operation, StatusKey},
+        change::{Change, Operation},
         loss::Side,
-        op::Edit,
     },
     domain::{
         endpoint::{Endpoint, Segment},
@@ -174,8 +174,8 @@ fn read_operation(
     let statuses = node.get("status").map(|pairs| statuses::read(pairs, reader)).unwrap_or_default();
     let (request, request_places) =
         node.get("request").map(|list| shapes.list(list, "request", Side::Request, reader)).unwrap_or_default();
-    let (responses, response_places) =
-        node.get("response").map(|lists| read_responses(lists, shapes, reader)).unwrap_or_default();
+    let responses::Lists { by_status, places, by_event, event_places } =
+        node.get("response").map(|lists| responses::read(lists, shapes, reader)).unwrap_or_default();
     if let (Some(since), Some(list)) = (node.get("since"), node.get("request").or(node.get("response"))) {
         let message =
             format!("nobody below {} reaches this operation, so its lists never run", since.text().unwrap_or(""));
@@ -184,47 +184,25 @@ fn read_operation(
     let query = node.get("query").map(|list| fields::query(list, reader)).unwrap_or_default();
     let (request_headers, response_headers) =
         node.get("headers").map(|headers| fields::headers(headers, reader)).unwrap_or_default();
-    let place = node.get("match").unwrap_or(node).place.clone();
-    let origins = OperationOrigins { place, request: request_places, responses: response_places };
+    let origins = OperationOrigins {
+        place: node.get("match").unwrap_or(node).place.clone(),
+        request: request_places,
+        responses: places,
+        events: event_places,
+    };
     let operation = Operation {
         endpoint: endpoint?,
         to: to.map(|(to, _)| to),
         since,
         request,
-        responses,
+        responses: by_status,
+        events: by_event,
         statuses,
         query,
         request_headers,
         response_headers,
     };
     Some((operation, origins))
-}
-
-/// The list of one status.
-type Responses = (StatusKey, Vec<Edit>);
-
-fn read_responses(node: &Node, shapes: &mut Shapes<'_>, reader: &mut Reader<'_>) -> (Vec<Responses>, Vec<Vec<Place>>) {
-    let Some(lists) = node.map() else {
-        let message = format!("response is {}, not a mapping from statuses to lists", node.kind());
-        reader.error(node, "wrong-type", message, "write response: {2xx: [...]}; keys are 200, 2xx or default");
-        return Default::default();
-    };
-    let mut responses = Vec::new();
-    let mut origins = Vec::new();
-    for (key, list) in lists {
-        let (edits, places) = shapes.list(list, "a response list", Side::Response, reader);
-        match key.text().and_then(StatusKey::parse) {
-            Some(status) => {
-                responses.push((status, edits));
-                origins.push(places);
-            }
-            None => {
-                let message = format!("{:?} is no status", key.text().unwrap_or_default());
-                reader.error(key, "bad-status", message, "write a status (200), a class (4xx) or default");
-            }
-        }
-    }
-    (responses, origins)
 }
 
 fn read_endpoint(text: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Endpoint> {

@@ -40,4 +40,6 @@ pub struct OperationOrigins {
     pub request: Vec<Place>,
     /// Its ops for responses, in the order of the lists.
     pub responses: Vec<Vec<Place>>,
+    /// Its ops for events, in the order of the lists.
+    pub events: Vec<Vec<Place>>,
 }

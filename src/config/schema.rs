@@ -159,7 +159,16 @@ fn change(version: &Schema, endpoint: &Schema) -> Json {
                         "response": {
                             "type": "object",
                             "description": "Lists by exact status, class (`2xx`) or `default`.",
-                            "propertyNames": { "pattern": "^([1-5][0-9][0-9]|[1-5]xx|default)$" },
+                            "propertyNames": { "pattern": "^([1-5][0-9][0-9]|[1-5]xx|default|events)$" },
+                            "properties": {
+                                "events": {
+                                    "type": "object",
+                                    "description": "Lists by the type of server-sent events (`message`: events that name none); other types go by the status.",
+                                    "minProperties": 1,
+                                    "propertyNames": { "pattern": "^[^\\n\\r\\u0000]+$" },
+                                    "additionalProperties": ops,
+                                },
+                            },
                             "additionalProperties": ops,
                         },
                         "query": { "type": "array", "items": { "type": "object" } },
@@ -245,6 +254,21 @@ mod tests {
         assert!(valid(
             "workers: ${W:-2}\nlisten: ${L}\nlimits: {request_body: \"${B}\"}\nlog: {format: \"${F}\"}\napis: {a: {strip_path: \"${S}\", versions: {\"1\": {deprecated: \"${D}\", upstream: \"${U}\"}}}}\n"
         ));
+    }
+
+    #[test]
+    fn event_types_stand_beside_statuses() {
+        let response = |response: &str| {
+            valid(&format!(
+                "apis: {{a: {{versions: {{\"1\": {{upstream: u}}}}, changes: [{{change: x, from: \"1\", to: \"2\", operations: [{{match: GET /p, response: {response}}}]}}]}}}}\n"
+            ))
+        };
+        assert!(response("{2xx: [{rename: {a: b}}], events: {x: [{rename: {a: b}}], message: []}}"));
+        for wrong in
+            ["{events: [x]}", "{events: {}}", "{events: {'': []}}", "{events: {x: [{renam: {a: b}}]}}", "{event: []}"]
+        {
+            assert!(!response(wrong), "{wrong}");
+        }
     }
 
     /// Every mapping: its schema and the keys its reader knows.

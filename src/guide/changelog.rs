@@ -70,6 +70,11 @@ impl Kinds {
                     kinds.edit(&format!("{name}, response {}", status_name(*status)), edit, Side::Response);
                 }
             }
+            for (kind, edits) in &operation.events {
+                for edit in edits {
+                    kinds.edit(&format!("{name}, event {}", words::code(kind)), edit, Side::Response);
+                }
+            }
         }
         kinds
     }

@@ -59,7 +59,7 @@ fn says_something(route: &Route<'_>) -> bool {
     route.old.to_string() != route.new.to_string()
         || route.hops.iter().any(|(_, operation)| {
             !operation.request.is_empty()
-                || operation.responses.iter().any(|(_, edits)| !edits.is_empty())
+                || operation.response_lists().any(|edits| !edits.is_empty())
                 || !operation.query.is_empty()
                 || !operation.request_headers.is_empty()
                 || !operation.response_headers.is_empty()
@@ -99,6 +99,16 @@ fn section(journey: &Journey<'_>, route: &Route<'_>, out: &mut String) {
             example(journey, "A response", &before, &after, out);
         }
     }
+    for kind in kinds(route) {
+        let lines: Vec<_> = event_edits(route, kind)
+            .into_iter()
+            .map(|(edit, version)| (words::edit(edit, Side::Response), version))
+            .collect();
+        if !lines.is_empty() {
+            let _ = write!(out, "\n### Events of type {}\n\n", words::code(kind));
+            bullets(journey, &lines, out);
+        }
+    }
     let mut others = Vec::new();
     for (change, operation) in &route.hops {
         let headers = operation.response_headers.iter().map(words::header);
@@ -125,6 +135,27 @@ fn response_edits<'g>(route: &Route<'g>, status: StatusKey) -> Vec<(&'g Edit, &'
         chosen(operation, status).iter().map(move |edit| (edit, &change.to))
     };
     settled(route.hops.iter().flat_map(of).collect())
+}
+
+/// What the lists of an event type say; where it has none, events follow the list of their status.
+fn event_edits<'g>(route: &Route<'g>, kind: &str) -> Vec<(&'g Edit, &'g ApiVersion)> {
+    let of = |(change, operation): &(&'g Change, &'g Operation)| {
+        let (change, operation) = (*change, *operation);
+        let own = operation.events.iter().filter(move |(known, _)| **known == *kind);
+        own.flat_map(|(_, edits)| edits).map(move |edit| (edit, &change.to))
+    };
+    settled(route.hops.iter().flat_map(of).collect())
+}
+
+/// The event types that some hop has a list for, in the order they are met.
+fn kinds<'g>(route: &Route<'g>) -> Vec<&'g str> {
+    let mut kinds = Vec::new();
+    for (kind, _) in route.hops.iter().flat_map(|(_, operation)| &operation.events) {
+        if !kinds.contains(&&**kind) {
+            kinds.push(&**kind);
+        }
+    }
+    kinds
 }
 
 /// One line each; with the version it came with, where there are several.
@@ -227,7 +258,8 @@ fn losses(routes: &[Route<'_>], out: &mut String) {
     let mut lines: Vec<String> = Vec::new();
     for route in routes {
         let responses = statuses(route).into_iter().flat_map(|status| response_edits(route, status));
-        for (edit, version) in request_edits(route).into_iter().chain(responses) {
+        let events = kinds(route).into_iter().flat_map(|kind| event_edits(route, kind));
+        for (edit, version) in request_edits(route).into_iter().chain(responses).chain(events) {
             for reason in edit.lossy.up.iter().chain(&edit.lossy.down) {
                 let line = format!("- {}: {reason} ({version})", words::code(&route.old.to_string()));
                 if !lines.contains(&line) {

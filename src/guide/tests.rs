@@ -196,3 +196,19 @@ components: {schemas: {B: {type: string}, Unused: {type: string}}}
     let request = read.operations[0].request.as_ref().and_then(|request| request.json()).expect("a schema");
     assert_eq!(sample::of(request, Side::Request).text(), Json::read(r#"{"a":"a"}"#).expect("JSON").text());
 }
+
+#[test]
+fn events_are_told_by_their_type() {
+    let (config, _) = config(
+        "{match: GET /p, response: {events: {x: [{add: {path: /c}}, {map: {path: /d, pairs: [[e, f], [g, f]]}, lossy: {up: merged}}]}}}",
+    );
+    let log = changelog(&config.apis[0], &config.changes[0]);
+    for line in ["- `GET /p`, event `x`: new and optional: `/c`\n", "- `GET /p`, event `x`: merged\n"] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    let chain: Vec<&Change> = config.changes[0].iter().collect();
+    let guide = migration(&Journey { api: &config.apis[0], from: 0, to: 1, chain: &chain, documents: [None, None] });
+    for part in ["### Events of type `x`\n\n- New and optional: `/c`.\n", "## What is lost\n\n- `GET /p`: merged"] {
+        assert!(guide.contains(part), "{part}: {guide}");
+    }
+}

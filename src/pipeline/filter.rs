@@ -16,8 +16,8 @@ pub trait Filter: fmt::Debug {
     fn push(&mut self, data: Bytes);
     /// Nothing more comes.
     fn end(&mut self);
-    /// What is ready by now.
-    fn take(&mut self) -> Result<Next, Unfit>;
+    /// What is ready by now; pending while another thread works on it.
+    fn take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Unfit>>;
     /// Takes off what no longer holds of the trailers.
     fn trailers(&self, trailers: &mut HeaderMap);
 }
@@ -67,7 +67,7 @@ impl Filtered {
     ) -> Poll<Option<Result<Frame<Bytes>, E>>> {
         let mut rounds = 0;
         loop {
-            match self.filter.take() {
+            match ready!(self.filter.take(cx)) {
                 Err(unfit) => return Poll::Ready(Some(Err(unfit.into()))),
                 Ok(Next::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Ok(Next::End) => {
@@ -139,19 +139,19 @@ mod tests {
             self.ended = true;
         }
 
-        fn take(&mut self) -> Result<Next, Unfit> {
+        fn take(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Next, Unfit>> {
             if self.input == "!" {
-                return Err(Unfit("unfit".into()));
+                return Poll::Ready(Err(Unfit("unfit".into())));
             }
             if self.input.is_empty() {
-                return Ok(if self.ended { Next::End } else { Next::Starved });
+                return Poll::Ready(Ok(if self.ended { Next::End } else { Next::Starved }));
             }
             if self.work > 0 {
                 self.work -= 1;
-                return Ok(Next::Working);
+                return Poll::Ready(Ok(Next::Working));
             }
             let input = std::mem::take(&mut self.input);
-            Ok(Next::Data([&input[..], &input].concat().into()))
+            Poll::Ready(Ok(Next::Data([&input[..], &input].concat().into())))
         }
 
         fn trailers(&self, trailers: &mut HeaderMap) {

@@ -74,7 +74,8 @@ pub(super) async fn respond(
         return Ok(stream(head, body));
     };
     let status = head.status;
-    if operation.response(status.as_u16()).is_some() && transform::forbids_transform(&head.headers) {
+    let has_program = operation.response(status.as_u16()).is_some() || operation.adapts_events(status.as_u16());
+    if has_program && transform::forbids_transform(&head.headers) {
         exchange.no_transform("response");
     }
     let treatment =
@@ -96,7 +97,7 @@ pub(super) async fn respond(
             Ok(Response::from_parts(head, source))
         }
         Treatment::Pass | Treatment::HeadOnly => {
-            if operation.response(status.as_u16()).is_some() {
+            if has_program {
                 exchange.adapted("response", "passed");
             }
             Ok(stream(head, body))

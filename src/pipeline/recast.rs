@@ -1,6 +1,14 @@
 //! Records of a body, adapted while they pass and counted when they have.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    fmt,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,17 +17,19 @@ use super::{
     filter::{Filter, Next, Unfit},
     handles::{Adaptation, CountedAs},
     transform::{
-        self, Side, TransformError,
-        records::{self, Programs, Records},
+        self, Side, TransformError, opaque,
+        records::{self, Records},
     },
     worker::Loaded,
 };
-use crate::adaptation::{Stash, plan::OperationPlan, program::Program};
+use crate::adaptation::{AdaptationError, Adapted, Stash, plan::OperationPlan};
 
 /// Adapts the records of one body.
-#[derive(Debug)]
 pub(super) struct Recast {
     records: Records<Chosen>,
+    programs: Chosen,
+    /// The record that another thread adapts.
+    aside: Option<Aside>,
     side: Side,
     loaded: Rc<Loaded>,
     counted: CountedAs,
@@ -27,26 +37,14 @@ pub(super) struct Recast {
     fault: Fault,
 }
 
+/// A record at work.
+type Aside = Pin<Box<dyn Future<Output = Result<Adapted, AdaptationError>>>>;
+
+/// Where the programs of its body are.
+pub(super) type Chosen = records::Chosen<Arc<OperationPlan>>;
+
 /// Why a body broke off, once it has.
 pub(super) type Fault = Rc<RefCell<Option<TransformError>>>;
-
-/// Where the programs of a body are.
-#[derive(Debug)]
-pub(super) enum Chosen {
-    /// Of the operation's requests.
-    Request(Arc<OperationPlan>),
-    /// Of the operation's answers with this status.
-    Response(Arc<OperationPlan>, u16),
-}
-
-impl Programs for Chosen {
-    fn program(&self, _event: &[u8]) -> Option<&Program> {
-        match self {
-            Self::Request(operation) => operation.request(),
-            Self::Response(operation, status) => operation.response(*status),
-        }
-    }
-}
 
 impl Recast {
     pub(super) fn new(
@@ -56,7 +54,8 @@ impl Recast {
         (loaded, counted): (Rc<Loaded>, CountedAs),
         fault: Fault,
     ) -> Box<Self> {
-        Box::new(Self { records: Records::new(terms, programs, stash), side: terms.side, loaded, counted, fault })
+        let records = Records::new(terms, programs.clone(), stash);
+        Box::new(Self { records, programs, aside: None, side: terms.side, loaded, counted, fault })
     }
 }
 
@@ -69,21 +68,38 @@ impl Filter for Recast {
         self.records.end();
     }
 
-    fn take(&mut self) -> Result<Next, Unfit> {
-        match self.records.take() {
-            Ok(records::Next::Data(data)) => Ok(Next::Data(data)),
-            Ok(records::Next::Starved) => Ok(Next::Starved),
-            Ok(records::Next::Working) => Ok(Next::Working),
-            Ok(records::Next::End) => Ok(Next::End),
-            Err(error) => {
-                *self.fault.borrow_mut() = Some(error.clone());
-                Err(Unfit(Box::new(error)))
+    fn take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Unfit>> {
+        loop {
+            if let Some(aside) = &mut self.aside {
+                let done = ready!(aside.as_mut().poll(cx));
+                self.aside = None;
+                self.records.settle(done);
             }
+            return Poll::Ready(match self.records.take() {
+                Ok(records::Next::Data(data)) => Ok(Next::Data(data)),
+                Ok(records::Next::Starved) => Ok(Next::Starved),
+                Ok(records::Next::Working) => Ok(Next::Working),
+                Ok(records::Next::End) => Ok(Next::End),
+                Ok(records::Next::Aside(work)) => {
+                    self.aside = Some(Box::pin(opaque::record(self.programs.clone(), work)));
+                    continue;
+                }
+                Err(error) => {
+                    *self.fault.borrow_mut() = Some(error.clone());
+                    Err(Unfit(Box::new(error)))
+                }
+            });
         }
     }
 
     fn trailers(&self, trailers: &mut HeaderMap) {
         transform::remove_digests(trailers);
+    }
+}
+
+impl fmt::Debug for Recast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recast").field("records", &self.records).field("side", &self.side).finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicIsize, AtomicU8, Ordering::SeqCst},
         mpsc,
     },
     time::Duration,
@@ -12,63 +12,81 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// How long whoever asked waits, the time in the queue included.
+/// How long whoever asked waits for a turn, and then for the end of the work.
 pub const DEADLINE: Duration = Duration::from_millis(250);
 
 /// Threads that take work.
 const THREADS: usize = 2;
 /// Threads given up at most; then work is refused until one comes back.
-const LOST_MAX: usize = 6;
+const LOST_MAX: isize = 6;
 /// Work that waits at most.
 const QUEUE: usize = 256;
 /// The library a filter is made of recurses over values, and some of that is up to the body. Memory
 /// is taken only as far as a thread gets.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
+/// Why there is no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// There was no turn: others took too long, or too many wait.
+    Turn,
+    /// It did not end in time, or panicked.
+    Deadline,
+}
+
 struct Job {
     work: Box<dyn FnOnce() + Send>,
     state: Arc<State>,
 }
 
-/// What the asker and the thread know of each other.
+/// What the asker and the thread know of each other: one of the numbers below.
 #[derive(Default)]
-struct State {
-    begun: AtomicBool,
-    given_up: AtomicBool,
-}
+struct State(AtomicU8);
+
+const WAITING: u8 = 0;
+const UNDER_WAY: u8 = 1;
+const DONE: u8 = 2;
+const GIVEN_UP: u8 = 3;
 
 struct Pool {
     queue: mpsc::SyncSender<Job>,
     jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
-    lost: Arc<AtomicUsize>,
+    /// Threads that are still at work nobody waits for.
+    lost: Arc<AtomicIsize>,
 }
 
-/// Runs `work` on a thread of the pool without blocking the caller's; none if it did not end in time,
-/// or too much waits already.
-pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (reply, answer) = oneshot::channel();
-    let state = pool().send(move || drop(reply.send(work())))?;
-    match tokio::time::timeout(DEADLINE, answer).await {
-        Ok(answer) => answer.ok(),
-        Err(_) => {
-            pool().give_up(&state);
-            None
+/// Gives the work up unless it came to its end: also where nobody waits any more.
+struct Asked {
+    state: Arc<State>,
+    ended: bool,
+}
+
+/// Runs `work` on a thread of the pool without blocking the caller's.
+///
+/// - Errors: it had no turn or did not end in time.
+pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Missed> {
+    let (reply, mut answer) = oneshot::channel();
+    let mut asked = pool().send(move || drop(reply.send(work()))).ok_or(Missed::Turn)?;
+    let mut answered = tokio::time::timeout(DEADLINE, &mut answer).await;
+    if answered.is_err() {
+        if !asked.has_begun() {
+            return Err(Missed::Turn);
         }
+        // It may have had its turn only now.
+        answered = tokio::time::timeout(DEADLINE, answer).await;
     }
+    asked.ended = answered.is_ok();
+    answered.ok().and_then(Result::ok).ok_or(Missed::Deadline)
 }
 
 /// The same for callers that may block.
 pub(super) fn block_on<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (reply, answer) = mpsc::sync_channel(1);
-    let state = pool().send(move || drop(reply.send(work())))?;
+    let mut asked = pool().send(move || drop(reply.send(work())))?;
     // Loading is no hurry, and a busy machine must not make a good file bad.
-    match answer.recv_timeout(DEADLINE * 8) {
-        Ok(answer) => Some(answer),
-        Err(_) => {
-            pool().give_up(&state);
-            None
-        }
-    }
+    let answered = answer.recv_timeout(DEADLINE * 8);
+    asked.ended = answered.is_ok();
+    answered.ok()
 }
 
 /// Started with the first change that has a filter.
@@ -83,22 +101,13 @@ fn pool() -> &'static Pool {
 }
 
 impl Pool {
-    fn send(&self, work: impl FnOnce() + Send + 'static) -> Option<Arc<State>> {
+    fn send(&self, work: impl FnOnce() + Send + 'static) -> Option<Asked> {
         if self.lost.load(SeqCst) > LOST_MAX {
             return None;
         }
         let state = Arc::new(State::default());
         self.queue.try_send(Job { work: Box::new(work), state: state.clone() }).ok()?;
-        Some(state)
-    }
-
-    /// Stops waiting; a thread that is at it is replaced.
-    fn give_up(&self, state: &State) {
-        state.given_up.store(true, SeqCst);
-        if state.begun.load(SeqCst) {
-            self.lost.fetch_add(1, SeqCst);
-            self.hire();
-        }
+        Some(Asked { state, ended: false })
     }
 
     fn hire(&self) {
@@ -109,17 +118,34 @@ impl Pool {
     }
 }
 
-fn labour(jobs: &Mutex<mpsc::Receiver<Job>>, lost: &AtomicUsize) {
+impl Asked {
+    fn has_begun(&self) -> bool {
+        self.state.0.load(SeqCst) != WAITING
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // A thread that is at it is replaced. It counts itself off when it comes back, perhaps before the
+        // next line: then the count is one too small for a moment.
+        if !self.ended && self.state.0.swap(GIVEN_UP, SeqCst) == UNDER_WAY {
+            pool().lost.fetch_add(1, SeqCst);
+            pool().hire();
+        }
+    }
+}
+
+fn labour(jobs: &Mutex<mpsc::Receiver<Job>>, lost: &AtomicIsize) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { work, state }) = job else { return };
-        if state.given_up.load(SeqCst) {
+        let State(state) = &*state;
+        if state.compare_exchange(WAITING, UNDER_WAY, SeqCst, SeqCst).is_err() {
             continue;
         }
-        state.begun.store(true, SeqCst);
         // A panic is one answer missing, not a thread less.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        if state.given_up.load(SeqCst) {
+        if state.swap(DONE, SeqCst) == GIVEN_UP {
             // Another one took this place.
             lost.fetch_sub(1, SeqCst);
             return;

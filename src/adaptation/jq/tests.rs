@@ -2,7 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::*;
+use bytes::Bytes;
+
+use super::{pool::Missed, *};
+use crate::adaptation::{
+    Direction, Mode, Program,
+    op::{Edit, Op},
+    pointer::Pointer,
+};
 
 fn run(program: &str, subtree: &str) -> Result<String, Failure> {
     let filter = Filter::new(program).unwrap_or_else(|error| panic!("{program}: {error}"));
@@ -137,10 +144,53 @@ fn nobody_waits_longer_than_the_deadline() {
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let slept = runtime.block_on(pool::run(|| std::thread::sleep(Duration::from_secs(2))));
-    assert_eq!(slept, None);
+    assert_eq!(slept, Err(Missed::Deadline));
     assert!(begun.elapsed() < Duration::from_millis(1900), "{:?}", begun.elapsed());
     // The one that is lost is replaced, and what panics is not missed by the next.
-    assert_eq!(runtime.block_on(pool::run(|| 7)), Some(7));
-    assert_eq!(runtime.block_on(pool::run(|| -> u8 { panic!("on purpose") })), None);
-    assert_eq!(runtime.block_on(pool::run(|| 8)), Some(8));
+    assert_eq!(runtime.block_on(pool::run(|| 7)), Ok(7));
+    assert_eq!(runtime.block_on(pool::run(|| -> u8 { panic!("on purpose") })), Err(Missed::Deadline));
+    assert_eq!(runtime.block_on(pool::run(|| 8)), Ok(8));
+}
+
+#[test]
+fn work_that_nobody_waits_for_any_more_costs_no_thread() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    // More than there are threads, and more than may be lost.
+    for _ in 0..20 {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let work = pool::run(move || {
+            begun.send(()).expect("somebody listens");
+            std::thread::sleep(Duration::from_millis(100));
+        });
+        runtime.block_on(async {
+            let mut work = std::pin::pin!(work);
+            assert!(work.as_mut().poll(&mut cx).is_pending());
+            has_begun.recv().expect("a thread takes it");
+        });
+        assert_eq!(runtime.block_on(pool::run(|| 7)), Ok(7));
+        // Those that were given up come back and go.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn only_who_had_a_turn_is_to_blame() {
+    let slow = "reduce (.[] as $a | .[] as $b | .[] as $c | .[] as $d | 1) as $x (0; . + $x)";
+    let slow = Filter::new(slow).expect("a program");
+    let op = Op::Jq { path: Pointer::default(), up: slow.clone(), down: None, examples: Vec::new() };
+    let edits = [Edit::new(Pointer::default(), op)];
+    let program = Arc::new(Program::fuse([("c", &edits[..], Direction::Up)]).expect("a program"));
+    let body = Bytes::from(format!("[{}1]", "1,".repeat(99)));
+    let theirs = Arc::clone(&program);
+    std::thread::spawn(move || theirs.apply(&body, Mode::Whole));
+    while slow.0.running.load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    for missed in [Missed::Turn, Missed::Turn, Missed::Turn, Missed::Deadline, Missed::Deadline] {
+        assert_eq!(program.missed(missed).op, Some("jq"));
+    }
+    assert!(!slow.is_off());
+    program.missed(Missed::Deadline);
+    assert!(slow.is_off());
 }

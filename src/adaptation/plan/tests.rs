@@ -170,6 +170,52 @@ fn statuses_alone_are_something_to_do() {
 }
 
 #[test]
+fn an_event_type_may_have_a_list_of_its_own() {
+    let plan = plan(
+        "{match: GET /p, response: {2xx: [{rename: {a: all}}], events: {x: [{rename: {a: own}}], none: [], message: [{rename: {a: said}}]}}}",
+    );
+    let operation = found(&plan, "GET", "/p");
+    let event = |status, kind: &str| operation.event(status, kind.as_bytes());
+    assert_eq!(adapted(event(200, "x"), r#"{"own":1,"all":2}"#), r#"{"a":1,"all":2}"#);
+    assert_eq!(adapted(event(200, "other"), r#"{"own":1,"all":2}"#), r#"{"own":1,"a":2}"#);
+    assert_eq!(adapted(event(200, "X"), r#"{"all":2}"#), r#"{"a":2}"#, "types are compared as they are");
+    assert_eq!(adapted(operation.response(200), r#"{"own":1,"all":2}"#), r#"{"own":1,"a":2}"#);
+    // An empty list says that nothing differs.
+    assert!(event(200, "none").is_none());
+    // What names no type is a message (HTML 9.2.6).
+    for kind in ["", "message"] {
+        assert_eq!(adapted(event(200, kind), r#"{"said":1}"#), r#"{"a":1}"#, "{kind:?}");
+    }
+    // The list of a type stands for every status, those of the statuses only for theirs.
+    assert_eq!(adapted(event(404, "x"), r#"{"own":1}"#), r#"{"a":1}"#);
+    assert!(event(404, "other").is_none() && operation.response(404).is_none());
+    assert!(operation.adapts_events(200) && operation.adapts_events(404) && operation.adapts_responses());
+}
+
+#[test]
+fn each_change_chooses_the_list_of_an_event_by_itself() {
+    let changes = read(
+        "- {change: a, from: '1', to: '2', operations: [{match: GET /p, response: {2xx: [{rename: {a: b}}], events: {x: [{rename: {a: c}}]}}}]}
+- {change: b, from: '2', to: '3', operations: [{match: GET /p, response: {2xx: [{rename: {b: d, c: e}}], events: {y: [{rename: {b: f}}]}}}]}",
+    );
+    let plan = Plan::compile(&up(&changes), &version("1"));
+    let operation = found(&plan, "GET", "/p");
+    for (kind, newest) in [("x", "e"), ("y", "f"), ("z", "d")] {
+        let body = format!("{{\"{newest}\":1}}");
+        assert_eq!(adapted(operation.event(200, kind.as_bytes()), &body), r#"{"a":1}"#, "{kind}");
+    }
+}
+
+#[test]
+fn lists_of_events_alone_are_something_to_do() {
+    let plan = plan("{match: GET /p, response: {events: {x: [{rename: {a: b}}]}}}");
+    let operation = found(&plan, "GET", "/p");
+    assert!(operation.adapts_responses() && operation.adapts_events(200) && operation.fingerprint() != 0);
+    assert!(operation.response(200).is_none() && operation.event(200, b"y").is_none());
+    assert!(self::plan("{match: GET /p, response: {events: {x: []}}}").is_empty());
+}
+
+#[test]
 fn a_path_moves_with_its_parameters_as_raw_text() {
     let operations = "{match: 'GET /models/{a}/x/{b}', to: 'POST /v2/{b}/models/{a}'}";
     let up = plan(operations);
@@ -219,6 +265,7 @@ fn the_fingerprint_changes_with_the_response_lists_and_only_then() {
         "{match: GET /p, response: {2xx: [{rename: {a: b}, strict: true}]}}",
         "{match: GET /p, response: {2xx: [{rename: {a: b}, at: /x}]}}",
         "{match: GET /p, response: {2xx: [{rename: {a: b}}], 4xx: [{rename: {a: b}}]}}",
+        "{match: GET /p, response: {2xx: [{rename: {a: b}}], events: {x: []}}}",
         "{match: GET /p, response: {2xx: [{rename: {a: b}, conflict: error}]}}",
     ] {
         assert_ne!(print(other), base, "{other}");

@@ -11,7 +11,7 @@ use crate::{
     pipeline::transform::{
         Cause, Side, TransformError,
         coding::{self, Coding},
-        records::{Format, Records, Terms},
+        records::{Chosen, Format, Records, Terms},
         request as upwards,
         request::BodyTreatment,
         response as downwards,
@@ -87,7 +87,8 @@ pub(super) fn request(
         BodyTreatment::Records(format, coding) => {
             let mode = upwards::records(method, headers);
             let body = decoded(Side::Request, coding, body)?;
-            return recast(Side::Request, format, (program, mode), &body, &Stash::default()).map(Some);
+            return recast(Side::Request, format, (Chosen::Request(operation), mode), &body, &Stash::default())
+                .map(Some);
         }
     };
     let kind = headers.get(header::CONTENT_TYPE);
@@ -132,8 +133,8 @@ pub(super) fn response(
         Treatment::Adapt(program, coding) => (program, decoded(Side::Response, coding, &body)?),
         Treatment::Records(format, coding) => {
             let body = decoded(Side::Response, coding, &body)?;
-            let program = operation.response(answer.status.as_u16());
-            return recast(Side::Response, format, (program, Mode::Whole), &body, stash);
+            let programs = Chosen::Response(operation, answer.status.as_u16());
+            return recast(Side::Response, format, (programs, Mode::Whole), &body, stash);
         }
     };
     match downwards::body(program, &mut answer.headers, &body, stash) {
@@ -165,14 +166,13 @@ fn decoded(side: Side, coding: Option<Coding>, body: &Bytes) -> Result<Bytes, Bo
 fn recast(
     side: Side,
     format: Format,
-    (program, mode): (Option<&Program>, Mode),
+    (programs, mode): (Chosen<&OperationPlan>, Mode),
     body: &Bytes,
     stash: &Stash,
 ) -> Result<BodyAccount, Box<Refused>> {
-    let Some(program) = program else { return Ok(BodyAccount::untouched(body)) };
     let (record_bytes_max, bytes_max) = (BODY_BYTES_MAX, BODY_BYTES_MAX as u64);
     let terms = Terms { side, format, coding: None, mode, record_bytes_max, bytes_max };
-    match Records::whole(terms, program, stash.clone(), body.clone()) {
+    match Records::whole(terms, programs, stash.clone(), body.clone()) {
         Ok(adapted) => {
             Ok(BodyAccount { before: text(body), text: Some(text(&adapted)), adapted: true, steps: Vec::new() })
         }

@@ -198,6 +198,14 @@ fn what_is_wrong_with_an_operation_is_found_by_code() {
         ("{match: GET /p, respond: {}}", "unknown-key"),
         ("{match: GET /p, response: {2XX: []}}", "bad-status"),
         ("{match: GET /p, response: []}", "wrong-type"),
+        ("{match: GET /p, response: {event: {x: []}}}", "bad-status"),
+        ("{match: GET /p, response: {events: [x]}}", "wrong-type"),
+        ("{match: GET /p, response: {events: {}}}", "wrong-type"),
+        ("{match: GET /p, response: {events: {'': []}}}", "bad-value"),
+        ("{match: GET /p, response: {events: {\"a\\nb\": []}}}", "bad-value"),
+        ("{match: GET /p, response: {events: {x: {}}}}", "wrong-type"),
+        ("{match: GET /p, response: {events: {x: [{renam: {a: b}}]}}}", "unknown-op"),
+        ("{match: GET /p, response: {events: {x: [{map: {path: /a, pairs: [[a, b], [c, b]]}}]}}}", "undeclared-loss"),
         ("{match: GET /p, to: 'GET /q/{id}'}", "unbound-param"),
         ("{match: 'GET /p/{id}', to: GET /q}", "not-invertible"),
         ("{match: GET /p, since: 2.0}", "unquoted-version"),
@@ -278,7 +286,7 @@ fn a_shape_works_below_the_place_that_uses_it() {
 
 #[test]
 fn every_op_is_known_where_it_is_written_whoever_uses_it() {
-    let yaml = "- change: c\n  from: '1'\n  to: '2'\n  shapes:\n    A:\n      - rename: {a: b}\n  operations:\n    - match: GET /p\n      request: [{add: {path: /x}}, {use: A}]\n      response:\n        2xx:\n          - at: /y\n            ops: [{remove: {path: /z}}]\n";
+    let yaml = "- change: c\n  from: '1'\n  to: '2'\n  shapes:\n    A:\n      - rename: {a: b}\n  operations:\n    - match: GET /p\n      request: [{add: {path: /x}}, {use: A}]\n      response:\n        2xx:\n          - at: /y\n            ops: [{remove: {path: /z}}]\n        events:\n          null:\n            - use: A\n";
     let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
     let changes = read(&root, Path::new("."), &mut Vec::new(), &mut Vec::new());
     let operation = &changes[0].1.operations[0];
@@ -286,6 +294,8 @@ fn every_op_is_known_where_it_is_written_whoever_uses_it() {
     assert_eq!((operation.place.line, operation.place.col), (8, 14));
     assert_eq!(spots(&operation.request), [(9, 18), (6, 9)]);
     assert_eq!(spots(&operation.responses[0]), [(13, 20)]);
+    assert_eq!(spots(&operation.events[0]), [(6, 9)]);
+    assert_eq!(&*changes[0].0.operations[0].events[0].0, "null");
 }
 
 #[test]
@@ -305,6 +315,22 @@ fn all_findings_come_at_once_with_place_and_remedy() {
     );
     assert!(findings.iter().all(|finding| finding.change.as_deref() == Some("c")));
     assert_eq!(findings[1].operation.as_deref(), Some("POST /p"));
+}
+
+#[test]
+fn a_list_of_events_is_complained_of_where_it_stands() {
+    let yaml = "- change: c\n  from: '1'\n  to: '2'\n  operations:\n    - match: GET /p\n      response:\n        evnts: {x: []}\n        events:\n          '': []\n          x: [{add: {pat: /a}}]\n";
+    let findings = findings_of(yaml);
+    let seen: Vec<_> = findings.iter().map(|finding| (finding.line, finding.col, finding.help.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            (7, 9, "write a status (200), a class (4xx), default, or events: {TYPE: [...]}"),
+            (9, 11, "write message: for events that name no type"),
+            (10, 22, "did you mean \"path\"?"),
+            (10, 21, "add path: where, such as /context"),
+        ]
+    );
 }
 
 #[test]

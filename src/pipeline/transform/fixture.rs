@@ -52,10 +52,11 @@ fn declare_losses(operation: &mut Value) {
         }
     };
     operation.get_mut("request").map(declare);
-    operation
-        .get_mut("response")
-        .and_then(Value::as_object_mut)
-        .into_iter()
-        .flatten()
-        .for_each(|(_, list)| declare(list));
+    let lists = operation.get_mut("response").and_then(Value::as_object_mut).into_iter().flatten();
+    for (key, list) in lists {
+        match list.as_object_mut().filter(|_| key == "events") {
+            Some(events) => events.values_mut().for_each(declare),
+            None => declare(list),
+        }
+    }
 }

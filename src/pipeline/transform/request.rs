@@ -10,7 +10,6 @@ use super::{
     coding::{Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
-    opaque,
     records::Format,
     validators,
 };
@@ -90,9 +89,7 @@ pub fn body_treatment(
     if rules.signed == Signed::Fail && media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
-    let Some(format) = media.format() else { return Ok(BodyTreatment::Adapt(coding)) };
-    opaque::refuse_records(program, Side::Request)?;
-    Ok(BodyTreatment::Records(format, coding))
+    Ok(media.format().map_or(BodyTreatment::Adapt(coding), |format| BodyTreatment::Records(format, coding)))
 }
 
 /// Describes a body in `headers` that is adapted record by record, and says how much each speaks of.

@@ -10,7 +10,6 @@ use super::{
     coding::{Accepted, Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
-    opaque,
     records::Format,
     validators,
 };
@@ -58,6 +57,7 @@ pub fn treatment<'p>(
     let media = Media::of_message(headers, rules);
     let is_json = matches!(media, Media::Json | Media::MergePatch | Media::Lines | Media::Events);
     let program = op.response(status.as_u16());
+    let is_adapted = if media == Media::Events { op.adapts_events(status.as_u16()) } else { program.is_some() };
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
         if is_json || !headers.contains_key(CONTENT_TYPE) {
             disown(op, headers);
@@ -68,13 +68,13 @@ pub fn treatment<'p>(
         return Ok(Treatment::HeadOnly);
     }
     let is_partial = status == StatusCode::PARTIAL_CONTENT && (is_json || media == Media::ByteRanges);
-    if is_partial && program.is_some() {
+    if is_partial && is_adapted {
         return Err(TransformError::of_body(Side::Response, Reason::PartialContent));
     }
     if !is_json {
         return Ok(Treatment::Pass);
     }
-    if program.is_some() && media::forbids_transform(headers) {
+    if is_adapted && media::forbids_transform(headers) {
         match rules.no_transform {
             NoTransform::Adapt => {}
             NoTransform::Bypass => return Ok(Treatment::Pass),
@@ -82,7 +82,9 @@ pub fn treatment<'p>(
         }
     }
     disown(op, headers);
-    let Some(program) = program else { return Ok(Treatment::Pass) };
+    if !is_adapted {
+        return Ok(Treatment::Pass);
+    }
     if request_method == Method::HEAD {
         media::describe(headers, None);
         return Ok(Treatment::HeadOnly);
@@ -96,10 +98,14 @@ pub fn treatment<'p>(
     if rules.signed == Signed::Fail && media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
-    let Some(format) = media.format() else { return Ok(Treatment::Adapt(program, coding)) };
-    opaque::refuse_records(program, Side::Response)?;
-    media::describe(headers, None);
-    Ok(Treatment::Records(format, coding))
+    match (media.format(), program) {
+        (Some(format), _) => {
+            media::describe(headers, None);
+            Ok(Treatment::Records(format, coding))
+        }
+        (None, Some(program)) => Ok(Treatment::Adapt(program, coding)),
+        (None, None) => Ok(Treatment::Pass),
+    }
 }
 
 /// Adapts a whole body with the program that [`treatment`] named, and describes the result in `headers`.
@@ -160,6 +166,8 @@ mod tests {
     const ALL: &str = "{match: GET /p, response: {default: [{rename: {a: b}}]}}";
     const GOOD_ONLY: &str = "{match: GET /p, response: {2xx: [{rename: {a: b}}]}}";
     const REQUEST_ONLY: &str = "{match: GET /p, request: [{rename: {a: b}}]}";
+    const EVENTS: &str = "{match: GET /p, response: {events: {x: [{rename: {a: b}}]}}}";
+    const NO_EVENTS: &str = "{match: GET /p, response: {4xx: [{rename: {a: b}}], events: {x: []}}}";
     const FIELDS: &str = "{match: GET /p, headers: {response: [{rename: {X-Cost: X-Credits}}]}}";
 
     /// What describes the upstream's own bytes, with this content type.
@@ -213,6 +221,13 @@ mod tests {
             (ALL, Method::HEAD, 200, "text/event-stream", "H M~"),
             (ALL, Method::GET, 206, "application/x-ndjson", "E partial_content"),
             (GOOD_ONLY, Method::GET, 404, "application/x-ndjson", "P LDM~"),
+            (EVENTS, Method::GET, 200, "text/event-stream", "R M~"),
+            (EVENTS, Method::GET, 404, "text/event-stream", "R M~"),
+            (EVENTS, Method::HEAD, 200, "text/event-stream", "H M~"),
+            (EVENTS, Method::GET, 206, "text/event-stream", "E partial_content"),
+            (EVENTS, Method::GET, 200, json, "P LDM~"),
+            (EVENTS, Method::GET, 200, "application/x-ndjson", "P LDM~"),
+            (NO_EVENTS, Method::GET, 200, "text/event-stream", "P LDM~"),
             (ALL, Method::HEAD, 200, json, "H M~"),
             (ALL, Method::HEAD, 200, html, "P LADM"),
             (ALL, Method::GET, 304, json, "H M~"),
@@ -324,16 +339,6 @@ mod tests {
         };
         let outcome = body(program, &mut headers, &Bytes::from_static(text), &mut Stash::default());
         (headers, outcome.map(|adapted| adapted.map(|adapted| adapted.body)).map_err(|error| error.reason()))
-    }
-
-    #[test]
-    fn a_jq_program_is_not_given_records() {
-        let opaque = "{match: GET /p, response: {2xx: [{jq: {up: ., down: ., examples: ['1']}}]}}";
-        for (content_type, expected) in
-            [("application/json", "A LDM~"), ("application/x-ndjson", "E jq"), ("text/event-stream", "E jq")]
-        {
-            assert_eq!(treated(opaque, Method::GET, 200, &mut described(content_type)), expected, "{content_type}");
-        }
     }
 
     #[test]

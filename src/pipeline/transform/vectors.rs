@@ -10,12 +10,12 @@ use super::{
     coding::{Coding, decode, encode},
     error::Side,
     fixture::Fixture,
-    records::{Format, Records, Terms},
+    records::{Chosen, Format, Records, Terms},
     request::{self, BodyTreatment},
     response::{self, Treatment},
 };
 use crate::{
-    adaptation::{Mode, Program, Stash},
+    adaptation::{Mode, OperationPlan, Stash},
     domain::api::BodyRules,
     headers::{VaryNames, X_API_VERSION, merge_vary},
 };
@@ -36,7 +36,7 @@ fn every_exchange_of_the_vectors_comes_out_as_written() {
 
 /// The whole of a body that is adapted record by record.
 fn recast(
-    program: &Program,
+    programs: Chosen<&OperationPlan>,
     side: Side,
     format: Format,
     coding: Option<Coding>,
@@ -44,7 +44,7 @@ fn recast(
     body: Bytes,
 ) -> Result<Bytes, TransformError> {
     let terms = Terms { side, format, coding, mode, record_bytes_max: 1 << 20, bytes_max: 1 << 20 };
-    Records::whole(terms, program, Stash::default(), body)
+    Records::whole(terms, programs, Stash::default(), body)
 }
 
 fn decoded(coding: Option<Coding>, body: Bytes) -> Bytes {
@@ -110,7 +110,7 @@ impl<'v> Exchange<'v> {
             BodyTreatment::Pass => body,
             BodyTreatment::Records(format, coding) => {
                 let mode = request::records(&self.method, &mut headers);
-                recast(op.request().expect("a program"), Side::Request, format, coding, mode, body)?
+                recast(Chosen::Request(op), Side::Request, format, coding, mode, body)?
             }
             BodyTreatment::Adapt(_) if body.len() as u64 > limit => {
                 return Err(TransformError::too_large(Side::Request));
@@ -134,8 +134,7 @@ impl<'v> Exchange<'v> {
             Treatment::Pass => body,
             Treatment::HeadOnly => Bytes::new(),
             Treatment::Records(format, coding) => {
-                let program = op.response(status.as_u16()).expect("a program");
-                recast(program, Side::Response, format, coding, Mode::Whole, body)?
+                recast(Chosen::Response(op, status.as_u16()), Side::Response, format, coding, Mode::Whole, body)?
             }
             Treatment::Adapt(program, coding) => {
                 let body = decoded(coding, body);

@@ -1,9 +1,8 @@
 //! Server-sent events (WHATWG HTML section 9.2.5 and 9.2.6).
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::{Adapter, Programs, Unfit};
-use crate::adaptation::Reason;
+use super::{Unfit, admit, record::Record};
 
 /// Splits at blank lines, whatever ends a line: CR LF, LF or CR.
 ///
@@ -26,97 +25,83 @@ pub(super) struct Events {
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Events {
-    pub(super) fn push<P: Programs>(
-        &mut self,
-        mut data: &[u8],
-        adapter: &mut Adapter<P>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unfit> {
-        if std::mem::take(&mut self.after_return)
-            && let Some(rest) = data.strip_prefix(b"\n")
-        {
-            data = rest;
+    /// The next event that is whole and has data; other lines go to `out`.
+    pub(super) fn next(&mut self, input: &mut Bytes, cap: usize, out: &mut Vec<u8>) -> Result<Option<Record>, Unfit> {
+        if !input.is_empty() && std::mem::take(&mut self.after_return) && input.starts_with(b"\n") {
+            input.advance(1);
             if self.held.is_empty() { &mut *out } else { &mut self.held }.push(b'\n');
         }
-        while let Some(end) = memchr::memchr2(b'\n', b'\r', data) {
-            adapter.admit(self.held.len() + self.begun.len() + end)?;
-            let length = match &data[end..] {
-                [b'\r', b'\n', ..] => end + 2,
-                [b'\r'] => {
-                    self.after_return = true;
-                    end + 1
+        while let Some(at) = memchr::memchr2(b'\n', b'\r', input) {
+            admit(self.held.len() + self.begun.len() + at, cap)?;
+            let end: &'static [u8] = match &input[at..] {
+                [b'\n', ..] => b"\n",
+                [b'\r', b'\n', ..] => b"\r\n",
+                rest => {
+                    self.after_return = rest.len() == 1;
+                    b"\r"
                 }
-                _ => end + 1,
             };
-            let (line, rest) = data.split_at(length);
-            data = rest;
-            if self.begun.is_empty() {
-                self.line(&line[..end], line, adapter, out)?;
-            } else {
-                self.begun.extend_from_slice(line);
-                let line = self.begun.split();
-                self.line(&line[..line.len() - (length - end)], &line, adapter, out)?;
+            let mut text = input.split_to(at);
+            input.advance(end.len());
+            if !self.begun.is_empty() {
+                self.begun.extend_from_slice(&text);
+                text = self.begun.split().freeze();
+            }
+            if let Some(record) = self.line(&text, end, out) {
+                return Ok(Some(record));
             }
         }
-        adapter.admit(self.held.len() + self.begun.len() + data.len())?;
-        self.begun.extend_from_slice(data);
-        Ok(())
+        admit(self.held.len() + self.begun.len() + input.len(), cap)?;
+        self.begun.extend_from_slice(&std::mem::take(input));
+        Ok(None)
     }
 
     /// The last event may have no end.
-    pub(super) fn finish<P: Programs>(&mut self, adapter: &mut Adapter<P>, out: &mut Vec<u8>) -> Result<(), Unfit> {
-        let line = self.begun.split();
-        if !line.is_empty() {
-            self.line(&line, &line, adapter, out)?;
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Option<Record> {
+        let text = self.begun.split();
+        if !text.is_empty() {
+            self.line(&text, b"", out);
         }
-        self.event(adapter, out)
+        self.event(b"")
     }
 
-    /// - `text`: the line without its end; `line`: with it.
-    fn line<P: Programs>(
-        &mut self,
-        text: &[u8],
-        line: &[u8],
-        adapter: &mut Adapter<P>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unfit> {
+    /// The event that ends with this line, if it has data.
+    ///
+    /// - `text`: the line without its `end`.
+    fn line(&mut self, text: &[u8], end: &'static [u8], out: &mut Vec<u8>) -> Option<Record> {
         let is_first = !std::mem::replace(&mut self.under_way, true);
-        let (text, line) = match text.strip_prefix(MARK).filter(|_| is_first) {
-            None => (text, line),
+        let text = match text.strip_prefix(MARK).filter(|_| is_first) {
+            None => text,
             Some(text) => {
                 out.extend_from_slice(MARK);
-                (text, &line[MARK.len()..])
+                text
             }
         };
         if text.is_empty() {
-            self.event(adapter, out)?;
-            out.extend_from_slice(line);
+            let event = self.event(end);
+            if event.is_none() {
+                out.extend_from_slice(end);
+            }
             self.kind.clear();
-            return Ok(());
+            return event;
         }
         let (name, value) = field(text);
         if name == b"event" {
             self.kind.clear();
             self.kind.extend_from_slice(value);
         }
-        if name == b"data" || !self.held.is_empty() { &mut self.held } else { out }.extend_from_slice(line);
-        Ok(())
+        let to = if name == b"data" || !self.held.is_empty() { &mut self.held } else { out };
+        to.extend_from_slice(text);
+        to.extend_from_slice(end);
+        None
     }
 
-    /// Writes the event that is held. Data that is no JSON, such as `[DONE]`, passes as it came.
-    fn event<P: Programs>(&mut self, adapter: &mut Adapter<P>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    /// The event that is held.
+    fn event(&mut self, end: &'static [u8]) -> Option<Record> {
         if self.held.is_empty() {
-            return Ok(());
+            return None;
         }
-        let data = joined(&self.held);
-        match adapter.adapt(&data, &self.kind) {
-            Ok(Some(adapted)) if adapted != data => rewrite(&self.held, &adapted, out),
-            Ok(_) => out.extend_from_slice(&self.held),
-            Err(error) if error.reason == Reason::Malformed => out.extend_from_slice(&self.held),
-            Err(error) => return Err(Unfit(error)),
-        }
-        self.held.clear();
-        Ok(())
+        Some(Record::event(std::mem::take(&mut self.kind), std::mem::take(&mut self.held), end))
     }
 }
 
@@ -149,7 +134,7 @@ fn lines(mut held: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// The event's data: the values of its `data` lines with line feeds between them.
-fn joined(held: &[u8]) -> Bytes {
+pub(super) fn joined(held: &[u8]) -> Bytes {
     let mut values = lines(held).map(|(text, _)| field(text)).filter(|(name, _)| *name == b"data").map(|(_, v)| v);
     let mut data = values.next().unwrap_or_default().to_vec();
     for value in values {
@@ -160,7 +145,7 @@ fn joined(held: &[u8]) -> Bytes {
 }
 
 /// Writes `adapted` on one line, in the place of the first `data` line and spelled like it.
-fn rewrite(held: &[u8], adapted: &[u8], out: &mut Vec<u8>) {
+pub(super) fn rewrite(held: &[u8], adapted: &[u8], out: &mut Vec<u8>) {
     let mut written = false;
     for (text, end) in lines(held) {
         let (name, value) = field(text);

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Adapter, Programs, Unfit};
+use super::{Unfit, admit, record::Record};
 
 /// Splits at line feeds; a carriage return before one belongs to the line's end.
 #[derive(Debug, Default)]
@@ -12,45 +12,36 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn push<P: Programs>(
-        &mut self,
-        mut data: Bytes,
-        adapter: &mut Adapter<P>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unfit> {
-        while let Some(end) = memchr::memchr(b'\n', &data) {
-            adapter.admit(self.begun.len() + end)?;
-            let mut line = data.split_to(end + 1);
+    /// The next line that is whole and not blank; blank ones go to `out`.
+    pub(super) fn next(&mut self, input: &mut Bytes, cap: usize, out: &mut Vec<u8>) -> Result<Option<Record>, Unfit> {
+        while let Some(end) = memchr::memchr(b'\n', input) {
+            admit(self.begun.len() + end, cap)?;
+            let mut line = input.split_to(end + 1);
             if !self.begun.is_empty() {
                 self.begun.extend_from_slice(&line);
                 line = self.begun.split().freeze();
             }
-            record(&line, adapter, out)?;
+            if let Some(record) = record(line, out) {
+                return Ok(Some(record));
+            }
         }
-        adapter.admit(self.begun.len() + data.len())?;
-        self.begun.extend_from_slice(&data);
-        Ok(())
+        admit(self.begun.len() + input.len(), cap)?;
+        self.begun.extend_from_slice(&std::mem::take(input));
+        Ok(None)
     }
 
     /// The last line may have no end.
-    pub(super) fn finish<P: Programs>(&mut self, adapter: &mut Adapter<P>, out: &mut Vec<u8>) -> Result<(), Unfit> {
-        record(&self.begun.split().freeze(), adapter, out)
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Option<Record> {
+        record(self.begun.split().freeze(), out)
     }
 }
 
 /// One line with its end. A blank one stays as it is, and so does its end.
-fn record<P: Programs>(line: &Bytes, adapter: &mut Adapter<P>, out: &mut Vec<u8>) -> Result<(), Unfit> {
-    let text = line.trim_ascii_end().len();
-    if line[..text].trim_ascii_start().is_empty() {
-        out.extend_from_slice(line);
-        return Ok(());
+fn record(line: Bytes, out: &mut Vec<u8>) -> Option<Record> {
+    let length = line.trim_ascii_end().len();
+    if line[..length].trim_ascii_start().is_empty() {
+        out.extend_from_slice(&line);
+        return None;
     }
-    match adapter.adapt(&line.slice(..text), b"").map_err(Unfit)? {
-        Some(adapted) => {
-            out.extend_from_slice(&adapted);
-            out.extend_from_slice(&line[text..]);
-        }
-        None => out.extend_from_slice(line),
-    }
-    Ok(())
+    Some(Record::line(line, length))
 }

@@ -6,16 +6,22 @@
 
 mod events;
 mod lines;
+mod programs;
+mod record;
 
 use bytes::Bytes;
 
-use self::{events::Events, lines::Lines};
+use self::{events::Events, lines::Lines, record::Record};
+pub use self::{
+    programs::{Chosen, Programs},
+    record::Work,
+};
 use super::{
     TransformError,
     coding::{Coding, Decoder, Step},
     error::Side,
 };
-use crate::adaptation::{AdaptationError, Mode, Program, Reason, Stash};
+use crate::adaptation::{AdaptationError, Adapted, Mode, Reason, Stash};
 
 /// How a body is split into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,21 +30,6 @@ pub enum Format {
     Lines,
     /// Server-sent events (WHATWG HTML section 9.2), whose data may be JSON.
     Events,
-}
-
-/// The programs of a body.
-pub trait Programs {
-    /// The program of a record; none where it passes as it came.
-    ///
-    /// - `event`: the type of a server-sent event; empty where it has none.
-    fn program(&self, event: &[u8]) -> Option<&Program>;
-}
-
-/// One program for every record.
-impl Programs for &Program {
-    fn program(&self, _event: &[u8]) -> Option<&Program> {
-        Some(self)
-    }
 }
 
 /// How a body of records is read.
@@ -67,9 +58,12 @@ pub struct Records<P> {
     side: Side,
     /// Decoded bytes that may still come.
     left: u64,
+    /// Pushed, and not counted yet.
+    pushed: Bytes,
     /// Arrived, not split yet.
     input: Bytes,
     ended: bool,
+    aside: Option<Aside>,
     /// Comes after what was adapted before it.
     failed: Option<TransformError>,
     done: bool,
@@ -84,8 +78,17 @@ pub enum Next {
     Starved,
     /// Nothing yet, but some work is done: ask again, and let others have a turn now and then.
     Working,
+    /// A record that only a thread of its own may adapt: run it there and [settle](Records::settle) it.
+    Aside(Work),
     /// That was all.
     End,
+}
+
+/// A record that is adapted elsewhere; those behind it wait for it.
+#[derive(Debug)]
+enum Aside {
+    Waits(Record),
+    Settled(Record, Result<Adapted, AdaptationError>),
 }
 
 #[derive(Debug)]
@@ -123,14 +126,16 @@ impl<P: Programs> Records<P> {
             decoder: coding.map(Decoder::new),
             side,
             left: bytes_max,
+            pushed: Bytes::new(),
             input: Bytes::new(),
             ended: false,
+            aside: None,
             failed: None,
             done: false,
         }
     }
 
-    /// Adapts a body that is there already.
+    /// Adapts a body that is there already, for callers that may block.
     pub fn whole(terms: Terms, programs: P, stash: Stash, body: Bytes) -> Result<Bytes, TransformError> {
         let mut records = Self::new(terms, programs, stash);
         records.push(body);
@@ -140,6 +145,10 @@ impl<P: Programs> Records<P> {
             match records.take()? {
                 Next::Data(data) => whole.extend_from_slice(&data),
                 Next::Starved | Next::Working => {}
+                Next::Aside(work) => {
+                    let done = work.run(&records.adapter.programs);
+                    records.settle(done);
+                }
                 Next::End => return Ok(whole.into()),
             }
         }
@@ -149,7 +158,7 @@ impl<P: Programs> Records<P> {
     pub fn push(&mut self, data: Bytes) {
         match &mut self.decoder {
             Some(decoder) => decoder.push(data),
-            None => self.input = data,
+            None => self.pushed = data,
         }
     }
 
@@ -158,6 +167,13 @@ impl<P: Programs> Records<P> {
         self.ended = true;
         if let Some(decoder) = &mut self.decoder {
             decoder.end();
+        }
+    }
+
+    /// Says what became of the [work](Next::Aside) that was given out.
+    pub fn settle(&mut self, done: Result<Adapted, AdaptationError>) {
+        if let Some(Aside::Waits(record)) = self.aside.take() {
+            self.aside = Some(Aside::Settled(record, done));
         }
     }
 
@@ -194,46 +210,94 @@ impl<P: Programs> Records<P> {
     }
 
     fn advance(&mut self, out: &mut Vec<u8>) -> Result<Next, TransformError> {
-        if let Some(decoder) = &mut self.decoder {
-            let mut decoded = vec![0; TURN_BYTES];
-            match decoder.read(&mut decoded).map_err(|error| TransformError::undecodable(self.side, error))? {
-                Step::Wrote(length) => {
-                    decoded.truncate(length);
-                    self.input = decoded.into();
+        match self.aside.take() {
+            None => {}
+            Some(Aside::Settled(record, done)) => {
+                self.adapter.leave(record, done.map(Some), out).map_err(|error| error.of(self.side))?;
+                return Ok(Next::Working);
+            }
+            Some(Aside::Waits(record)) => {
+                let work = self.adapter.work(&record);
+                self.aside = Some(Aside::Waits(record));
+                return Ok(Next::Aside(work));
+            }
+        }
+        if self.input.is_empty() {
+            if let Some(decoder) = &mut self.decoder {
+                let mut decoded = vec![0; TURN_BYTES];
+                match decoder.read(&mut decoded).map_err(|error| TransformError::undecodable(self.side, error))? {
+                    Step::Wrote(length) => {
+                        decoded.truncate(length);
+                        self.arrived(decoded.into())?;
+                    }
+                    Step::Starved => return Ok(Next::Starved),
+                    Step::End => {}
                 }
-                Step::Starved => return Ok(Next::Starved),
-                Step::End => {}
+            } else {
+                let data = std::mem::take(&mut self.pushed);
+                self.arrived(data)?;
             }
         }
-        let input = std::mem::take(&mut self.input);
-        if input.is_empty() {
-            if !self.ended {
-                return Ok(Next::Starved);
+        if !self.input.is_empty() {
+            self.split(out).map_err(|error| error.of(self.side))?;
+            return Ok(Next::Working);
+        }
+        if !self.ended {
+            return Ok(Next::Starved);
+        }
+        match self.splitter.finish(out) {
+            None => Ok(Next::End),
+            Some(record) => {
+                self.adapt(record, out).map_err(|error| error.of(self.side))?;
+                Ok(Next::Working)
             }
-            self.splitter.finish(&mut self.adapter, out).map_err(|error| error.of(self.side))?;
-            return Ok(Next::End);
         }
-        match self.left.checked_sub(input.len() as u64) {
-            None => return Err(TransformError::too_large(self.side)),
-            Some(left) => self.left = left,
+    }
+
+    /// Counts what there is to split.
+    fn arrived(&mut self, data: Bytes) -> Result<(), TransformError> {
+        self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| TransformError::too_large(self.side))?;
+        self.input = data;
+        Ok(())
+    }
+
+    /// Adapts what is whole in the input, up to a record that has to wait.
+    fn split(&mut self, out: &mut Vec<u8>) -> Result<(), Unfit> {
+        while let Some(record) = self.splitter.next(&mut self.input, self.adapter.cap, out)? {
+            self.adapt(record, out)?;
+            if self.aside.is_some() {
+                break;
+            }
         }
-        self.splitter.push(input, &mut self.adapter, out).map_err(|error| error.of(self.side))?;
-        Ok(Next::Working)
+        Ok(())
+    }
+
+    fn adapt(&mut self, record: Record, out: &mut Vec<u8>) -> Result<(), Unfit> {
+        if self.adapter.is_opaque(&record) {
+            self.aside = Some(Aside::Waits(record));
+            return Ok(());
+        }
+        let done = self.adapter.adapt(&record);
+        self.adapter.leave(record, done, out)
     }
 }
 
 impl Splitter {
-    fn push<P: Programs>(&mut self, data: Bytes, adapter: &mut Adapter<P>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    /// The next record that is whole; what stands between records goes to `out`. None once the input is used up.
+    ///
+    /// - `cap`: most bytes of a record.
+    fn next(&mut self, input: &mut Bytes, cap: usize, out: &mut Vec<u8>) -> Result<Option<Record>, Unfit> {
         match self {
-            Self::Lines(lines) => lines.push(data, adapter, out),
-            Self::Events(events) => events.push(&data, adapter, out),
+            Self::Lines(lines) => lines.next(input, cap, out),
+            Self::Events(events) => events.next(input, cap, out),
         }
     }
 
-    fn finish<P: Programs>(&mut self, adapter: &mut Adapter<P>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    /// The last record, if it had no end.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Option<Record> {
         match self {
-            Self::Lines(lines) => lines.finish(adapter, out),
-            Self::Events(events) => events.finish(adapter, out),
+            Self::Lines(lines) => lines.finish(out),
+            Self::Events(events) => events.finish(out),
         }
     }
 }
@@ -242,28 +306,45 @@ impl Splitter {
 struct Unfit(AdaptationError);
 
 impl Unfit {
-    fn too_large() -> Self {
-        Self(AdaptationError::of_body(Reason::TooLarge))
-    }
-
     fn of(self, side: Side) -> TransformError {
         TransformError { side, cause: self.0.into() }
     }
 }
 
+/// Errors where a record of `length` bytes would be too long.
+fn admit(length: usize, cap: usize) -> Result<(), Unfit> {
+    if length > cap { Err(Unfit(AdaptationError::of_body(Reason::TooLarge))) } else { Ok(()) }
+}
+
 impl<P: Programs> Adapter<P> {
-    /// The record in the other version's shape; none where no program knows it.
-    fn adapt(&mut self, record: &Bytes, event: &[u8]) -> Result<Option<Bytes>, AdaptationError> {
-        let Some(program) = self.programs.program(event) else { return Ok(None) };
-        let adapted = program.apply_with(record, self.mode, &mut self.stash.clone())?;
-        self.adapted = true;
-        self.narrowed |= adapted.narrowed;
-        Ok(Some(adapted.body))
+    /// Whether adapting it may take its time.
+    fn is_opaque(&self, record: &Record) -> bool {
+        self.programs.program(record.kind()).is_some_and(|program| program.is_opaque())
     }
 
-    /// Errors where a record of `length` bytes would be too long.
-    fn admit(&self, length: usize) -> Result<(), Unfit> {
-        if length > self.cap { Err(Unfit::too_large()) } else { Ok(()) }
+    /// The record in the other version's shape; none where no program knows it.
+    fn adapt(&self, record: &Record) -> Result<Option<Adapted>, AdaptationError> {
+        let Some(program) = self.programs.program(record.kind()) else { return Ok(None) };
+        program.apply_with(record.text(), self.mode, &mut self.stash.clone()).map(Some)
+    }
+
+    /// The same as something that can be done elsewhere.
+    fn work(&self, record: &Record) -> Work {
+        Work::new(record, self.mode, self.stash.clone())
+    }
+
+    /// Writes what became of a record.
+    fn leave(
+        &mut self,
+        record: Record,
+        done: Result<Option<Adapted>, AdaptationError>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
+        if let Ok(Some(adapted)) = &done {
+            self.adapted = true;
+            self.narrowed |= adapted.narrowed;
+        }
+        record.leave(done.map(|adapted| adapted.map(|adapted| adapted.body)), out).map_err(Unfit)
     }
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    adaptation::OperationPlan,
+    adaptation::{OperationPlan, Program},
     pipeline::transform::{coding::encode, fixture::Fixture},
 };
 
@@ -10,11 +10,14 @@ use crate::{
 const OPERATION: &str = "{match: POST /p, request: [{rename: {a: bb}}, \
                          {convert: {path: /n, from: string, to: integer, on_error: error}}]}";
 
+/// The same for a part of bodies, by a program that is given away.
+const FILTER: &str = "{match: POST /p, request: [{jq: {up: 'if type == \"object\" then with_entries(.key |= if . == \"a\" then \"bb\" else . end) else . end', down: ., examples: ['1']}}]}";
+
 struct Requests<'o>(&'o OperationPlan);
 
 impl Programs for Requests<'_> {
-    fn program(&self, event: &[u8]) -> Option<&Program> {
-        self.0.request().filter(|_| event != b"other")
+    fn program(&self, event: Option<&[u8]>) -> Option<&Program> {
+        self.0.request().filter(|_| event != Some(b"other"))
     }
 }
 
@@ -30,7 +33,11 @@ const EVENTS: Terms = Terms { format: Format::Events, ..LINES };
 
 /// What came out after each piece and at the end, and why it broke off, if it did.
 fn run(terms: Terms, pieces: &[&[u8]]) -> (Vec<String>, Option<&'static str>) {
-    let fixture = Fixture::new(OPERATION);
+    run_with(OPERATION, terms, pieces)
+}
+
+fn run_with(operation: &str, terms: Terms, pieces: &[&[u8]]) -> (Vec<String>, Option<&'static str>) {
+    let fixture = Fixture::new(operation);
     let mut records = Records::new(terms, Requests(fixture.operation()), Stash::default());
     let (mut out, mut now, mut pieces) = (Vec::new(), Vec::new(), pieces.iter());
     let text = |bytes: &mut Vec<u8>| String::from_utf8(std::mem::take(bytes)).expect("UTF-8");
@@ -41,6 +48,9 @@ fn run(terms: Terms, pieces: &[&[u8]]) -> (Vec<String>, Option<&'static str>) {
                 now.extend_from_slice(&data);
             }
             Ok(Next::Working) => {}
+            Ok(Next::Aside(work)) => {
+                records.settle(work.run(&Requests(fixture.operation())));
+            }
             Ok(Next::Starved) => {
                 out.push(text(&mut now));
                 match pieces.next() {
@@ -215,6 +225,30 @@ fn what_was_flushed_within_a_coding_is_not_held_back() {
     assert_eq!(out[1], "{\"bb\":1}\n");
 }
 
+/// A filter may take its time: what came before it does not wait, and what comes behind it does.
+#[test]
+fn a_record_with_a_filter_is_given_away_and_keeps_its_place() {
+    let fixture =
+        Fixture::new("{match: POST /p, response: {events: {x: [{jq: {up: '{v: .}', down: .v, examples: ['1']}}]}}}");
+    let programs = Chosen::Response(fixture.operation(), 200);
+    let mut records = Records::new(Terms { side: Side::Response, ..EVENTS }, programs, Stash::default());
+    let text = "data: {\"v\":0}\n\nevent: x\ndata: {\"v\":1}\n\n: hi\n\nevent: x\ndata: {\"v\":2}";
+    records.push(Bytes::from_static(text.as_bytes()));
+    assert_eq!(records.take(), Ok(Next::Data(Bytes::from_static(b"data: {\"v\":0}\n\nevent: x\n"))));
+    let Ok(Next::Aside(work)) = records.take() else { panic!("a record to be adapted elsewhere") };
+    assert_eq!(records.take(), Ok(Next::Aside(work.clone())), "nothing overtakes it");
+    records.settle(work.run(&programs));
+    assert_eq!(records.take(), Ok(Next::Data(Bytes::from_static(b"data: 1\n\n"))));
+    assert_eq!(records.take(), Ok(Next::Data(Bytes::from_static(b": hi\n\nevent: x\n"))));
+    assert_eq!(records.take(), Ok(Next::Starved));
+    records.end();
+    assert_eq!(records.take(), Ok(Next::Working));
+    let Ok(Next::Aside(work)) = records.take() else { panic!("the last one, which has no end") };
+    records.settle(work.run(&programs));
+    assert_eq!(records.take(), Ok(Next::Data(Bytes::from_static(b"data: 2"))));
+    assert_eq!((records.take(), records.outcome()), (Ok(Next::End), (true, false)));
+}
+
 proptest! {
     #[test]
     fn how_a_body_is_cut_changes_nothing(parts in prop::collection::vec(0usize..PARTS.len(), 0..30), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
@@ -224,9 +258,9 @@ proptest! {
         at.extend([0, text.len()]);
         at.sort_unstable();
         let pieces: Vec<&[u8]> = at.windows(2).map(|cut| &text[cut[0]..cut[1]]).filter(|piece| !piece.is_empty()).collect();
-        for terms in [LINES, EVENTS] {
-            let (at_once, error) = run(terms, &[text]);
-            let (cut, cut_error) = run(terms, &pieces);
+        for (operation, terms) in [(OPERATION, LINES), (OPERATION, EVENTS), (FILTER, LINES), (FILTER, EVENTS)] {
+            let (at_once, error) = run_with(operation, terms, &[text]);
+            let (cut, cut_error) = run_with(operation, terms, &pieces);
             prop_assert_eq!((cut.concat(), cut_error), (at_once.concat(), error), "{:?}", terms.format);
         }
     }
