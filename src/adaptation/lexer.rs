@@ -9,7 +9,7 @@ mod gaps;
 use wide::u8x16;
 
 pub(super) use self::again::Again;
-use self::gaps::Gaps;
+use self::gaps::{Gaps, Place};
 use super::error::Reason;
 
 /// Open containers, objects and arrays together, that a body may have.
@@ -56,7 +56,7 @@ impl Nesting {
 pub(super) fn value(rest: &[u8], outer: usize) -> Result<&[u8], Reason> {
     match rest {
         [b'"', tail @ ..] => string(tail).ok_or(Reason::Malformed),
-        [b'{' | b'[', ..] => container(rest, DEPTH_MAX - outer, Gaps::default()),
+        [b'{' | b'[', ..] => container(rest, DEPTH_MAX - outer, &mut Gaps::default()),
         _ => number_or_word(rest).ok_or(Reason::Malformed),
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn value(rest: &[u8], outer: usize) -> Result<&[u8], Reason> {
 /// - `room`: how many containers may be open, this one included.
 ///
 /// Depth is a counter and kinds are a bit each, so no input makes it recurse.
-fn container<'a>(mut rest: &'a [u8], room: usize, mut gaps: Gaps<'a>) -> Result<&'a [u8], Reason> {
+fn container<'a>(mut rest: &'a [u8], room: usize, gaps: &mut Gaps<'a>) -> Result<&'a [u8], Reason> {
     let mut open = Nesting::default();
     'value: loop {
         rest = match rest {
@@ -99,10 +99,13 @@ fn container<'a>(mut rest: &'a [u8], room: usize, mut gaps: Gaps<'a>) -> Result<
         if open.depth == 0 {
             return Ok(rest);
         }
-        if let Some(next) = gaps.skip(rest, &mut open) {
-            rest = next;
-            continue;
-        }
+        rest = match gaps.follow(rest, &mut open).ok_or(Reason::Malformed)? {
+            Place::Value(next) => {
+                rest = next;
+                continue;
+            }
+            Place::Gap(next) => next,
+        };
         while open.depth > 0 {
             rest = match past_space(rest) {
                 [b',', tail @ ..] => {
@@ -163,11 +166,11 @@ pub(super) fn string(mut rest: &[u8]) -> Option<&[u8]> {
 
 #[inline]
 fn number_or_word(rest: &[u8]) -> Option<&[u8]> {
-    match rest {
+    short_number(rest).or_else(|| match rest {
         [b't', b'r', b'u', b'e', tail @ ..] | [b'n', b'u', b'l', b'l', tail @ ..] => Some(tail),
         [b'f', b'a', b'l', b's', b'e', tail @ ..] => Some(tail),
-        _ => short_number(rest).or_else(|| number(rest)),
-    }
+        _ => number(rest),
+    })
 }
 
 /// Skips a number without sign and exponent, as nearly all are: one look finds its digits.
@@ -175,16 +178,18 @@ fn number_or_word(rest: &[u8]) -> Option<&[u8]> {
 /// None for all others, and for what is none.
 #[inline]
 fn short_number(rest: &[u8]) -> Option<&[u8]> {
-    let chunk = rest.first_chunk()?;
+    const LAST: usize = CHUNK_BYTES - 1;
+    let chunk: &[u8; CHUNK_BYTES] = rest.first_chunk()?;
     let digits = digits_in(chunk);
     let whole = digits.trailing_ones() as usize;
-    let end = match chunk.get(whole)? {
-        b'.' => whole + 1 + (digits >> (whole + 1)).trailing_ones() as usize,
-        _ => whole,
-    };
-    let is_short = whole > 0 && end != whole + 1 && (whole == 1 || chunk[0] != b'0');
-    let tail = rest.get(end..)?;
-    (is_short && end < CHUNK_BYTES && !matches!(chunk.get(end)?, b'.' | b'e' | b'E')).then_some(tail)
+    let mut end = whole;
+    if chunk[end & LAST] == b'.' {
+        let places = (digits >> (whole + 1)).trailing_ones() as usize;
+        end = if places == 0 { CHUNK_BYTES } else { whole + 1 + places };
+    }
+    let has_no_zero_before = chunk[0] != b'0' || whole == 1;
+    let is_over = end < CHUNK_BYTES && !matches!(chunk[end & LAST], b'.' | b'e' | b'E');
+    (whole > 0 && is_over && has_no_zero_before).then(|| &rest[end..])
 }
 
 fn number(rest: &[u8]) -> Option<&[u8]> {

@@ -9,12 +9,13 @@ use super::literal::quote;
 pub struct Name {
     text: Box<str>,
     json: Box<[u8]>,
+    mark: u32,
 }
 
 impl Name {
     /// Takes the name as it reads, without escapes.
     pub fn new(text: &str) -> Self {
-        Self { text: text.into(), json: quote(text).into() }
+        Self { text: text.into(), json: quote(text).into(), mark: mark(text.as_bytes()) }
     }
 
     /// The name as it reads.
@@ -27,10 +28,19 @@ impl Name {
         &self.json
     }
 
-    /// Whether no JSON text can say the name without an escape.
-    pub(super) fn is_escaped(&self) -> bool {
-        self.json.len() != self.text.len() + 2
+    /// What every text that says the name has in common with it, and few others have: see [`mark`].
+    pub(super) fn mark(&self) -> u32 {
+        self.mark
     }
+}
+
+/// The length and three bytes of a name as it reads: what tells most names of an object apart.
+pub(super) fn mark(text: &[u8]) -> u32 {
+    let (Some(first), Some(last)) = (text.first(), text.last()) else { return 0 };
+    // Longer ones may have the same length here: this only saves comparisons.
+    #[expect(clippy::cast_possible_truncation, reason = "its lowest byte is meant")]
+    let length = text.len() as u8;
+    u32::from_le_bytes([length, *first, text[text.len() / 2], *last])
 }
 
 impl fmt::Debug for Name {

@@ -7,7 +7,7 @@ use super::{
     error::Reason,
     lexer::{self, Again, DEPTH_MAX},
     pointer::{Name, Segment},
-    tree::{Array, Member, Node, Object, Spare, is_named},
+    tree::{Array, Key, Member, Node, Object, Spare},
 };
 
 /// Which values to open, as a tree of names. A hint: steps open what they meet, so a value too few
@@ -59,9 +59,10 @@ impl Touch {
         self.stream = Some(index);
     }
 
-    fn member(&self, key: &[u8]) -> Option<&Self> {
-        let named = self.names.iter().find(|(name, _)| is_named(key, name)).map(|(_, touch)| touch);
-        named.or(self.values.as_deref())
+    /// What to do with the member `key`, if it is to be opened.
+    fn member(&self, key: Key<'_>) -> Option<&Self> {
+        let named = self.names.iter().find(|(name, _)| key.says(name)).map(|(_, touch)| touch);
+        named.or(self.values.as_deref()).filter(|touch| touch.object || touch.each.is_some())
     }
 }
 
@@ -125,7 +126,8 @@ struct Frame<'a, 't> {
     start: &'a [u8],
     touch: &'t Touch,
     content: Content<'a>,
-    key: &'a [u8],
+    /// The name of the member that is being read, if that is opened.
+    key: Key<'a>,
     /// Whether something in it was adapted already.
     changed: bool,
 }
@@ -167,7 +169,7 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
         let mut next = touch;
         loop {
             let mut value = match self.opened(next)? {
-                Opened::Empty(value) => value,
+                Opened::Whole(value) => value,
                 Opened::Inside(inner) => {
                     next = inner;
                     continue;
@@ -186,8 +188,10 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
                 };
                 match self.rest {
                     [b',', ..] if is_object => {
-                        next = self.key(touch)?;
-                        break;
+                        if let Some(inner) = self.members(touch)? {
+                            next = Some(inner);
+                            break;
+                        }
                     }
                     [b',', tail @ ..] => {
                         self.rest = lexer::past_space(tail);
@@ -219,16 +223,20 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
             return Err(Reason::Depth);
         }
         let is_object = matches!(content, Content::Members(_));
-        self.frames.push(Frame { start, touch, content, key: b"", changed: false });
+        self.frames.push(Frame { start, touch, content, key: Key::default(), changed: false });
         match (lexer::past_space(tail), is_object) {
             ([b'}', tail @ ..], true) | ([b']', tail @ ..], false) => self.rest = tail,
-            (_, true) => return self.key(touch).map(Opened::Inside),
+            (_, true) => {
+                if let Some(inner) = self.members(touch)? {
+                    return Ok(Opened::Inside(Some(inner)));
+                }
+            }
             (first, false) => {
                 self.rest = first;
                 return Ok(Opened::Inside(touch.each.as_deref()));
             }
         }
-        self.close().map(Opened::Empty).ok_or(Reason::Malformed)
+        self.close().map(Opened::Whole).ok_or(Reason::Malformed)
     }
 
     /// Hands a value to the innermost container; says whether that is an object, and what is opened in it.
@@ -269,31 +277,33 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
         Some(value)
     }
 
-    /// Reads a name and its colon behind a bracket or comma; says what to do with the member's value.
-    fn key(&mut self, touch: &'t Touch) -> Result<Option<&'t Touch>, Reason> {
-        let start = self.rest;
-        let (key, inner) = match self.keys.skip(start, touch) {
-            Some((key, inner, rest)) => {
-                self.rest = rest;
-                (key, inner)
-            }
-            None => {
-                let quote = lexer::past_space(start.get(1..).unwrap_or_default());
-                let [b'"', tail @ ..] = quote else { return Err(Reason::Malformed) };
-                let behind = lexer::string(tail).ok_or(Reason::Malformed)?;
-                let key = read_of(quote, behind);
-                self.rest = lexer::colon(behind).ok_or(Reason::Malformed)?;
-                let inner = touch.member(key);
-                if let Some(text) = Again::new(start, self.rest) {
-                    self.keys.note(Known { text, touch, key, inner, next: 0 });
-                }
-                (key, inner)
-            }
+    /// Reads members of the innermost container, from the bracket or comma before the first one: up to the value
+    /// of one that is opened, with what is to be done with it, or behind the closing bracket.
+    fn members(&mut self, touch: &'t Touch) -> Result<Option<&'t Touch>, Reason> {
+        let depth = self.frames.len();
+        let Some(Frame { content: Content::Members(members), key: pending, .. }) = self.frames.last_mut() else {
+            return Err(Reason::Malformed);
         };
-        if let Some(frame) = self.frames.last_mut() {
-            frame.key = key;
+        let mut rest = self.rest;
+        loop {
+            let (key, inner, value) = self.keys.read(rest, touch).ok_or(Reason::Malformed)?;
+            if inner.is_some() {
+                *pending = key;
+                self.rest = value;
+                return Ok(inner);
+            }
+            rest = lexer::value(value, depth)?;
+            members.push(Member { key, value: Node::Text(read_of(value, rest)) });
+            rest = lexer::past_space(rest);
+            match rest {
+                [b',', ..] => {}
+                [b'}', tail @ ..] => {
+                    self.rest = tail;
+                    return Ok(None);
+                }
+                _ => return Err(Reason::Malformed),
+            }
         }
-        Ok(inner)
     }
 }
 
@@ -303,6 +313,8 @@ struct Keys<'a, 't> {
     known: Vec<Known<'a, 't>>,
     /// The last one read.
     last: usize,
+    /// The one that came behind it the last time.
+    next: usize,
 }
 
 /// A name that was read.
@@ -311,7 +323,7 @@ struct Known<'a, 't> {
     /// From the bracket or comma before it to the value behind it.
     text: Again<'a>,
     touch: &'t Touch,
-    key: &'a [u8],
+    key: Key<'a>,
     inner: Option<&'t Touch>,
     /// Which one came behind it the last time.
     next: usize,
@@ -321,14 +333,32 @@ struct Known<'a, 't> {
 const KEYS_MAX: usize = 32;
 
 impl<'a, 't> Keys<'a, 't> {
-    /// Skips the name that `rest` begins with, if it is the one that came the last time.
+    /// Reads a name and its colon behind a bracket or comma: the name, what to do with its value if that is to be
+    /// opened, and the text from the value on.
     #[inline]
-    fn skip(&mut self, rest: &'a [u8], touch: &Touch) -> Option<(&'a [u8], Option<&'t Touch>, &'a [u8])> {
-        let next = self.known.get(self.last)?.next;
-        let known = self.known.get(next).filter(|known| std::ptr::eq(known.touch, touch))?;
-        let rest = known.text.skip(rest)?;
-        self.last = next;
-        Some((known.key, known.inner, rest))
+    fn read(&mut self, rest: &'a [u8], touch: &'t Touch) -> Option<(Key<'a>, Option<&'t Touch>, &'a [u8])> {
+        let foreseen = self.known.get(self.next).filter(|known| std::ptr::eq(known.touch, touch));
+        if let Some(known) = foreseen
+            && let Some(value) = known.text.skip(rest)
+        {
+            (self.last, self.next) = (self.next, known.next);
+            return Some((known.key, known.inner, value));
+        }
+        self.read_anew(rest, touch)
+    }
+
+    #[inline(never)]
+    fn read_anew(&mut self, rest: &'a [u8], touch: &'t Touch) -> Option<(Key<'a>, Option<&'t Touch>, &'a [u8])> {
+        let quote = lexer::past_space(rest.get(1..)?);
+        let [b'"', tail @ ..] = quote else { return None };
+        let behind = lexer::string(tail)?;
+        let key = Key::new(read_of(quote, behind));
+        let value = lexer::colon(behind)?;
+        let inner = touch.member(key);
+        if let Some(text) = Again::new(rest, value) {
+            self.note(Known { text, touch, key, inner, next: 0 });
+        }
+        Some((key, inner, value))
     }
 
     /// Remembers a name that was not foreseen, and that it came behind the last one.
@@ -346,6 +376,7 @@ impl<'a, 't> Keys<'a, 't> {
             last.next = index;
         }
         self.last = index;
+        self.next = self.known.get(index).map_or(0, |known| known.next);
     }
 }
 
@@ -390,9 +421,9 @@ impl Streamed {
 enum Opened<'a, 't> {
     /// It stays closed.
     No,
-    /// It is an empty container.
-    Empty(Node<'a>),
-    /// The scanner stands on its first value, with which this is to be done.
+    /// It is a container that ends without a value that is opened.
+    Whole(Node<'a>),
+    /// The scanner stands on a value in it, with which this is to be done.
     Inside(Option<&'t Touch>),
 }
 

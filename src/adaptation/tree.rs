@@ -1,8 +1,9 @@
 //! A body while it is adapted: slices of its text, opened only where a step has to look inside.
 
-use std::cmp::Ordering;
-
-use super::{pointer::Name, scalar, scan};
+use super::{
+    pointer::{self, Name},
+    scalar, scan,
+};
 
 /// Texts from here on are not copied if it can be helped.
 const LARGE_BYTES: usize = 16 * 1024;
@@ -32,10 +33,18 @@ pub(super) struct Object<'a> {
 /// A member of an opened object.
 #[derive(Clone, Debug)]
 pub(super) struct Member<'a> {
-    /// The name as JSON text, quotes included.
-    pub(super) key: &'a [u8],
+    /// The name.
+    pub(super) key: Key<'a>,
     /// The value.
     pub(super) value: Node<'a>,
+}
+
+/// A member's name as it is spelled.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Key<'a> {
+    /// JSON text, quotes included.
+    pub(super) text: &'a [u8],
+    mark: u32,
 }
 
 /// An array that was opened.
@@ -125,13 +134,17 @@ impl<'a> Node<'a> {
                     Some(text) => out.extend_from_slice(text),
                     None => {
                         let mut before = b'{';
-                        for member in &mut object.members {
+                        for Member { key, value } in object.members.drain(..) {
                             out.push(before);
-                            out.extend_from_slice(member.key);
+                            out.extend_from_slice(key.text);
                             out.push(b':');
-                            match &mut member.value {
-                                Self::Text(text) => out.extend_from_slice(text),
-                                value => value.write_out(out, spare),
+                            match value {
+                                Self::Text(text) => {
+                                    out.extend_from_slice(text);
+                                    // It owns nothing: saves the call that finds that out.
+                                    std::mem::forget(value);
+                                }
+                                mut value => value.write_out(out, spare),
                             }
                             before = b',';
                         }
@@ -174,7 +187,7 @@ impl<'a> Node<'a> {
                     if index > 0 {
                         out.push(b',');
                     }
-                    out.extend_from_slice(member.key);
+                    out.extend_from_slice(member.key.text);
                     out.push(b':');
                     member.value.write(out);
                 }
@@ -209,7 +222,7 @@ impl<'a> Object<'a> {
     pub(super) fn find(&self, name: &Name) -> Result<Option<usize>, Duplicate> {
         let mut found = None;
         for (index, member) in self.members.iter().enumerate() {
-            if is_named(member.key, name) && found.replace(index).is_some() {
+            if member.key.says(name) && found.replace(index).is_some() {
                 return Err(Duplicate);
             }
         }
@@ -225,19 +238,26 @@ impl<'a> Object<'a> {
     /// Adds a member at the end.
     pub(super) fn push(&mut self, name: &'a Name, value: Node<'a>) {
         self.text = None;
-        self.members.push(Member { key: name.json(), value });
+        self.members.push(Member { key: name.into(), value });
     }
 }
 
-/// Whether the JSON text `key` says `name`: escapes count as what they mean, and nothing else does.
-#[inline]
-pub(super) fn is_named(key: &[u8], name: &Name) -> bool {
-    // A text of the same meaning is never shorter than the shortest, and as long as it only if it is the same or
-    // has escapes too.
-    match key.len().cmp(&name.json().len()) {
-        Ordering::Less => false,
-        Ordering::Equal => key == name.json() || (name.is_escaped() && means(key, name)),
-        Ordering::Greater => (key[1] == b'\\' || key[1] == name.json()[1]) && means(key, name),
+impl<'a> Key<'a> {
+    /// - `text`: a JSON string, valid.
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, mark: scalar::unquote(text).map_or(0, |name| pointer::mark(&name)) }
+    }
+
+    /// Whether it is a spelling of `name`: escapes count as what they mean, and nothing else does.
+    #[inline]
+    pub(super) fn says(&self, name: &Name) -> bool {
+        self.mark == name.mark() && (self.text == name.json() || means(self.text, name))
+    }
+}
+
+impl<'a> From<&'a Name> for Key<'a> {
+    fn from(name: &'a Name) -> Self {
+        Self { text: name.json(), mark: name.mark() }
     }
 }
 

@@ -192,7 +192,7 @@ pub(super) fn sorted(json: &str) -> String {
     fn show(node: &mut Json<'_>, out: &mut String) {
         if let Some(object) = node.object() {
             let member = |member: &mut super::tree::Member<'_>| {
-                let mut text = format!("{:?}:", scalar::unquote(member.key).expect("a key"));
+                let mut text = format!("{:?}:", scalar::unquote(member.key.text).expect("a key"));
                 show(&mut member.value, &mut text);
                 text
             };

@@ -5,7 +5,7 @@ use crate::adaptation::{
     error::Reason,
     pointer::Name,
     scalar::Key,
-    tree::{Array, Member, Node, Object},
+    tree::{self, Array, Member, Node, Object},
 };
 
 /// Makes an object of one member of each element.
@@ -16,7 +16,7 @@ pub(super) fn wrap_all<'a>(node: &mut Node<'a>, key: &'a Name, strict: bool) -> 
     }
     for item in &mut array.items {
         let value = std::mem::replace(item, Node::Text(b"null"));
-        *item = Node::Object(Object { text: None, members: vec![Member { key: key.json(), value }] });
+        *item = Node::Object(Object { text: None, members: vec![Member { key: key.into(), value }] });
     }
     array.text = None;
     Ok(Outcome::Changed)
@@ -75,7 +75,9 @@ fn named<'a>(item: &mut Node<'a>, key: &Name) -> Result<Member<'a>, Fault> {
     let Some(place) = find(object, key)? else { return Err(Fault::here(Reason::IndexKey)) };
     // A program begins a new pass where text that a step made could become a name.
     match object.take(place) {
-        Node::Text(name @ [b'"', ..]) => Ok(Member { key: name, value: std::mem::replace(item, Node::Text(b"null")) }),
+        Node::Text(name @ [b'"', ..]) => {
+            Ok(Member { key: tree::Key::new(name), value: std::mem::replace(item, Node::Text(b"null")) })
+        }
         _ => Err(Fault::of(Reason::IndexKey, key)),
     }
 }
@@ -86,7 +88,7 @@ pub(super) fn list<'a>(node: &mut Node<'a>, key: &'a Name, refuses: bool, strict
     refuse_repeated(object)?;
     let mut items = Vec::with_capacity(object.members.len());
     for Member { key: name, value } in &mut object.members {
-        let under = |fault: Fault| fault.under(&super::readable(name));
+        let under = |fault: Fault| fault.under(&super::readable(name.text));
         let Some(element) = value.object() else { return Err(under(Fault::here(Reason::Shape))) };
         if let Some(stray) = find(element, key).map_err(under)? {
             if refuses {
@@ -94,7 +96,7 @@ pub(super) fn list<'a>(node: &mut Node<'a>, key: &'a Name, refuses: bool, strict
             }
             element.take(stray);
         }
-        element.members.insert(0, Member { key: key.json(), value: Node::Text(name) });
+        element.members.insert(0, Member { key: key.into(), value: Node::Text(name.text) });
         element.text = None;
         items.push(std::mem::replace(value, Node::Text(b"null")));
     }

@@ -50,7 +50,7 @@ pub(super) fn collect<'a>(
         std::mem::replace(&mut object.members[index].value, Node::Text(b"null"))
     };
     let mut inside: Vec<Member<'a>> =
-        found.iter().map(|&(index, inner)| Member { key: inner.json(), value: take(object, index) }).collect();
+        found.iter().map(|&(index, inner)| Member { key: inner.into(), value: take(object, index) }).collect();
     if let Some(index) = stray {
         match take(object, index).object() {
             Some(old) if rule.merges => {
@@ -61,7 +61,7 @@ pub(super) fn collect<'a>(
         }
     }
     let value = Node::Object(Object { text: None, members: inside });
-    object.members[first] = Member { key: into.json(), value };
+    object.members[first] = Member { key: into.into(), value };
     let mut index = 0;
     object.members.retain(|_| {
         let goes = Some(index) == stray || found[1..].iter().any(|(source, _)| *source == index);
@@ -139,14 +139,14 @@ pub(super) fn scatter<'a>(
     if rule.rest == Rest::Error
         && let Some(extra) = (0..container.members.len()).find(|index| outer(*index).is_none())
     {
-        let name = super::readable(container.members[extra].key);
+        let name = super::readable(container.members[extra].key.text);
         return Err(Fault::here(Reason::Rest).under(&name).under(from.as_str()));
     }
     let mut spread = Vec::with_capacity(container.members.len() + 1);
     let mut rest = Vec::new();
     for (index, member) in std::mem::take(&mut container.members).into_iter().enumerate() {
         match outer(index) {
-            Some(name) => spread.push(Member { key: name.json(), value: member.value }),
+            Some(name) => spread.push(Member { key: name.into(), value: member.value }),
             None => rest.push(member),
         }
     }

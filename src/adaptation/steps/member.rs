@@ -31,7 +31,7 @@ pub(super) fn rename<'a>(object: &mut Object<'a>, pairs: &'a [(Name, Name)], ref
         return Err(Fault::of(Reason::Conflict, name));
     }
     for (index, to) in renamed {
-        object.members[index].key = to.json();
+        object.members[index].key = to.into();
     }
     targets.sort_unstable_by_key(|(index, _)| *index);
     for (index, _) in targets.into_iter().rev() {
@@ -50,7 +50,7 @@ fn rename_one<'a>(object: &mut Object<'a>, from: &Name, to: &'a Name, refuses: b
     if refuses && stray.is_some() {
         return Err(Fault::of(Reason::Conflict, to));
     }
-    object.members[source].key = to.json();
+    object.members[source].key = to.into();
     object.text = None;
     if let Some(stray) = stray {
         object.take(stray);

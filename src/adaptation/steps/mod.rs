@@ -378,7 +378,7 @@ fn visit<'a>(
             // Backwards, so that taking one out does not move those still to come.
             for index in (0..object.members.len()).rev() {
                 let member = &mut object.members[index];
-                let key = member.key;
+                let key = member.key.text;
                 let outcome =
                     visit(&mut member.value, way, depth + 1, act).map_err(|fault| fault.under(&readable(key)))?;
                 changed |= settle(object, index, outcome) == Outcome::Changed;
@@ -448,14 +448,15 @@ fn find(object: &Object<'_>, name: &Name) -> Result<Option<usize>, Fault> {
 
 /// Every key of a map counts as touched.
 fn refuse_repeated(object: &Object<'_>) -> Result<(), Fault> {
-    repeated(object).map_err(|index| Fault::here(Reason::DuplicateMember).under(&readable(object.members[index].key)))
+    repeated(object)
+        .map_err(|index| Fault::here(Reason::DuplicateMember).under(&readable(object.members[index].key.text)))
 }
 
 /// The first member whose name another one before it has.
 fn repeated(object: &Object<'_>) -> Result<(), usize> {
     let mut keys = HashSet::with_capacity(object.members.len());
     for (index, member) in object.members.iter().enumerate() {
-        if !keys.insert(scalar::unquote(member.key).unwrap_or_default()) {
+        if !keys.insert(scalar::unquote(member.key.text).unwrap_or_default()) {
             return Err(index);
         }
     }

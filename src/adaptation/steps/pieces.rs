@@ -40,7 +40,7 @@ pub(super) fn cut<'a>(
     let made: Vec<Member<'a>> = cut
         .into_iter()
         .zip(&pieces.parts)
-        .map(|(piece, part)| Member { key: part.json(), value: quoted(piece) })
+        .map(|(piece, part)| Member { key: part.into(), value: quoted(piece) })
         .collect();
     let strays: Vec<usize> = places[..made.len()].iter().flatten().copied().filter(|place| *place != index).collect();
     if let (true, Some(stray)) = (refuses, strays.first()) {
@@ -87,7 +87,7 @@ pub(super) fn join<'a>(
     }
     text.push(b'"');
     joined.extend(stray);
-    replace(object, first, vec![Member { key: pieces.whole.json(), value: Node::Made(text) }], &joined);
+    replace(object, first, vec![Member { key: (&pieces.whole).into(), value: Node::Made(text) }], &joined);
     Ok(Outcome::Changed)
 }
 

@@ -73,7 +73,7 @@ fn store<'a>(node: &mut Node<'a>, path: &'a [Name], value: Node<'a>, refuses: bo
         }
         None => {
             let value = rest.iter().rev().fold(value, |value, name| {
-                Node::Object(Object { text: None, members: vec![Member { key: name.json(), value }] })
+                Node::Object(Object { text: None, members: vec![Member { key: name.into(), value }] })
             });
             object.push(name, value);
         }
