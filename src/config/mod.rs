@@ -33,6 +33,7 @@ pub mod tls;
 pub mod tracing;
 pub mod tree;
 pub mod units;
+mod upstream;
 pub mod upstream_tls;
 pub mod upstreams;
 pub mod url;

@@ -28,8 +28,9 @@ use super::{
     unpack::{self, UnpackError},
     upstream::{
         body::{Upload, UploadError, UploadFailure, UpstreamBody},
-        client::{Answer, Group, Terms},
+        client::{Answer, Terms},
         error::UpstreamError,
+        group::Group,
         grpc, hop_by_hop,
         pace::Pace,
         patience::Patience,

@@ -21,8 +21,8 @@ use super::{
     pressure::Pressure,
     snapshot::Snapshot,
     upstream::{
-        client::{Group, Member},
         fleet::Fleet,
+        group::{Group, Member},
         health::Checks,
         http2,
         server::ServerPool,

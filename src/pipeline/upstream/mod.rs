@@ -12,6 +12,7 @@ pub mod download;
 pub mod error;
 pub mod fleet;
 pub mod gauges;
+pub mod group;
 pub mod grpc;
 pub mod guard;
 mod hash;
