@@ -123,6 +123,8 @@ mod streams;
 mod upstream_tls;
 /// Where servers are: names, addresses, and those that are not connected to.
 mod upstream_addresses;
+/// Names with several addresses: each is a server, and they come and go.
+mod upstream_names;
 /// Servers that speak HTTP/2, gRPC among them.
 mod upstream_http2;
 /// Several servers, dead ones, slow ones, retries.

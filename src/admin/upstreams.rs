@@ -2,13 +2,14 @@
 //!
 //! ```json
 //! {"upstreams": [{"name": "query-parser-2.0", "balance": "least_requests", "servers": [
-//!   {"server": "127.0.0.1:9020", "weight": 1, "state": "available",
+//!   {"server": "127.0.0.1:9020", "name": null, "weight": 1, "state": "available",
 //!    "requests": 1200, "requests_in_flight": 3, "connections": 8, "connections_idle": 5,
 //!    "waiting": 0,
 //!    "connect_errors_in_a_row": 0, "breaker": "closed", "drained": false, "ejected": false, "ejections": 0,
 //!    "last_check": null}]}]}
 //! ```
 //!
+//! - `name`: the server as the file has it, where its host is a name with several addresses: each is a server.
 //! - `state`: `available`, or why nothing is sent to it: `drained`, `unhealthy`, `breaker_open` or `ejected`.
 //! - `requests`: tries since the server was first named, by all workers.
 //! - `waiting`: requests that wait because the server has all connections it may have.
@@ -16,8 +17,9 @@
 //!   where there are none.
 //!
 //! Draining sends nothing new to a server; requests under way end, idle connections are closed. It holds
-//! until it is undone or the server is not named any more; a reload does not undo it. Both answer with the
-//! server as it is then; doing it twice changes nothing.
+//! until it is undone or the server is not named any more; a reload does not undo it. A name drains all its addresses,
+//! those that it will have included. Both answer with the server as it is then, with an array of them for a name with
+//! several addresses; doing it twice changes nothing.
 
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -25,7 +27,10 @@ use serde::Serialize;
 use super::{gateway::Gateway, reply::Reply};
 use crate::{
     domain::upstream::{Balance, Server, Upstream},
-    pipeline::upstream::{condition::Condition, fleet::Fleet},
+    pipeline::upstream::{
+        fleet::Fleet,
+        roster::{Endpoint, Roster},
+    },
     problem::Code,
 };
 
@@ -44,6 +49,7 @@ struct Row<'a> {
 #[derive(Serialize)]
 struct ServerRow {
     server: String,
+    name: Option<String>,
     weight: u32,
     state: &'static str,
     requests: u64,
@@ -104,28 +110,37 @@ pub(super) fn carry_out(gateway: &impl Gateway, order: &Order) -> Reply {
     let Some(upstream) = config.upstreams.iter().find(|upstream| upstream.name == order.upstream) else {
         return Reply::problem(Code::NotFound, "no upstream has this name; GET /api/v1/upstreams lists them");
     };
-    let Some(server) = upstream.servers.iter().find(|server| server.label() == order.server) else {
+    let roster = gateway.fleet().roster(&upstream.name);
+    if !roster.drain(&order.server, order.drain) {
         let detail = "no server of the upstream has this address; GET /api/v1/upstreams lists them as host:port";
         return Reply::problem(Code::NotFound, detail);
-    };
-    let condition = gateway.fleet().roster(&upstream.name).condition(&order.server);
-    condition.drain(order.drain);
+    }
     let verb = if order.drain { "drained" } else { "not drained any more" };
     tracing::info!(upstream = upstream.name, server = order.server, "server is {verb}");
-    Reply::ok(&server_row(server, &condition))
+    let mut rows = rows(upstream, &roster);
+    rows.retain(|row| row.server == order.server || row.name.as_ref() == Some(&order.server));
+    match &rows[..] {
+        [row] => Reply::ok(row),
+        rows => Reply::ok(&rows),
+    }
 }
 
 fn row<'a>(upstream: &'a Upstream, fleet: &Fleet) -> Row<'a> {
     let roster = fleet.roster(&upstream.name);
-    let server = |server: &Server| server_row(server, &roster.condition(&server.label()));
-    Row {
-        name: &upstream.name,
-        balance: balance(&upstream.balance),
-        servers: upstream.servers.iter().map(server).collect(),
-    }
+    Row { name: &upstream.name, balance: balance(&upstream.balance), servers: rows(upstream, &roster) }
 }
 
-fn server_row(server: &Server, condition: &Condition) -> ServerRow {
+/// Each server, or each address of its name.
+fn rows(upstream: &Upstream, roster: &Roster) -> Vec<ServerRow> {
+    let of_server = |server: &Server| {
+        let endpoints = roster.endpoints(server).into_iter();
+        endpoints.map(|endpoint| server_row(server, &endpoint)).collect::<Vec<_>>()
+    };
+    upstream.servers.iter().flat_map(of_server).collect()
+}
+
+fn server_row(server: &Server, endpoint: &Endpoint) -> ServerRow {
+    let Endpoint { address, condition, .. } = endpoint;
     let totals = condition.totals();
     let check = condition.last_check().map(|check| CheckRow {
         at: check.at.to_string(),
@@ -134,7 +149,8 @@ fn server_row(server: &Server, condition: &Condition) -> ServerRow {
         duration_ms: check.millis,
     });
     ServerRow {
-        server: server.label(),
+        server: address.map_or_else(|| server.label(), |address| address.to_string()),
+        name: address.map(|_| server.label()),
         weight: server.weight,
         state: condition.state(),
         requests: totals.requests,

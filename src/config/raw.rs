@@ -299,6 +299,9 @@ shape! {
     pub struct Upstream {
         /// Their URLs.
         required servers: Filled<ShortOrLong<ServerUrl, Server>>,
+        /// How long the addresses of a name are used before it is looked up again, give or take a fifth. Each address of
+        /// several is a server of its own.
+        optional dns_refresh: Span = "30s",
         /// How one is picked: `least_requests` (the less busy of two random ones), `round_robin` or {hash: KEY}.
         optional balance: BalanceRule = "least_requests",
         /// Tries after the first.

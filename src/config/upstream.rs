@@ -162,6 +162,7 @@ fn assemble(name: &str, servers: Vec<Server>, raw: &raw::Upstream, timeouts: &Ti
         ejection: raw.ejection.value().map(ejection),
         max_connections: raw.max_connections.value().map(|count| count.0),
         queue: raw.queue.value().map_or_else(Default::default, queue),
+        dns_refresh: raw.dns_refresh.value().map_or(Duration::from_secs(30), |span| span.0),
     }
 }
 
@@ -365,6 +366,14 @@ mod tests {
             &with("{servers: [http://a], queue: {size: 1}}"),
             &["g.yaml:2:35: warning: without `max_connections` nobody waits"],
         );
+    }
+
+    #[test]
+    fn names_are_looked_up_as_often_as_the_file_says() {
+        let read = |text: &str| outcome(&with(text)).config.expect("sound").upstreams.remove(0).dns_refresh;
+        assert_eq!(read("{servers: [http://a]}").as_secs(), 30);
+        assert_eq!(read("{servers: [http://a], dns_refresh: 500ms}").as_millis(), 500);
+        expect(&with("{servers: [http://a], dns_refresh: 0s}"), &["g.yaml:2:41: error: the duration is 0"]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Upstream {
     pub max_connections: Option<usize>,
     /// How requests wait for a server whose connections are all busy.
     pub queue: Queue,
+    /// How long the addresses of a name are used before it is looked up again.
+    pub dns_refresh: Duration,
     /// What its servers speak.
     pub protocol: Protocol,
 }
@@ -121,6 +123,11 @@ impl fmt::Debug for Tls {
 }
 
 impl Server {
+    /// Whether its host is an address.
+    pub fn is_literal(&self) -> bool {
+        self.host.parse::<IpAddr>().is_ok()
+    }
+
     /// `host:port`, an IPv6 literal in brackets: what logs, metrics and the admin port call it.
     pub fn label(&self) -> String {
         let Self { host, port, .. } = self;
@@ -254,6 +261,7 @@ pub(crate) mod testing {
             ejection: None,
             max_connections: None,
             queue: Queue::default(),
+            dns_refresh: seconds(30),
         }
     }
 }

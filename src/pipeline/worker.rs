@@ -20,22 +20,16 @@ use super::{
     handles::Handles,
     pressure::Pressure,
     snapshot::Snapshot,
-    upstream::{
-        fleet::Fleet,
-        group::{Group, Member},
-        health::Checks,
-        http2,
-        server::ServerPool,
-    },
+    upstream::{fleet::Fleet, group::Group, health::Checks, site::Site},
 };
 use crate::{
     config::{Config, Listener, ListenerId},
     descriptors::RESERVE,
-    domain::upstream::{Protocol, Server, Upstream},
+    domain::upstream::{Server, Upstream},
     telemetry::{AccessLog, ConnectionCells, Counter, Gauge, Http2Cells, Metrics, spans::Spans},
 };
 
-type Pools = HashMap<(String, Server), Rc<ServerPool>>;
+type Sites = HashMap<(String, Server), Rc<Site>>;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -170,8 +164,8 @@ pub struct Worker {
     index: usize,
     /// Health checks this worker runs for all.
     checks: Checks,
-    /// Pools by upstream and server, kept across reloads while a snapshot names them.
-    pools: RefCell<Pools>,
+    /// By upstream and server, kept across reloads while a snapshot names them.
+    sites: RefCell<Sites>,
     /// Client connections open on this worker.
     pub open: Cell<usize>,
     /// Bounds what is told about failed exchanges.
@@ -241,8 +235,8 @@ impl Worker {
             connections: shared.metrics.shed("connections"),
         };
         let index = shared.begun.fetch_add(1, Ordering::Relaxed);
-        let pools = RefCell::default();
-        let loaded = RefCell::new(Rc::new(load(&shared, snapshot, &pools)));
+        let sites = RefCell::default();
+        let loaded = RefCell::new(Rc::new(load(&shared, snapshot, &sites)));
         Rc::new(Self {
             shared,
             deadlines: Deadlines::new(),
@@ -258,7 +252,7 @@ impl Worker {
             loaded,
             index,
             checks: Checks::default(),
-            pools,
+            sites,
             open: Cell::new(0),
             notes: Notes::default(),
         })
@@ -276,7 +270,7 @@ impl Worker {
 
     /// Uses `snapshot` from the next request on. Pools of servers that are still named survive.
     pub fn replace(&self, snapshot: Snapshot) {
-        let next = Rc::new(load(&self.shared, snapshot, &self.pools));
+        let next = Rc::new(load(&self.shared, snapshot, &self.sites));
         self.watch_over(&next);
         *self.loaded.borrow_mut() = next;
     }
@@ -287,6 +281,9 @@ impl Worker {
     }
 
     fn watch_over(&self, loaded: &Loaded) {
+        loaded.groups.iter().for_each(|group| {
+            group.renew();
+        });
         loaded.groups.iter().for_each(|group| group.watch_over(&self.deadlines));
         let mine = |server: usize| server % self.shared.workers.max(1) == self.index;
         // Upstreams of one server each would else all be checked by the first worker.
@@ -295,9 +292,13 @@ impl Worker {
         self.checks.replace(wanted, &self.deadlines);
     }
 
-    /// Closes upstream connections that were idle too long; call about once a second.
+    /// Closes upstream connections that were idle too long and looks names up again; call about once a second.
     pub fn sweep(&self) {
         let loaded = self.loaded();
+        // All of them: each begins the lookups that are due.
+        if loaded.groups.iter().filter(|group| group.renew()).count() > 0 {
+            self.watch_over(&loaded);
+        }
         loaded.groups.iter().for_each(|group| group.sweep(self.deadlines.now()));
     }
 
@@ -328,38 +329,33 @@ impl Worker {
     }
 }
 
-fn load(shared: &Arc<Shared>, snapshot: Snapshot, pools: &RefCell<Pools>) -> Loaded {
+fn load(shared: &Arc<Shared>, snapshot: Snapshot, sites: &RefCell<Sites>) -> Loaded {
     let config = &snapshot.config;
-    let mut before = pools.take();
-    let mut kept = Pools::new();
+    let mut before = sites.take();
+    let mut kept = Sites::new();
     let request_trailers: Rc<[HeaderName]> = config.request_trailers.as_slice().into();
     let listeners = config.listeners.iter().map(|listener| listener.id.address);
     let own: Rc<[SocketAddr]> = listeners.chain([config.admin.listen]).collect();
     let mut group = |upstream: &Upstream| {
         let roster = shared.fleet.roster(&upstream.name);
-        let mut member = |server: &Server| {
+        let mut site = |server: &Server| {
             // Connections do not care about weights.
             let key = (upstream.name.clone(), Server { weight: 1, ..server.clone() });
-            let new = || ServerPool::new(key.1.clone(), roster.condition(&server.label()));
-            let known = before.remove(&key).unwrap_or_else(new);
-            let pool = Rc::clone(kept.entry(key).or_insert(known));
-            pool.guard(&own);
-            let each = if upstream.protocol == Protocol::Http1 { 1 } else { http2::STREAMS_MAX };
-            let cap = pool.condition.cap(upstream.max_connections, each);
-            // The file was refused if that leaves none.
-            let share = upstream.max_connections.map_or(usize::MAX, |max| (max / shared.workers.max(1)).max(1));
-            Member { pool, weight: server.weight, cap, share }
+            let known = before.remove(&key).unwrap_or_else(|| Site::new(key.1.clone()));
+            let site = Rc::clone(kept.entry(key).or_insert(known));
+            site.guard(&own);
+            (site, server.weight)
         };
-        let members = upstream.servers.iter().map(&mut member).collect();
+        let sites = (upstream.servers.iter().map(&mut site).collect(), shared.workers);
         let retries = shared.metrics.upstream_retries(&upstream.name);
         let queue_wait = upstream.max_connections.map(|_| shared.metrics.upstream_queue_wait(&upstream.name));
         let terms = (config.limits, Rc::clone(&request_trailers));
-        Rc::new(Group::new(upstream, members, roster, config.timeouts.write, terms, (retries, queue_wait)))
+        Rc::new(Group::new(upstream, sites, roster, config.timeouts.write, terms, (retries, queue_wait)))
     };
     let groups = config.upstreams.iter().map(&mut group).collect();
     // Requests under way end on their connections.
-    before.values().for_each(|pool| pool.close());
-    pools.replace(kept);
+    before.values().for_each(|site| site.close());
+    sites.replace(kept);
     let requests_max = i64::try_from(shared.requests_max(config)).unwrap_or(i64::MAX);
     let own_requests_max = requests_max / i64::try_from(shared.workers.max(1)).unwrap_or(1);
     Loaded {

@@ -10,10 +10,11 @@ use super::{
     cap::{Full, Place},
     connect::{ConnectError, ConnectOptions},
     error::UpstreamError,
-    group::{Group, Member},
+    group::Group,
     hash, http1,
     http2::{self, Multiplexed},
     lease::{Active, Lease},
+    members::Member,
     patience::Patience,
     pump::Pump,
     retry::{self, Progress},
@@ -117,14 +118,15 @@ impl Group {
         let unavailable = || UpstreamError::Unavailable { upstream: self.name.clone() };
         let hash = self.hash.as_ref();
         let key = hash.and_then(|by| hash::of_request(by, request.headers(), terms.client));
-        let mut index = self.pick(key, tried).ok_or_else(unavailable)?;
+        let members = self.members();
+        let mut index = self.pick(&members, key, tried).ok_or_else(unavailable)?;
         loop {
-            let member = &self.servers[index];
+            let member = &members.list[index];
             let place = self.enter(member, &terms).await?;
             terms.trace.try_begins(&member.pool.name);
             let error = match self.connection(member, fresh, &terms).await {
                 Err(source) => {
-                    self.judge(member, false);
+                    self.judge(&members, member, false);
                     UpstreamError::Connect { server: member.pool.name.clone(), source }
                 }
                 Ok(connection) => {
@@ -132,21 +134,21 @@ impl Group {
                     match self.exchange(&member.pool, (connection, place), &mut request, &terms).await {
                         Ok(answer) => {
                             terms.trace.try_ends(Ok(answer.head.status.as_u16()));
-                            self.judge(member, answer.head.status.as_u16() < 500);
+                            self.judge(&members, member, answer.head.status.as_u16() < 500);
                             spare::give_back(std::mem::take(request.headers_mut()));
                             return Ok(answer);
                         }
                         // Nothing went out on a connection the server had closed: not even a try.
                         Err(Failure::NotSent(_)) if reused => {
-                            index = self.pick(key, tried).ok_or_else(unavailable)?;
+                            index = self.pick(&members, key, tried).ok_or_else(unavailable)?;
                             continue;
                         }
                         Err(Failure::NotSent(error) | Failure::Refused(error)) => {
-                            self.judge(member, false);
+                            self.judge(&members, member, false);
                             error
                         }
                         Err(Failure::Lost(error)) => {
-                            self.judge(member, false);
+                            self.judge(&members, member, false);
                             let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
                             // A streamed body is gone with the connection.
                             if !retry::allowed(progress, request.method(), !streamed) {
@@ -158,7 +160,7 @@ impl Group {
                         }
                         Err(Failure::Begun(error)) => {
                             if !matches!(error, UpstreamError::Upload(_)) {
-                                self.judge(member, false);
+                                self.judge(&members, member, false);
                             }
                             return Err(error);
                         }
@@ -167,7 +169,13 @@ impl Group {
             };
             terms.trace.try_ends(Err(error.code().as_str()));
             tried |= 1 << index.min(63);
-            match self.pick(key, tried).filter(|_| self.may_retry(&mut retries, terms.deadlines)) {
+            // Nothing has left yet, and a name is there if one of its addresses is.
+            let elsewhere = || members.sibling(index, tried);
+            if let Some(sibling) = error.is_no_connection().then(elsewhere).flatten() {
+                index = sibling;
+                continue;
+            }
+            match self.pick(&members, key, tried).filter(|_| self.may_retry(&mut retries, terms.deadlines)) {
                 Some(next) => index = next,
                 None => return Err(error),
             }
@@ -249,7 +257,7 @@ impl Group {
             let (io, open) = pool.open(deadlines, options).await?;
             Multiplexed::begin(io, open, options, self.limits.response_header_bytes).await
         };
-        let connection = pool.multiplexer.connection(deadlines.now(), options.connect, member.share, open).await;
+        let connection = pool.multiplexer.connection(deadlines.now(), options.connect, self.bound.share, open).await;
         connection.map(Carrier::Http2)
     }
 

@@ -46,15 +46,14 @@ pub enum ConnectError {
 
 /// Opens a connection to `server`, at one of its addresses; and which one it was.
 ///
-/// - `now`: worker's milliseconds. `within`: until it stands.
+/// `within`: until it stands.
 pub async fn open(
     server: &Server,
     (addresses, guard): (&Addresses, &Guard),
-    now: u64,
     within: Duration,
 ) -> Result<(Socket, SocketAddr), ConnectError> {
     let opening = async {
-        let candidates = addresses.candidates(now).await.map_err(ConnectError::Failed)?;
+        let candidates = addresses.candidates().await.map_err(ConnectError::Failed)?;
         let (stream, address) = dial(&candidates, guard, Instant::now() + within).await?;
         if descriptors::is_reserved(&stream) {
             return Err(ConnectError::Failed(io::Error::other("descriptors are short")));

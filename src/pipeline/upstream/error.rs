@@ -56,6 +56,11 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether there was nobody to connect to: another address may do.
+    pub fn is_no_connection(&self) -> bool {
+        matches!(self, Self::Connect { source: ConnectError::Failed(_) | ConnectError::Forbidden(_), .. })
+    }
+
     /// The code it is answered with.
     pub fn code(&self) -> Code {
         match self {

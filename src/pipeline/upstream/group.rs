@@ -1,6 +1,7 @@
 //! An upstream as one worker sees it: its servers, and which of them gets the next request.
 
 use std::{
+    cell::RefCell,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -8,15 +9,15 @@ use std::{
 use http::HeaderName;
 
 use super::{
-    balance::{Balancer, Load},
     breaker,
-    cap::Cap,
-    connect::{ConnectError, ConnectOptions},
-    fleet::Roster,
+    connect::ConnectOptions,
     health::Plan,
+    members::{Bound, Member, Members, is_tried},
     outlier,
     retry::Budget,
-    server::{Connection, ServerPool},
+    roster::Roster,
+    server::ServerPool,
+    site::Site,
 };
 use crate::{
     config::checked::Limits,
@@ -32,8 +33,11 @@ pub struct Group {
     pub name: String,
     /// How long an answer may take to begin.
     pub response: std::time::Duration,
-    pub(super) servers: Vec<Member>,
-    balancer: Balancer,
+    /// The servers of the file with their weights.
+    sites: Vec<(Rc<Site>, u32)>,
+    members: RefCell<Rc<Members>>,
+    balance: Balance,
+    pub(super) bound: Bound,
     /// What requests have in common that go to the same server.
     pub(super) hash: Option<HashKey>,
     pub(super) budget: Budget,
@@ -56,36 +60,26 @@ pub struct Group {
     retries: Counter,
 }
 
-/// A server and its share.
-#[derive(Debug)]
-pub struct Member {
-    /// Its connections.
-    pub pool: Rc<ServerPool>,
-    /// Its share of the requests, relative to its neighbours.
-    pub weight: u32,
-    /// How many connections it may have, where that is limited.
-    pub cap: Option<Arc<Cap>>,
-    /// How many connections of HTTP/2 this worker may have to it.
-    pub share: usize,
-}
-
 impl Group {
-    /// `servers`: in the upstream's order.
+    /// - `sites`: in the upstream's order, with their weights.
+    /// - `workers`: how many there are.
     pub fn new(
         upstream: &Upstream,
-        servers: Vec<Member>,
+        (sites, workers): (Vec<(Rc<Site>, u32)>, usize),
         roster: Arc<Roster>,
         write: std::time::Duration,
         (limits, request_trailers): (Limits, Rc<[HeaderName]>),
         (retries, queue_wait): (Counter, Option<Histogram>),
     ) -> Self {
         let timeouts = upstream.timeouts;
-        let named: Vec<_> = servers.iter().map(|member| (member.pool.name.clone(), member.weight)).collect();
+        let bound = Bound::new(upstream, workers);
         Self {
             name: upstream.name.clone(),
             response: timeouts.response,
-            servers,
-            balancer: Balancer::new(&upstream.balance, &named),
+            members: RefCell::new(Members::new(&sites, &roster, &upstream.balance, bound)),
+            sites,
+            balance: upstream.balance.clone(),
+            bound,
             hash: match &upstream.balance {
                 Balance::Hash(key) => Some(key.clone()),
                 Balance::LeastRequests | Balance::RoundRobin => None,
@@ -107,12 +101,29 @@ impl Group {
         }
     }
 
+    /// What requests can be sent to just now.
+    pub(super) fn members(&self) -> Rc<Members> {
+        Rc::clone(&self.members.borrow())
+    }
+
+    /// Looks names up that it is time for, and takes in what was found; whether that has changed anything. Call where
+    /// tasks can be spawned.
+    pub fn renew(&self) -> bool {
+        self.sites.iter().for_each(|(site, _)| site.refresh(&self.roster));
+        let changed = self.roster.changes() != self.members.borrow().changes;
+        if changed {
+            *self.members.borrow_mut() = Members::new(&self.sites, &self.roster, &self.balance, self.bound);
+        }
+        changed
+    }
+
     /// Finds out when open breakers may close, also those that opened before this worker knew their server, and lets
     /// other workers have connections that idle here where they are limited. Call where tasks can be spawned.
     pub fn watch_over(&self, deadlines: &Rc<Deadlines>) {
         let shared = |member: &Member| member.cap.clone().filter(|_| self.protocol == Protocol::Http1);
-        self.servers.iter().for_each(|member| member.pool.give_under(shared(member).as_ref()));
-        let open = self.servers.iter().filter(|member| member.pool.condition.is_open());
+        let members = self.members();
+        members.list.iter().for_each(|member| member.pool.give_under(shared(member).as_ref()));
+        let open = members.list.iter().filter(|member| member.pool.condition.is_open());
         open.for_each(|member| self.watch(&member.pool, deadlines));
     }
 
@@ -124,67 +135,65 @@ impl Group {
     ///
     /// - `mine`: whether it is this worker that checks the server at an index.
     pub fn checks(&self, mine: impl Fn(usize) -> bool) -> Vec<(String, Rc<ServerPool>, Plan)> {
+        let members = self.members();
         let Some(health) = &self.health else {
-            self.servers.iter().for_each(|member| member.pool.condition.forget_checks());
+            members.list.iter().for_each(|member| member.pool.condition.forget_checks());
             return Vec::new();
         };
         let plan =
             || Plan { health: health.clone(), protocol: self.protocol, write: self.options.write, limits: self.limits };
-        let checked = self.servers.iter().enumerate().filter(|(index, _)| mine(*index));
+        let checked = members.list.iter().enumerate().filter(|(index, _)| mine(*index));
         checked.map(|(_, member)| (self.name.clone(), Rc::clone(&member.pool), plan())).collect()
     }
 
     /// Closes connections that were idle too long, and lets servers in whose ejection is over.
     pub fn sweep(&self, now: u64) {
         self.release();
-        for member in &self.servers {
-            member.pool.refresh(now);
+        for member in &self.members().list {
             member.pool.sweep(now, now.saturating_sub(self.pool_idle_ms));
         }
     }
 
     /// The server of the next try; none where none may get requests.
     ///
-    /// - `tried`: bit i is set where server i failed this request already; such are avoided while others are left.
-    pub(super) fn pick(&self, key: Option<u64>, tried: u64) -> Option<usize> {
-        let count = self.servers.len();
-        let load = |i: usize| {
-            let member = &self.servers[i];
-            Load { active: member.pool.tally.active.value(), weight: member.weight }
-        };
-        if self.is_panic() {
-            let usable = |i: usize| self.servers[i].pool.condition.is_at_worst_ejected();
-            return self.balancer.pick(count, key, tried != 0, usable, load);
+    /// - `tried`: those that [failed](is_tried) this request already are avoided while others are left.
+    pub(super) fn pick(&self, members: &Members, key: Option<u64>, tried: u64) -> Option<usize> {
+        let (list, balancer) = (&members.list, &members.balancer);
+        let (count, again) = (list.len(), tried != 0);
+        let load = |i: usize| members.load(i);
+        if self.is_panic(members) {
+            let usable = |i: usize| list[i].pool.condition.is_at_worst_ejected();
+            return balancer.pick(count, key, again, usable, load);
         }
-        let available = |i: usize| self.servers[i].pool.condition.is_available();
+        let available = |i: usize| list[i].pool.condition.is_available();
         if self.queue_wait.is_some() {
             // Where connections are limited, a server that has one to spare comes first.
-            let free = |i: usize| self.servers[i].cap.as_ref().is_none_or(|cap| cap.is_free());
-            let spare = |i: usize| available(i) && free(i) && (i >= 64 || tried & (1 << i) == 0);
-            if let Some(spare) = self.balancer.pick(count, key, tried != 0, spare, load) {
+            let free = |i: usize| list[i].cap.as_ref().is_none_or(|cap| cap.is_free());
+            let spare = |i: usize| available(i) && free(i) && !is_tried(tried, i);
+            if let Some(spare) = balancer.pick(count, key, again, spare, load) {
                 return Some(spare);
             }
         }
-        let fresh = |i: usize| available(i) && (i >= 64 || tried & (1 << i) == 0);
-        let picked = self.balancer.pick(count, key, tried != 0, fresh, load);
-        if picked.is_some() || tried == 0 { picked } else { self.balancer.pick(count, key, true, available, load) }
+        let fresh = |i: usize| available(i) && !is_tried(tried, i);
+        let picked = balancer.pick(count, key, again, fresh, load);
+        if picked.is_some() || !again { picked } else { balancer.pick(count, key, true, available, load) }
     }
 
     /// Whether so few servers are available that ejections are ignored.
-    fn is_panic(&self) -> bool {
+    fn is_panic(&self, members: &Members) -> bool {
         let Some(rules) = &self.ejection else { return false };
         if self.roster.ejected.load(Relaxed) == 0 {
             return false;
         }
         self.release();
-        let available = self.servers.iter().filter(|member| member.pool.condition.is_available()).count();
-        outlier::is_panic(rules, available, self.servers.len())
+        outlier::is_panic(rules, members.available(), members.list.len())
     }
 
     /// Lets servers in whose ejection is over; all, where nothing is ejected any more.
     fn release(&self) {
         if self.roster.ejected.load(Relaxed) != 0 {
-            let conditions = self.servers.iter().map(|member| &member.pool.condition);
+            let members = self.members();
+            let conditions = members.list.iter().map(|member| &member.pool.condition);
             match self.ejection {
                 Some(_) => conditions.for_each(|condition| outlier::release(&self.roster, condition)),
                 None => conditions.for_each(|condition| outlier::let_in(&self.roster, condition)),
@@ -193,12 +202,12 @@ impl Group {
     }
 
     /// Counts how a server did, where that can eject it.
-    pub(super) fn judge(&self, member: &Member, well: bool) {
+    pub(super) fn judge(&self, members: &Members, member: &Member, well: bool) {
         let Some(rules) = &self.ejection else { return };
         let condition = &member.pool.condition;
         if well {
             condition.succeeded();
-        } else if outlier::failed(rules, &self.roster, condition, self.servers.len()) {
+        } else if outlier::failed(rules, &self.roster, condition, members.list.len()) {
             let seconds = condition.ejection(|ejection| ejection.until).saturating_sub(self.roster.now()) / 1000;
             tracing::warn!(
                 upstream = self.name,
@@ -217,20 +226,5 @@ impl Group {
             self.retries.inc();
         }
         may
-    }
-}
-
-impl Member {
-    pub(super) async fn connect(
-        &self,
-        deadlines: &Rc<Deadlines>,
-        options: ConnectOptions,
-    ) -> Result<Connection, ConnectError> {
-        let Some(cap) = &self.cap else { return self.pool.connect(deadlines, options).await };
-        let late = |_| ConnectError::TimedOut(options.connect);
-        let held = tokio::time::timeout(options.connect, cap.hold()).await.map_err(late)?;
-        let mut connection = self.pool.connect(deadlines, options).await?;
-        connection.hold(Some(held));
-        Ok(connection)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{
     condition::{Condition, Ejection},
-    fleet::Roster,
+    roster::Roster,
 };
 use crate::domain::upstream::EjectionRules;
 
@@ -16,7 +16,9 @@ use crate::domain::upstream::EjectionRules;
 /// - `servers`: how many the upstream has.
 /// - Returns whether this ejected it.
 pub fn failed(rules: &EjectionRules, roster: &Roster, server: &Condition, servers: usize) -> bool {
-    server.failed() >= rules.after && !server.is_ejected() && eject(rules, roster, server, servers, roster.now())
+    // One that is gone would be counted as out for ever.
+    let may_be = !server.is_ejected() && !server.is_retired();
+    server.failed() >= rules.after && may_be && eject(rules, roster, server, servers, roster.now())
 }
 
 /// Lets a server in again whose time is over.

@@ -34,7 +34,7 @@ pub fn is_idempotent(method: &Method) -> bool {
 
 /// Limits retries to a share of the requests of this second and the one before, on one worker.
 ///
-/// What is allowed beyond the share, [`Roster`](super::fleet::Roster) says for all workers: three a second
+/// What is allowed beyond the share, [`Roster`](super::roster::Roster) says for all workers: three a second
 /// for each would be many.
 #[derive(Debug)]
 pub struct Budget {

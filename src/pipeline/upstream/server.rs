@@ -42,7 +42,7 @@ const IDLE_MAX: usize = 1024;
 pub struct ServerPool {
     /// Where it is.
     pub server: Server,
-    /// `host:port`, for logs and metrics.
+    /// `host:port`, or its address where its name has several: for logs and metrics.
     pub name: String,
     /// Whether it may get requests, as all workers know it.
     pub condition: Arc<Condition>,
@@ -96,12 +96,14 @@ pub struct Open {
 
 impl ServerPool {
     /// A server without connections.
-    pub fn new(server: Server, condition: Arc<Condition>) -> Rc<Self> {
+    ///
+    /// - `address`: where it is, where that is one of several addresses of its name.
+    pub fn new(server: Server, address: Option<SocketAddr>, condition: Arc<Condition>) -> Rc<Self> {
         Rc::new(Self {
-            name: server.label(),
+            name: address.map_or_else(|| server.label(), |address| address.to_string()),
             tally: condition.tally(),
             condition,
-            addresses: Addresses::new(&server),
+            addresses: Addresses::new(&server, address),
             server,
             guard: RefCell::default(),
             idle: RefCell::default(),
@@ -201,16 +203,9 @@ impl ServerPool {
         self.guard.replace(Guard::new(Rc::clone(own), self.server.link_local));
     }
 
-    /// Looks the server's name up again if it is time to.
-    pub fn refresh(self: &Rc<Self>, now: u64) {
-        if self.addresses.is_due(now) {
-            let pool = Rc::clone(self);
-            tokio::task::spawn_local(async move {
-                if let Err(error) = pool.addresses.look_up(now).await {
-                    tracing::warn!(server = pool.name, %error, "name not found, its last addresses stay in use");
-                }
-            });
-        }
+    /// What its name stands for now; nothing changes nothing.
+    pub fn is_at(&self, known: Vec<SocketAddr>) {
+        self.addresses.found(known);
     }
 
     /// Opens a connection that nothing was sent on, and what counts it as open.
@@ -221,7 +216,7 @@ impl ServerPool {
     ) -> Result<(UpstreamIo, Open), ConnectError> {
         let guard = self.guard.borrow().clone();
         let places = (&self.addresses, &guard);
-        let opened = connect::open(&self.server, places, deadlines.now(), options.connect).await;
+        let opened = connect::open(&self.server, places, options.connect).await;
         let (socket, address) = opened.inspect_err(|_| self.tally.connect_failures.inc())?;
         if let Socket::Tls(stream) = &socket {
             self.tally.handshakes.inc();
