@@ -73,6 +73,27 @@ fn two_versions_differ_by_what_their_changes_do_not_heal() {
 }
 
 #[test]
+fn the_prefix_of_an_api_is_known_wherever_the_documents_write_it() {
+    let gateway = GATEWAY.replace("path: /\n", "path: /shop\n").replace("POST /parse", "POST /shop/parse");
+    let dir = folder(&gateway);
+    let healed = |old: &str| {
+        dir.write("old.yaml", old);
+        vergate(&dir, &["diff", "1.0", "2.0"])
+    };
+    for old in [
+        OLD.to_owned(),
+        OLD.replace("/parse:", "/shop/parse:"),
+        OLD.replace("paths:", "servers: [{url: 'https://api.example.com/shop/v1'}]\npaths:"),
+    ] {
+        let (code, out, err) = healed(&old);
+        assert_eq!((code, err.as_str()), (0, "1 breaking, 1 of them healed by changes\n"), "{out}");
+    }
+    let (code, out, _) = healed(&OLD.replace("/parse:", "/stock/parse:"));
+    assert_eq!(code, 1);
+    assert!(out.contains("[path-removed]"), "{out}");
+}
+
+#[test]
 fn what_cannot_be_compared_is_exit_2_with_the_reason() {
     let dir = folder(GATEWAY);
     for (line, words) in [

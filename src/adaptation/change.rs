@@ -60,6 +60,23 @@ impl Operation {
         let by_status = self.responses.iter().map(|(_, edits)| edits.as_slice());
         by_status.chain(self.events.iter().map(|(_, edits)| edits.as_slice()))
     }
+
+    /// Index of the most specific response list for a status of the newer version.
+    pub fn list_for(&self, status: StatusKey) -> Option<usize> {
+        let find = |key| self.responses.iter().position(|(known, _)| *known == key);
+        [status, status.class(), StatusKey::Default].into_iter().find_map(find)
+    }
+
+    /// The status on the other side, walked in `direction`; a class or `default` stays what it is.
+    pub fn mapped_status(&self, status: StatusKey, direction: Direction) -> StatusKey {
+        let StatusKey::Exact(from) = status else { return status };
+        let oriented = |(older, newer): &(u16, u16)| match direction {
+            Direction::Up => (*older, *newer),
+            Direction::Down => (*newer, *older),
+        };
+        let pair = self.statuses.iter().map(oriented).find(|(near, _)| *near == from);
+        StatusKey::Exact(pair.map_or(from, |(_, far)| far))
+    }
 }
 
 /// Which statuses a response list is for; a more specific key of the same change wins.
@@ -81,6 +98,15 @@ impl StatusKey {
             [class @ b'1'..=b'5', b'x', b'x'] => Some(Self::Class(class - b'0')),
             [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'] => text.parse().ok().map(Self::Exact),
             _ => None,
+        }
+    }
+
+    /// The class of a status; a class and `default` are their own.
+    #[must_use]
+    pub fn class(self) -> Self {
+        match self {
+            Self::Exact(status) => Self::Class(u8::try_from(status / 100).unwrap_or(0)),
+            other => other,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{DiffArgs, UNUSABLE};
 use crate::{
     clock,
     config::{Config, Finding, LoadError, Severity, checked, origins::ApiOrigins},
-    contract::{self, Document},
+    contract::{self, Document, directory::Directory},
     diff::{self, Chain, Difference, Healing, Weight},
     domain::{api::Api, version::ApiVersion},
 };
@@ -57,7 +57,7 @@ fn differences(args: &DiffArgs) -> Result<Vec<Difference>, String> {
     let files = [&args.older, &args.newer].map(|name| Path::new(name).is_file());
     if files == [true, true] && args.config.is_none() {
         let (old, new) = (document(Path::new(&args.older))?, document(Path::new(&args.newer))?);
-        return Ok(diff::compare(&old, &new, &Clone::clone));
+        return Ok(diff::compare(&Directory::new(&old, ""), &Directory::new(&new, ""), &Clone::clone));
     }
     let path = args.config.clone().unwrap_or_else(|| PathBuf::from("gateway.yaml"));
     let outcome = checked::read_file(&path, clock::now()).map_err(|error| match error {
@@ -84,7 +84,8 @@ fn differences(args: &DiffArgs) -> Result<Vec<Difference>, String> {
     };
     let (old, new) = (read(from)?, read(to)?);
     let chain = chain(&config, api, origins, from, to)?;
-    Ok(diff::heal(&old, &new, &chain))
+    let prefix = &config.apis[api].path;
+    Ok(diff::heal(&Directory::new(&old, prefix), &Directory::new(&new, prefix), &chain))
 }
 
 /// The changes from one version up to another.

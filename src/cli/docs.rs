@@ -14,7 +14,7 @@ use crate::{
         Config, LoadError, checked,
         origins::{ApiOrigins, ChangeOrigins},
     },
-    contract::Document,
+    contract::{Document, directory::Directory},
     domain::{api::Api, version::ApiVersion},
     guide::{self, Journey},
 };
@@ -195,7 +195,8 @@ impl Book<'_> {
                 "no version that is newer than {name} and linked to it by changes names an OpenAPI document"
             ));
         };
-        let text = format!("{:#}\n", guide::older(document, &chain, name.as_str()));
+        let directory = Directory::new(document, &self.api.path);
+        let text = format!("{:#}\n", guide::older(&directory, &chain, name.as_str()));
         Ok((self.path(&format!("openapi-{name}.json")), text))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Read by `check` and its neighbours, never by the running gateway. [`read`] turns a file and the files it refers
 //! to into a [`Document`]; [`schema`] is the model of one value, [`subtype`] compares two of them, [`walk`] visits
-//! one with its pointers, [`render`] writes one back as JSON Schema, [`intersect`] merges two (`allOf`).
+//! one with its pointers, [`directory`] finds operations by path, [`render`] writes one back as JSON Schema, [`intersect`] merges two (`allOf`).
 //!
 //! ```no_run
 //! # use std::path::Path;
@@ -15,6 +15,7 @@
 //! }
 //! ```
 
+pub mod directory;
 pub mod disjoint;
 pub mod document;
 pub mod intersect;

@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     fmt,
+    ops::Deref,
     sync::{Arc, OnceLock, Weak},
 };
 
@@ -220,6 +221,44 @@ impl Reference {
     }
 }
 
+/// A schema that is no reference; see [`Schema::opened`].
+pub enum Opened<'s> {
+    /// It was none.
+    Here(&'s Schema),
+    /// It leads to a definition, and nothing is written beside it.
+    There {
+        /// The definition.
+        definition: Arc<Definition>,
+        /// What led there.
+        place: &'s Schema,
+    },
+    /// What is written here and there.
+    Merged(Box<Schema>),
+}
+
+impl Opened<'_> {
+    /// A copy of its own.
+    pub fn into_owned(self) -> Schema {
+        match self {
+            Self::Merged(schema) => *schema,
+            other => (*other).clone(),
+        }
+    }
+}
+
+impl Deref for Opened<'_> {
+    type Target = Schema;
+
+    fn deref(&self) -> &Schema {
+        match self {
+            Self::Here(schema) => schema,
+            // Once read, a definition stays what it is.
+            Self::There { definition, place } => definition.schema().unwrap_or(place),
+            Self::Merged(schema) => schema,
+        }
+    }
+}
+
 impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "-> {}", self.name)
@@ -284,9 +323,20 @@ impl Schema {
     /// Follows `$ref`s: what is written there, with the notes of the place it is used at before its own.
     ///
     /// - Returns everything, with a doubt, for a reference that leads nowhere or in a circle.
-    pub fn opened(&self) -> Cow<'_, Self> {
-        let Values::Ref(first) = &self.values else { return Cow::Borrowed(self) };
-        let mut reference = first.clone();
+    pub fn opened(&self) -> Opened<'_> {
+        let Values::Ref(first) = &self.values else { return Opened::Here(self) };
+        // Nothing is written beside most references: then there is nothing to copy.
+        if self.doubts.is_empty()
+            && self.notes == Notes::default()
+            && let Some(definition) = first.definition()
+            && definition.schema().is_some_and(|schema| !matches!(schema.values, Values::Ref(_)))
+        {
+            return Opened::There { definition, place: self };
+        }
+        Opened::Merged(Box::new(self.merged(first.clone())))
+    }
+
+    fn merged(&self, mut reference: Reference) -> Self {
         let mut doubts = self.doubts.clone();
         for _ in 0..REFS_MAX {
             let Some(definition) = reference.definition() else { break };
@@ -296,12 +346,12 @@ impl Schema {
                 Values::Ref(next) => reference = next.clone(),
                 values => {
                     let notes = self.notes.before(&schema.notes);
-                    return Cow::Owned(Self { place: schema.place.clone(), values: values.clone(), doubts, notes });
+                    return Self { place: schema.place.clone(), values: values.clone(), doubts, notes };
                 }
             }
         }
         doubts.push(Doubt::new("$ref", &self.place));
-        Cow::Owned(Self { values: Values::Any, doubts, ..self.clone() })
+        Self { values: Values::Any, doubts, ..self.clone() }
     }
 
     /// What an opened schema consists of; the kinds of JSON where it permits everything.

@@ -158,8 +158,10 @@ impl Comparison {
             }
         }
         let Values::Branches(permitted) = &target.values else { return };
-        for branch in source.branches() {
-            self.branch(&branch, permitted, &at, found);
+        let mut each = |branch: &Branch| self.branch(branch, permitted, &at, found);
+        match &source.values {
+            Values::Branches(branches) => branches.iter().for_each(&mut each),
+            Values::Any | Values::Ref(_) => Branch::all(&source.place).iter().for_each(&mut each),
         }
     }
 

@@ -4,28 +4,25 @@ use super::{Difference, Healing, Part, Weight, bodies, parameters};
 use crate::{
     adaptation::change::StatusKey,
     config::finding::Place,
-    contract::{Content, Document, Operation, Response, subtype::Side},
+    contract::{Content, Operation, Response, directory::Directory, subtype::Side},
     domain::endpoint::Endpoint,
 };
 
 /// Everything that differs, in the order of the older document; what only the newer one has comes last.
 ///
 /// - `renamed`: an endpoint of the older document in the newer one's terms.
-pub fn compare(old: &Document, new: &Document, renamed: &dyn Fn(&Endpoint) -> Endpoint) -> Vec<Difference> {
+pub fn compare(old: &Directory<'_>, new: &Directory<'_>, renamed: &dyn Fn(&Endpoint) -> Endpoint) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut met: Vec<*const Operation> = Vec::new();
-    for operation in &old.operations {
-        match new.operation(&renamed(&operation.endpoint)) {
+    for (operation, written) in old.iter() {
+        let wanted: Vec<Endpoint> = written.iter().map(renamed).collect();
+        match wanted.iter().find_map(|endpoint| new.find(endpoint)) {
             Some(now) => {
                 met.push(now);
                 pair(operation, now, &mut differences);
             }
             None => {
-                let path_lives = new
-                    .operations
-                    .iter()
-                    .any(|other| crate::contract::document::same_path(&other.endpoint, &renamed(&operation.endpoint)));
-                let (code, what) = if path_lives {
+                let (code, what) = if wanted.iter().any(|endpoint| new.has_path(endpoint)) {
                     ("method-removed", "the method is gone from this path")
                 } else {
                     ("path-removed", "the path is gone")
@@ -39,16 +36,12 @@ pub fn compare(old: &Document, new: &Document, renamed: &dyn Fn(&Endpoint) -> En
             }
         }
     }
-    for operation in new.operations.iter().filter(|operation| !met.contains(&std::ptr::from_ref(*operation))) {
+    let added = |operation: &&Operation| !met.contains(&std::ptr::from_ref(*operation));
+    for operation in new.document.operations.iter().filter(added) {
+        let message = "the endpoint is new".to_owned();
         differences.push(Difference {
             new: Some(operation.place.clone()),
-            ..difference(
-                "endpoint-added",
-                Weight::Harmless,
-                operation,
-                Part::Endpoint,
-                "the endpoint is new".to_owned(),
-            )
+            ..difference("endpoint-added", Weight::Harmless, operation, Part::Endpoint, message)
         });
     }
     differences

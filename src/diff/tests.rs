@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::{
     config::load,
-    contract::{Document, read::testing},
+    contract::{Document, directory::Directory, read::testing},
     domain::time::UtcTime,
 };
 
@@ -24,10 +24,15 @@ fn request(schema: &str) -> String {
     )
 }
 
+/// Two documents of which nothing else is known.
+fn compared(old: &Document, new: &Document) -> Vec<Difference> {
+    compare(&Directory::new(old, ""), &Directory::new(new, ""), &Clone::clone)
+}
+
 /// Weight, code and pointer of every difference.
 #[track_caller]
 fn found(old: &str, new: &str, expected: &[&str]) {
-    let differences = compare(&document(old), &document(new), &Clone::clone);
+    let differences = compared(&document(old), &document(new));
     let shown: Vec<String> = differences
         .iter()
         .map(|d| {
@@ -122,7 +127,7 @@ fn parameters_go_by_place_and_name_and_those_of_the_path_by_their_order() {
     let renamed = testing::document(
         "openapi: 3.1.0\npaths: {'/p/{key}': {post: {parameters: [{name: key, in: path, required: true, schema: {type: string}}], responses: {'204': {description: ''}}}}}\n",
     );
-    assert_eq!(compare(&document(&with(id)), &renamed, &Clone::clone), []);
+    assert_eq!(compared(&document(&with(id)), &renamed), []);
 }
 
 #[test]
@@ -130,9 +135,8 @@ fn endpoints_statuses_and_media_types_come_and_go() {
     let empty = "{responses: {'204': {description: ''}}}";
     let other =
         testing::document(&format!("openapi: 3.1.0\npaths: {{'/p/{{id}}': {{get: {empty}}}, /q: {{get: {empty}}}}}\n"));
-    let codes = |old: &Document, new: &Document| {
-        compare(old, new, &Clone::clone).iter().map(|d| (d.code, d.weight)).collect::<Vec<_>>()
-    };
+    let codes =
+        |old: &Document, new: &Document| compared(old, new).iter().map(|d| (d.code, d.weight)).collect::<Vec<_>>();
     let none = testing::document("openapi: 3.1.0\npaths: {}\n");
     assert_eq!(codes(&document(empty), &none), [("path-removed", Weight::Breaking)]);
     let gone = "{deprecated: true, responses: {'204': {description: ''}}}";
@@ -169,6 +173,26 @@ fn endpoints_statuses_and_media_types_come_and_go() {
     found(&body(true, "a/b"), empty, &["warning request-body-removed"]);
 }
 
+#[test]
+fn where_a_path_begins_is_no_difference() {
+    let text = |servers: &str, path: &str| {
+        testing::document(&format!(
+            "openapi: 3.1.0\n{servers}paths: {{'{path}': {{get: {{responses: {{'204': {{description: ''}}}}}}}}}}\n"
+        ))
+    };
+    let served = |url: &str| format!("servers: [{{url: {url}}}]\n");
+    let plain = text("", "/orders/{id}");
+    for other in
+        [text(&served("https://api.example.com/v2"), "/orders/{id}"), text(&served("/shop"), "/orders/{order}")]
+    {
+        assert_eq!(compared(&plain, &other), []);
+        assert_eq!(compared(&other, &plain), []);
+    }
+    assert_eq!(compared(&text(&served("/shop/v1"), "/orders"), &text("", "/shop/orders")), []);
+    let apart = compared(&text(&served("/shop/v1"), "/orders"), &text("", "/stock/orders"));
+    assert_eq!(apart.iter().map(|d| d.code).collect::<Vec<_>>(), ["path-removed", "endpoint-added"]);
+}
+
 // ---- healing ------------------------------------------------------------------------------------------------------
 
 /// Compares two documents of an API whose only change has this operation.
@@ -180,7 +204,8 @@ fn healed(old: &str, new: &str, operation: &str) -> Vec<String> {
     let outcome = load::read(&yaml, Path::new("g.yaml"), &|_| None, at);
     let config = outcome.config.unwrap_or_else(|| panic!("{:?}", outcome.findings));
     let chain = Chain::new(vec![(&config.changes[0][0], &outcome.origins[0].changes[0])]);
-    let differences = heal(&document(old), &document(new), &chain);
+    let (old, new) = (document(old), document(new));
+    let differences = heal(&Directory::new(&old, ""), &Directory::new(&new, ""), &chain);
     let shown = |d: &Difference| {
         let healing = match &d.healing {
             Healing::By { change, op } => format!("healed by {change} {op}"),

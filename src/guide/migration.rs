@@ -11,7 +11,7 @@ use crate::{
         change::{Change, Operation, StatusKey},
         op::Edit,
     },
-    contract::{Content, Document, subtype::Side},
+    contract::{self, Content, Document, directory::Directory, subtype::Side},
     domain::{endpoint::Endpoint, time::UtcTime, version::ApiVersion},
     infer::Json,
 };
@@ -182,7 +182,7 @@ fn request_example(journey: &Journey<'_>, route: &Route<'_>) -> Option<(Json, Js
         hops.collect::<Vec<_>>()
     };
     let schema = |document: Option<&Document>, endpoint: &Endpoint| {
-        document?.operation(endpoint)?.request.as_ref().and_then(Content::json).cloned()
+        operation(journey, document?, endpoint)?.request.as_ref().and_then(Content::json).cloned()
     };
     if let Some(schema) = schema(journey.documents[0], &route.old) {
         let before = sample::of(&schema, Side::Request);
@@ -202,7 +202,7 @@ fn response_example(journey: &Journey<'_>, route: &Route<'_>, status: StatusKey)
         StatusKey::Default => return None,
     };
     let schema = |document: Option<&Document>, endpoint: &Endpoint| {
-        let operation = document?.operation(endpoint)?;
+        let operation = operation(journey, document?, endpoint)?;
         let exact = operation.response(number);
         // A class stands for the first status of it that is described.
         let of_class = || operation.responses.iter().find(|response| in_class(response.status, status));
@@ -220,6 +220,15 @@ fn response_example(journey: &Journey<'_>, route: &Route<'_>, status: StatusKey)
     let before = sample::of(&schema(journey.documents[0], &route.old)?, Side::Response);
     let after = run(lists(Direction::Up), &before)?;
     Some((before, after))
+}
+
+/// What a document says of an operation, wherever it writes the API's prefix.
+fn operation<'d>(
+    journey: &Journey<'_>,
+    document: &'d Document,
+    endpoint: &Endpoint,
+) -> Option<&'d contract::Operation> {
+    Directory::new(document, &journey.api.path).find(endpoint)
 }
 
 fn in_class(status: StatusKey, class: StatusKey) -> bool {
@@ -246,12 +255,7 @@ fn statuses(route: &Route<'_>) -> Vec<StatusKey> {
 
 /// The most specific list for a status.
 fn chosen(operation: &Operation, status: StatusKey) -> &[Edit] {
-    let class = match status {
-        StatusKey::Exact(status) => StatusKey::Class(u8::try_from(status / 100).unwrap_or(0)),
-        other => other,
-    };
-    let find = |key| operation.responses.iter().find(move |(known, _)| *known == key);
-    [status, class, StatusKey::Default].into_iter().find_map(find).map_or(&[], |(_, edits)| edits)
+    operation.list_for(status).map_or(&[], |index| &operation.responses[index].1)
 }
 
 fn losses(routes: &[Route<'_>], out: &mut String) {

@@ -1,31 +1,23 @@
 //! The OpenAPI document of an older version, derived from a newer one by running its schemas down the chain.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use crate::{
     adaptation::{
-        change::{Change, Direction, Operation as Changed, StatusKey},
+        change::{Change, Direction},
         fields::{HeaderOp, QueryOp},
-        op::Edit,
     },
-    config::{
-        finding::Place,
-        origins::{ChangeOrigins, OperationOrigins},
-    },
+    config::origins::ChangeOrigins,
     contract::{
-        Content, Document, Operation, Parameter, Schema,
-        document::{Location, Response, same_path},
+        Content, Operation, Parameter, Schema,
+        directory::Directory,
+        document::{Location, Response},
         render,
         schema::Reference,
     },
     domain::endpoint::{Endpoint, Segment},
-    proof::flow::Flow,
+    proof::course::{Course, Hop, Link, Run, Stashed},
 };
-
-/// What one change does to an operation.
-type Hop<'c> = (&'c Change, &'c Changed, &'c OperationOrigins);
 
 /// Writes the document, as JSON of OpenAPI 3.1.
 ///
@@ -34,13 +26,14 @@ type Hop<'c> = (&'c Change, &'c Changed, &'c OperationOrigins);
 /// - `version`: the older version's name.
 ///
 /// The schemas are upper bounds: they permit everything that the changes make of what the newer document permits.
-pub fn older(newer: &Document, chain: &[(&Change, &ChangeOrigins)], version: &str) -> Value {
+pub fn older(newer: &Directory<'_>, chain: &[(&Change, &ChangeOrigins)], version: &str) -> Value {
     let mut paths = Map::new();
     let mut references = Vec::new();
-    for operation in &newer.operations {
-        let Some((endpoint, hops)) = down(&operation.endpoint, chain) else { continue };
+    let downwards: Vec<Link<'_>> = chain.iter().rev().copied().collect();
+    for (operation, written) in newer.iter() {
+        let Some((endpoint, course)) = down(operation, written, &downwards) else { continue };
         let mut derived = Derived { references: &mut references };
-        let value = derived.operation(operation, &endpoint, &hops);
+        let value = derived.operation(operation, &endpoint, &course);
         let text = endpoint.to_string();
         let path = text.split_once(' ').map_or("/", |(_, path)| path).to_owned();
         let methods = paths.entry(path).or_insert_with(|| json!({}));
@@ -48,11 +41,11 @@ pub fn older(newer: &Document, chain: &[(&Change, &ChangeOrigins)], version: &st
     }
     let mut document = json!({
         "openapi": "3.1.0",
-        "info": {"title": newer.title, "version": version},
+        "info": {"title": newer.document.title, "version": version},
         "paths": paths,
     });
-    if !newer.base.is_empty() {
-        document["servers"] = json!([{"url": newer.base}]);
+    if !newer.document.base.is_empty() {
+        document["servers"] = json!([{"url": newer.document.base}]);
     }
     let schemas = named(references);
     if !schemas.is_empty() {
@@ -61,26 +54,24 @@ pub fn older(newer: &Document, chain: &[(&Change, &ChangeOrigins)], version: &st
     document
 }
 
-/// An endpoint in the older version's terms, with its hops as a request of the newer one would meet them; none if the
-/// older version does not have it.
-fn down<'c>(endpoint: &Endpoint, chain: &[(&'c Change, &'c ChangeOrigins)]) -> Option<(Endpoint, Vec<Hop<'c>>)> {
-    let (mut at, mut hops) = (endpoint.clone(), Vec::new());
-    for (change, origins) in chain.iter().rev() {
-        let fits = |operation: &Changed| {
-            let newer = operation.to.as_ref().unwrap_or(&operation.endpoint);
-            newer.method() == at.method() && same_path(newer, &at)
-        };
-        let Some(index) = change.operations.iter().position(fits) else { continue };
-        let (operation, origins) = (&change.operations[index], origins.operations.get(index)?);
-        if operation.since.is_some() {
-            return None;
-        }
-        if operation.to.is_some() {
-            at = operation.endpoint.clone();
-        }
-        hops.push((*change, operation, origins));
+/// An operation's way down, and the endpoint as the older document writes it; none if the older version does not have
+/// it.
+fn down<'c>(operation: &Operation, written: &[Endpoint], chain: &[Link<'c>]) -> Option<(Endpoint, Course<'c>)> {
+    let seen = written.first()?;
+    let course = Course::of(seen, chain, Direction::Down);
+    if course.hops.iter().any(|hop| hop.operation.since.is_some()) {
+        return None;
     }
-    Some((at, hops))
+    // What the gateway knows the path by and the document does not write stays unwritten.
+    let (known, plain) = (seen.template(), operation.endpoint.template());
+    let added = known.strip_suffix(&plain).unwrap_or_default();
+    // The way numbers its parameters; a document names them.
+    let moved = course.hops.iter().rfind(|hop| hop.operation.to.is_some());
+    let named = moved.map_or(seen, |hop| &hop.operation.endpoint);
+    let end = named.template();
+    let path = end.strip_prefix(added).filter(|path| path.starts_with('/')).unwrap_or(&end);
+    let endpoint = Endpoint::parse(&format!("{} {path}", named.method())).ok()?;
+    Some((endpoint, course))
 }
 
 /// One operation on its way down.
@@ -90,7 +81,7 @@ struct Derived<'d> {
 }
 
 impl Derived<'_> {
-    fn operation(&mut self, newer: &Operation, endpoint: &Endpoint, hops: &[Hop<'_>]) -> Value {
+    fn operation(&mut self, newer: &Operation, endpoint: &Endpoint, course: &Course<'_>) -> Value {
         let mut value = json!({});
         if let Some(id) = &newer.id {
             value["operationId"] = id.as_str().into();
@@ -101,23 +92,19 @@ impl Derived<'_> {
         if newer.deprecated {
             value["deprecated"] = true.into();
         }
-        let parameters = self.parameters(newer, endpoint, hops);
+        let parameters = self.parameters(newer, endpoint, &course.hops);
         if !parameters.is_empty() {
             value["parameters"] = parameters.into();
         }
         if let Some(request) = &newer.request {
-            let edits = hops.iter().flat_map(|(change, operation, origins)| {
-                let edits = operation.request.iter().zip(&origins.request).rev();
-                edits.map(move |(edit, place)| (&*change.name, edit, place))
-            });
             value["requestBody"] = json!({
                 "required": request.required,
-                "content": self.content(request, edits.collect()),
+                "content": self.content(request, &course.request()),
             });
         }
         let mut responses = Map::new();
         for response in &newer.responses {
-            let (status, described) = self.response(response, hops);
+            let (status, described) = self.response(response, course);
             // Of two newer statuses that are one older, the first stands for both.
             responses.entry(status).or_insert(described);
         }
@@ -125,27 +112,14 @@ impl Derived<'_> {
         value
     }
 
-    fn response(&mut self, newer: &Response, hops: &[Hop<'_>]) -> (String, Value) {
-        let mut status = newer.status;
-        let mut edits = Vec::new();
-        for (change, operation, origins) in hops {
-            // Lists are chosen by the newer status.
-            if let Some(at) = list_of(operation, status) {
-                let places = origins.responses.get(at).map(Vec::as_slice).unwrap_or_default();
-                let list = operation.responses[at].1.iter().zip(places).rev();
-                edits.extend(list.map(|(edit, place)| (&*change.name, edit, place)));
-            }
-            if let StatusKey::Exact(number) = status
-                && let Some((older, _)) = operation.statuses.iter().find(|(_, newer)| *newer == number)
-            {
-                status = StatusKey::Exact(*older);
-            }
-        }
+    fn response(&mut self, newer: &Response, course: &Course<'_>) -> (String, Value) {
+        // Answers of the newer version go the way of an older client's.
+        let (runs, status) = course.back(&course.end).response(newer.status);
         let mut value = json!({"description": newer.description.as_deref().unwrap_or_default()});
         if !newer.content.media_types.is_empty() {
-            value["content"] = self.content(&newer.content, edits);
+            value["content"] = self.content(&newer.content, &runs);
         }
-        let headers = self.headers(newer, hops);
+        let headers = self.headers(newer, &course.hops);
         if !headers.is_empty() {
             value["headers"] = headers.into();
         }
@@ -154,7 +128,7 @@ impl Derived<'_> {
     }
 
     /// Bodies by media type; the ops run over the JSON ones.
-    fn content(&mut self, content: &Content, edits: Vec<(&str, &Edit, &Place)>) -> Value {
+    fn content(&mut self, content: &Content, runs: &[Run<'_>]) -> Value {
         let mut types = Map::new();
         for (name, schema) in &content.media_types {
             let Some(schema) = schema else {
@@ -163,17 +137,9 @@ impl Derived<'_> {
             };
             let mut schema = schema.clone();
             if crate::contract::document::is_json(name) {
-                let mut stash = BTreeMap::new();
-                for (change, edit, place) in &edits {
-                    let mut flow = Flow {
-                        direction: Direction::Down,
-                        patch: false,
-                        source: "",
-                        stash: &mut stash,
-                        change,
-                        remarks: Vec::new(),
-                    };
-                    flow.run(&mut schema, edit, place);
+                let mut stash = Stashed::new();
+                for run in runs {
+                    run.over(&mut schema, Direction::Down, "", false, &mut stash);
                 }
             }
             types.insert(name.clone(), json!({"schema": self.schema(&schema)}));
@@ -199,10 +165,10 @@ impl Derived<'_> {
         }
         for parameter in newer.parameters.iter().filter(|parameter| parameter.location != Location::Path) {
             let renamed = match parameter.location {
-                Location::Query => hops.iter().try_fold(parameter.name.clone(), |name, (_, operation, _)| {
+                Location::Query => hops.iter().try_fold(parameter.name.clone(), |name, Hop { operation, .. }| {
                     operation.query.iter().rev().try_fold(name, |name, op| query_before(op, name))
                 }),
-                Location::Header => hops.iter().try_fold(parameter.name.clone(), |name, (_, operation, _)| {
+                Location::Header => hops.iter().try_fold(parameter.name.clone(), |name, Hop { operation, .. }| {
                     operation.request_headers.iter().rev().try_fold(name, |name, op| header_before(op, name))
                 }),
                 Location::Path | Location::Cookie => Some(parameter.name.clone()),
@@ -212,7 +178,7 @@ impl Derived<'_> {
             }
         }
         // What went on the way up was there once; of its value nothing is known but that it is text.
-        for (_, operation, _) in hops {
+        for Hop { operation, .. } in hops {
             let removed = operation.query.iter().filter_map(|op| match op {
                 QueryOp::Remove(name, _) => Some(("query", name.clone())),
                 _ => None,
@@ -242,7 +208,7 @@ impl Derived<'_> {
     fn headers(&mut self, newer: &Response, hops: &[Hop<'_>]) -> Map<String, Value> {
         let mut headers = Map::new();
         for header in &newer.headers {
-            let name = hops.iter().try_fold(header.name.clone(), |name, (_, operation, _)| {
+            let name = hops.iter().try_fold(header.name.clone(), |name, Hop { operation, .. }| {
                 operation.response_headers.iter().rev().try_fold(name, |name, op| header_before(op, name))
             });
             if let Some(name) = name {
@@ -275,17 +241,6 @@ fn header_before(op: &HeaderOp, name: String) -> Option<String> {
         }
         _ => Some(name),
     }
-}
-
-/// The most specific list of a change for a status.
-fn list_of(operation: &Changed, status: StatusKey) -> Option<usize> {
-    let class = match status {
-        StatusKey::Exact(status) => StatusKey::Class(u8::try_from(status / 100).unwrap_or(0)),
-        other => other,
-    };
-    [status, class, StatusKey::Default]
-        .iter()
-        .find_map(|key| operation.responses.iter().position(|(known, _)| known == key))
 }
 
 /// The schemas that references lead to, directly or not.

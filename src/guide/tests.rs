@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     adaptation::op::Edit,
     config::{Config, load, origins::ApiOrigins},
-    contract::{read::testing, subtype::Side},
+    contract::{directory::Directory, read::testing, subtype::Side},
     domain::time::UtcTime,
     infer::Json,
 };
@@ -172,7 +172,7 @@ components: {schemas: {B: {type: string}, Unused: {type: string}}}
 ",
     );
     let chain = [(&config.changes[0][0], &origins.changes[0])];
-    let older = older(&newer, &chain, "1");
+    let older = older(&Directory::new(&newer, ""), &chain, "1");
     let operation = &older["paths"]["/p/{id}"]["post"];
     assert_eq!(older["paths"].as_object().map(serde_json::Map::len), Some(1), "{older:#}");
     assert_eq!((&older["info"]["version"], &older["servers"][0]["url"]), (&"1".into(), &"/base".into()));

@@ -1,9 +1,6 @@
 //! Data that both ends of a chain know and a middle version lacks: the chain loses it.
 
-use super::{
-    prove::{Subject, find, seen_by_gateway},
-    verdict,
-};
+use super::{prove::Subject, verdict};
 use crate::{
     adaptation::{
         change::{Change, Direction, Operation},
@@ -12,11 +9,11 @@ use crate::{
         route,
     },
     config::finding::{Finding, Place},
-    contract::schema::Schema,
+    contract::{directory::Directory, schema::Schema},
 };
 
 /// Warns of members that one change of a chain removes and a later one adds again.
-pub(crate) fn warnings(subject: Subject<'_>) -> Vec<Finding> {
+pub(crate) fn warnings(subject: Subject<'_>, directories: &[Option<Directory<'_>>]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (index, version) in subject.api.versions.iter().enumerate() {
         let service = &version.service;
@@ -26,16 +23,21 @@ pub(crate) fn warnings(subject: Subject<'_>) -> Vec<Finding> {
         if index > service.speaks {
             chain.reverse();
         }
-        let (Some(from), Some(to)) = (&subject.documents[older], &subject.documents[newer]) else { continue };
+        let (Some(from), Some(to)) = (&directories[older], &directories[newer]) else { continue };
         if chain.len() < 2 {
             continue;
         }
         let walk: Vec<(&Change, Direction)> =
             chain.iter().map(|change| (&subject.changes[*change], Direction::Up)).collect();
-        for promised in &from.operations {
-            let Some(endpoint) = seen_by_gateway(subject.api, from, &promised.endpoint) else { continue };
-            let (hops, end) = route::hops(&endpoint, &walk);
-            let Some(answered) = find(subject.api, to, &end) else { continue };
+        for (promised, written) in from.iter() {
+            let Some(endpoint) = written.first() else { continue };
+            let (hops, end) = route::hops(endpoint, &walk);
+            // A chain that takes nothing away loses nothing, and most do.
+            let lost = lost(&hops);
+            if lost.is_empty() {
+                continue;
+            }
+            let Some(answered) = to.find(&end) else { continue };
             let bodies = |operation: &crate::contract::Operation| {
                 let sent = operation.request.iter().filter_map(|body| body.json()).cloned();
                 let given = operation.responses.iter().filter_map(|response| response.content.json()).cloned();
@@ -45,7 +47,7 @@ pub(crate) fn warnings(subject: Subject<'_>) -> Vec<Finding> {
             let is_known = |bodies: &[Schema], place: &Pointer| {
                 bodies.iter().any(|body| verdict::at(body, place.segments()).is_some())
             };
-            for (place, gone, back) in lost(&hops) {
+            for (place, gone, back) in lost {
                 if !is_known(&known, &place) || !is_known(&known_again, &place) {
                     continue;
                 }

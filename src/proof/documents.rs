@@ -1,7 +1,13 @@
 //! The OpenAPI documents of an API's versions.
 
+use std::sync::Arc;
+
+use super::at_once;
 use crate::{
-    config::{finding::Finding, origins::ApiOrigins},
+    config::{
+        finding::Finding,
+        origins::{ApiOrigins, NamedDocument},
+    },
     contract::{Document, read},
     domain::api::Api,
 };
@@ -16,29 +22,31 @@ pub fn read(
     origins: &ApiOrigins,
     source: &read::Source<'_>,
     findings: &mut Vec<Finding>,
-) -> Vec<Option<Document>> {
-    let mut documents: Vec<Option<Document>> = Vec::with_capacity(origins.documents.len());
-    for (index, named) in origins.documents.iter().enumerate() {
-        let Some(named) = named else {
-            documents.push(None);
-            continue;
-        };
-        let same =
-            origins.documents[..index].iter().position(|other| other.as_ref().is_some_and(|o| o.path == named.path));
-        if let Some(same) = same {
-            documents.push(documents[same].clone());
-            continue;
+) -> Vec<Option<Arc<Document>>> {
+    let mut distinct: Vec<&NamedDocument> = Vec::new();
+    for named in origins.documents.iter().flatten() {
+        if !distinct.iter().any(|known| known.path == named.path) {
+            distinct.push(named);
         }
+    }
+    let outcomes = at_once::each(&distinct, |named| {
         let mut found = Vec::new();
         if let Err(error) = source(&named.path) {
             let message = format!("cannot read the OpenAPI document {}: {error}", named.path.display());
             let help = "name an existing file, relative to this one's folder";
-            findings.push(Finding::error(&named.place, "unreadable-file", message, help).in_api(&api.name));
-            documents.push(None);
-            continue;
+            found.push(Finding::error(&named.place, "unreadable-file", message, help));
+            return (None, found);
         }
-        documents.push(read::file(&named.path, source, &mut found));
+        (read::file(&named.path, source, &mut found), found)
+    });
+    let mut documents: Vec<Option<Arc<Document>>> = Vec::with_capacity(distinct.len());
+    for (document, found) in outcomes {
+        documents.push(document.map(Arc::new));
         findings.extend(found.into_iter().map(|finding| finding.in_api(&api.name)));
     }
-    documents
+    let of = |named: &NamedDocument| {
+        let index = distinct.iter().position(|known| known.path == named.path)?;
+        documents[index].clone()
+    };
+    origins.documents.iter().map(|named| named.as_ref().and_then(of)).collect()
 }

@@ -1,12 +1,16 @@
 //! The proof: whether an API's changes turn what one version promises into what the other one does.
 //!
-//! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `flow` pushes
-//! schemas through ops, `trial` tries generated documents, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours
-//! come here; the running gateway neither reads the documents nor knows this folder.
+//! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `course` follows
+//! an operation through a chain, `flow` pushes schemas through ops, `trial` tries generated documents, and [`prove`]
+//! puts it together; `verdict` says it in words. Only `check` and its neighbours come here; the running gateway neither
+//! reads the documents nor knows this folder.
 
 pub mod documents;
 pub mod prove;
+mod at_once;
+mod bodies;
 mod bottleneck;
+pub(crate) mod course;
 pub(crate) mod flow;
 mod span;
 mod trial;

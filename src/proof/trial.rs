@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::verdict::{Journey, Run};
+use super::{course::Run, verdict::Journey};
 use crate::{
     adaptation::{
         Mode, Program,

@@ -1,10 +1,10 @@
 //! From what was found to what people read: whose fault it is, in which version's terms, and what to write.
 
-use super::{flow::Remark, trial::CounterExample, written};
+use super::{course::Run, flow::Remark, trial::CounterExample, written};
 use crate::{
     adaptation::{
-        change::{Change, Direction, Operation, StatusKey},
-        op::{Comeback, Edit, Op, ScalarType},
+        change::{Change, Direction, StatusKey},
+        op::{Comeback, Op, ScalarType},
         pointer::Pointer,
     },
     config::finding::{Finding, Place, Severity},
@@ -14,15 +14,6 @@ use crate::{
     },
     domain::version::ApiVersion,
 };
-
-/// One op that a body goes through.
-pub(crate) struct Run<'p> {
-    pub(crate) change: &'p Change,
-    pub(crate) operation: &'p Operation,
-    pub(crate) edit: &'p Edit,
-    /// Where the op is written.
-    pub(crate) origin: Place,
-}
 
 /// One body of one operation on its way from a version to another.
 pub(crate) struct Journey<'p> {

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use self::references::Key;
+use self::references::{Key, Target};
 pub use self::value::of as value;
 use super::{document::Document, schema::Definition};
 use crate::config::{
@@ -27,8 +27,8 @@ use crate::config::{
 /// Longest file that is read.
 const BYTES_MAX: u64 = 8 << 20;
 
-/// How the bytes of a file are come by.
-pub type Source<'s> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 's;
+/// How the bytes of a file are come by; several documents are read at once.
+pub type Source<'s> = dyn Fn(&Path) -> io::Result<Vec<u8>> + Sync + 's;
 
 /// Reads from the file system.
 pub fn from_disk(path: &Path) -> io::Result<Vec<u8>> {
@@ -82,7 +82,7 @@ struct Reader<'r> {
     /// The same, in the order they were met.
     listed: Vec<Arc<Definition>>,
     /// Definitions whose schema is not read yet.
-    unread: VecDeque<(Arc<Definition>, Node)>,
+    unread: VecDeque<(Arc<Definition>, Target)>,
     /// How many definitions are being read because something is merged with them.
     merging: usize,
 }

@@ -41,7 +41,7 @@ impl Reader<'_> {
             if text.starts_with("x-") {
                 continue;
             }
-            let Some(item) = self.resolved(&item) else { continue };
+            let Some(item) = self.resolved(item) else { continue };
             let shared = self.parameters(item.get("parameters"));
             for (method, operation) in self.members(&item, "a path") {
                 let word = method.text().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Reader<'_> {
                 }
                 match Endpoint::parse(&format!("{} {text}", word.to_ascii_uppercase())) {
                     Ok(endpoint) => {
-                        document.operations.push(self.operation(endpoint, &method.place, &operation, &shared))
+                        document.operations.push(self.operation(endpoint, &method.place, operation, &shared))
                     }
                     Err(error) => {
                         let message = format!("the path {text:?} is left out: {error}");
@@ -74,7 +74,7 @@ impl Reader<'_> {
         });
         let mut responses = Vec::new();
         for (key, response) in node.get("responses").map(|node| self.members(node, "responses")).unwrap_or_default() {
-            responses.extend(self.response(&key, &response));
+            responses.extend(self.response(key, response));
         }
         Operation {
             endpoint,
@@ -102,7 +102,7 @@ impl Reader<'_> {
         let media_types = self.media_types(node.get("content"));
         let mut headers = Vec::new();
         for (name, header) in node.get("headers").map(|node| self.members(node, "headers")).unwrap_or_default() {
-            let Some(header) = self.resolved(&header) else { continue };
+            let Some(header) = self.resolved(header) else { continue };
             let name = name.text().unwrap_or_default().to_ascii_lowercase();
             headers.push(self.parameter_of(&header, Location::Header, name));
         }
@@ -112,12 +112,12 @@ impl Reader<'_> {
 
     fn media_types(&mut self, content: Option<&Node>) -> Vec<(String, Option<Schema>)> {
         let members = content.map(|content| self.members(content, "content")).unwrap_or_default();
-        let media_type = |(name, media): (Node, Node)| {
+        let media_type = |(name, media): &(Node, Node)| {
             let name = name.text().unwrap_or_default();
             let plain = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             (plain, media.get("schema").map(|schema| self.schema(schema)))
         };
-        members.into_iter().map(media_type).collect()
+        members.iter().map(media_type).collect()
     }
 
     fn parameters(&mut self, list: Option<&Node>) -> Vec<Parameter> {
@@ -158,17 +158,17 @@ impl Reader<'_> {
         }
     }
 
-    /// The members of a mapping, copied so that findings can be added while they are read.
-    fn members(&mut self, node: &Node, what: &str) -> Vec<(Node, Node)> {
+    /// The members of a mapping; none, and a finding, of anything else.
+    fn members<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
         if node.is_null() {
-            return Vec::new();
+            return &[];
         }
         match node.map() {
-            Some(members) => members.to_vec(),
+            Some(members) => members,
             None => {
                 let message = format!("{what} is {}, not a mapping", node.kind());
                 self.error(&node.place, "wrong-type", message, "write `name: {…}` for each");
-                Vec::new()
+                &[]
             }
         }
     }

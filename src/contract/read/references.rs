@@ -1,6 +1,7 @@
 //! `$ref`: into the same file, or into another one beside it.
 
 use std::{
+    ops::Deref,
     path::{Component, Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -10,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use super::Reader;
 use crate::{
     config::{finding::Place, tree::Node},
-    contract::schema::{Definition, Reference},
+    contract::schema::{Definition, Reference, Values},
 };
 
 /// Where a definition stands: file and JSON pointer.
@@ -19,9 +20,41 @@ pub(super) type Key = (PathBuf, String);
 /// Definitions that may be merged into each other at once (`allOf` of `allOf` of …).
 const MERGING_MAX: usize = 32;
 
+/// What a `$ref` leads to: a file's tree, and where in it. Trees are shared: large documents refer to much.
+pub(super) struct Target {
+    tree: Arc<Node>,
+    key: Key,
+}
+
+impl Target {
+    /// The node; it is there, or there would be no target.
+    fn node(&self) -> &Node {
+        descend(&self.tree, &self.key.1).unwrap_or(&self.tree)
+    }
+}
+
+/// A node, or what it refers to.
+pub(super) enum Resolved<'n> {
+    /// It was no reference.
+    Here(&'n Node),
+    /// It was one.
+    There(Target),
+}
+
+impl Deref for Resolved<'_> {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        match self {
+            Self::Here(node) => node,
+            Self::There(target) => target.node(),
+        }
+    }
+}
+
 impl Reader<'_> {
     /// What `text` leads to.
-    fn locate(&mut self, text: &str, place: &Place) -> Option<(Key, Node)> {
+    fn locate(&mut self, text: &str, place: &Place) -> Option<Target> {
         let (file, fragment) = text.split_once('#').unwrap_or((text, ""));
         if file.contains("://") {
             let message = format!("{text:?} leads to another host");
@@ -36,24 +69,24 @@ impl Reader<'_> {
         }
         let path = if file.is_empty() { place.file.to_path_buf() } else { beside(&place.file, file) };
         let tree = self.load(&path, place)?;
-        let Some(node) = descend(&tree, &fragment) else {
+        if descend(&tree, &fragment).is_none() {
             let message = format!("{text:?} leads to nothing in {}", path.display());
             self.error(place, "bad-ref", message, "correct the pointer, or add what it names");
             return None;
-        };
-        Some(((path, fragment), node.clone()))
+        }
+        Some(Target { tree, key: (path, fragment) })
     }
 
     /// The schema `text` leads to, by name.
     pub(super) fn schema_reference(&mut self, text: &str, place: &Place) -> Option<Reference> {
-        let (key, node) = self.locate(text, place)?;
-        if let Some(known) = self.definitions.get(&key) {
+        let target = self.locate(text, place)?;
+        if let Some(known) = self.definitions.get(&target.key) {
             return Some(Reference::to(known));
         }
-        let definition = Arc::new(Definition { name: self.name_of(&key), schema: OnceLock::new() });
-        self.definitions.insert(key, definition.clone());
+        let definition = Arc::new(Definition { name: self.name_of(&target.key), schema: OnceLock::new() });
+        self.definitions.insert(target.key.clone(), definition.clone());
         self.listed.push(definition.clone());
-        self.unread.push_back((definition.clone(), node));
+        self.unread.push_back((definition.clone(), target));
         Some(Reference::to(&definition))
     }
 
@@ -62,49 +95,44 @@ impl Reader<'_> {
         let Some(definition) = reference.definition() else { return false };
         if let Some(index) = self.unread.iter().position(|(known, _)| Arc::ptr_eq(known, &definition))
             && self.merging < MERGING_MAX
-            && let Some((definition, node)) = self.unread.remove(index)
+            && let Some((definition, target)) = self.unread.remove(index)
         {
             self.merging += 1;
-            let schema = self.schema(&node);
+            let schema = self.schema(target.node());
             self.merging -= 1;
             // Nobody else sets it: it was taken off the list.
             let _ = definition.schema.set(schema);
         }
-        match definition.schema().map(|schema| schema.values.clone()) {
-            Some(crate::contract::schema::Values::Ref(next)) if !next.is_same(reference) => self.read_now(&next),
-            Some(crate::contract::schema::Values::Ref(_)) | None => false,
+        match definition.schema().map(|schema| &schema.values) {
+            Some(Values::Ref(next)) if !next.is_same(reference) => self.read_now(next),
+            Some(Values::Ref(_)) | None => false,
             Some(_) => true,
         }
     }
 
     /// Reads the definitions that are left.
     pub(super) fn finish(&mut self) {
-        while let Some((definition, node)) = self.unread.pop_front() {
-            let schema = self.schema(&node);
+        while let Some((definition, target)) = self.unread.pop_front() {
+            let schema = self.schema(target.node());
             let _ = definition.schema.set(schema);
         }
     }
 
     /// The node itself, or what its `$ref` leads to: for parameters, responses and the like.
-    pub(super) fn resolved(&mut self, node: &Node) -> Option<Node> {
+    pub(super) fn resolved<'n>(&mut self, node: &'n Node) -> Option<Resolved<'n>> {
         const HOPS_MAX: usize = 16;
-        let mut node = node.clone();
+        let mut found = Resolved::Here(node);
         for _ in 0..HOPS_MAX {
-            let Some(target) = node.get("$ref") else { return Some(node) };
+            let Some(target) = found.get("$ref") else { return Some(found) };
             let Some(text) = target.text() else {
-                let place = target.place.clone();
-                self.error(
-                    &place,
-                    "bad-ref",
-                    "$ref is no text",
-                    "write a pointer such as #/components/responses/Error",
-                );
+                let help = "write a pointer such as #/components/responses/Error";
+                self.error(&target.place.clone(), "bad-ref", "$ref is no text", help);
                 return None;
             };
             let (text, place) = (text.to_owned(), target.place.clone());
-            node = self.locate(&text, &place)?.1;
+            found = Resolved::There(self.locate(&text, &place)?);
         }
-        let place = node.place.clone();
+        let place = found.place.clone();
         self.error(&place, "circular-ref", "this $ref leads in a circle", "let one of them say what it is");
         None
     }

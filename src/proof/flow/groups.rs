@@ -111,8 +111,7 @@ impl Flow<'_> {
                 _ if group.mismatch_is_error || edit.strict => {}
                 other => {
                     let mut kept = without.clone();
-                    let schema =
-                        Schema { values: Values::Branches(vec![other.clone()]), ..opened.clone().into_owned() };
+                    let schema = Schema { values: Values::Branches(vec![other.clone()]), ..(*opened).clone() };
                     kept.put(Field { schema, required: true, ..container.clone() });
                     made.push(kept);
                 }

@@ -260,7 +260,7 @@ fn split_by(objects: &Objects, path: &[Name], guard: &Guard) -> (Option<Objects>
         if branches.is_empty() {
             objects.take_out(name.as_str());
         } else {
-            let schema = Schema { values: Values::Branches(branches), ..opened.clone().into_owned() };
+            let schema = Schema { values: Values::Branches(branches), ..(*opened).clone() };
             objects.put(Field { schema, required, ..field.clone() });
         }
         objects
