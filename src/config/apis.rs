@@ -21,6 +21,7 @@ use crate::adaptation::change::Change;
 use crate::domain::{
     api::{Api, BodyRules, HostPattern},
     time::UtcTime,
+    version::ApiVersion,
 };
 
 /// What the checks of an API look at beside the API.
@@ -93,6 +94,7 @@ fn api(
     let services = chain::services(&drafts, &edges, complete && !entries.incomplete, findings);
     let origins =
         ApiOrigins { changes: origins, documents: drafts.iter().map(|draft| document(draft, context)).collect() };
+    refuse_undescribed_losses(&changes, &origins, &drafts, findings);
     let versions = versions::finish(drafts, services, context.deprecation, findings);
     let api = Api {
         name: entry.key.value.0.clone(),
@@ -106,6 +108,24 @@ fn api(
         versions: versions?,
     };
     Some((api, changes, origins))
+}
+
+/// What only schemas can excuse has to be declared where a version has no document; `check` reads those that there are.
+fn refuse_undescribed_losses(
+    changes: &[Change],
+    origins: &ApiOrigins,
+    drafts: &[Draft<'_>],
+    findings: &mut Vec<Finding>,
+) {
+    let is_described = |version: &ApiVersion| {
+        let index = drafts.iter().position(|draft| draft.name == *version);
+        index.is_some_and(|index| origins.documents.get(index).is_some_and(Option::is_some))
+    };
+    for (change, places) in changes.iter().zip(&origins.changes) {
+        if !(is_described(&change.from) && is_described(&change.to)) {
+            findings.extend(changes::separated(change, places).into_iter().map(|separated| separated.finding));
+        }
+    }
 }
 
 /// `adaptation:` of an API.
@@ -244,6 +264,24 @@ mod tests {
             ("hosts: [a.com], ", "hosts: ['*.com'], "),
         ] {
             expect(&two(a, b), &[]);
+        }
+    }
+
+    #[test]
+    fn only_documents_excuse_a_loss_that_hangs_on_a_separator() {
+        let api = |one: &str, other: &str| {
+            format!(
+                "upstreams: {{u: http://h}}\napis:\n  a:\n    versions: {{\"1\": {{{one}}}, \"2\": {{upstream: u{other}}}}}\n    changes:\n      - change: c\n        from: \"1\"\n        to: \"2\"\n        operations: [{{match: POST /p, request: [{{split: {{from: n, into: [a, b], sep: ' '}}}}]}}]\n"
+            )
+        };
+        expect(&api("openapi: 1.yaml", ", openapi: 2.yaml"), &[]);
+        for text in [api("", ""), api("openapi: 1.yaml", ""), api("", ", openapi: 2.yaml")] {
+            expect(
+                &text,
+                &[
+                    "g.yaml:9:50: error: split cuts a text elsewhere than it was joined if a part holds the separator, and does not say why",
+                ],
+            );
         }
     }
 

@@ -39,6 +39,7 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) use self::edits::read_list;
+pub use self::loss::{List, Separated, separated};
 
 /// Reads the list under `changes:`.
 ///

@@ -23,6 +23,7 @@ pub mod read;
 pub mod render;
 pub mod sample;
 pub mod schema;
+pub mod separator;
 pub mod subtype;
 pub mod unite;
 pub mod walk;

@@ -1,8 +1,8 @@
 //! The proof: whether an API's changes turn what one version promises into what the other one does.
 //!
 //! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `course` follows
-//! an operation through a chain, `flow` pushes schemas through ops, `trial` tries generated documents, and [`prove`]
-//! puts it together; `verdict` says it in words. Only `check` and its neighbours come here; the running gateway neither
+//! an operation through a chain, `flow` pushes schemas through ops, `trial` tries generated documents, `separated` excuses
+//! losses, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours come here; the running gateway neither
 //! reads the documents nor knows this folder.
 
 pub mod documents;
@@ -12,6 +12,7 @@ mod bodies;
 mod bottleneck;
 pub(crate) mod course;
 pub(crate) mod flow;
+mod separated;
 mod span;
 mod trial;
 mod verdict;

@@ -43,18 +43,6 @@ impl<'f> Reader<'f> {
         self.push(Finding::error(place, code, message, help));
     }
 
-    /// An error about one value that an op works on.
-    pub(super) fn error_about(
-        &mut self,
-        place: &Place,
-        code: &'static str,
-        pointer: &str,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.push(Finding::error(place, code, message, help).at_pointer(pointer));
-    }
-
     pub(super) fn warning(
         &mut self,
         node: &Node,
@@ -65,7 +53,7 @@ impl<'f> Reader<'f> {
         self.push(Finding::warning(&node.place, code, message, help));
     }
 
-    fn push(&mut self, mut finding: Finding) {
+    pub(super) fn push(&mut self, mut finding: Finding) {
         finding.change.clone_from(&self.change);
         finding.operation.clone_from(&self.operation);
         self.findings.push(finding);

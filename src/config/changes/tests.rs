@@ -137,8 +137,6 @@ fn data_that_both_versions_know_goes_only_with_a_reason() {
         ("map: {path: /x, pairs: [[a, A], [a, B]]}", "down", "/x"),
         ("wrap: {path: /x, many: first}", "down", "/x"),
         ("unwrap: {path: /x, many: last}", "up", "/x"),
-        ("at: /o, split: {from: n, into: [a, b], sep: ' '}", "down", "/o/n"),
-        ("merge: {from: [a, b], into: n, sep: ' '}", "up", "/n"),
         ("jq: {at: /x, up: ., down: none, examples: ['1']}", "down", "/x"),
     ] {
         let other = if direction == "up" { "down" } else { "up" };
@@ -160,6 +158,23 @@ fn data_that_both_versions_know_goes_only_with_a_reason() {
     {
         assert_eq!(request(&format!("{{{op}}}")), [] as [&str; 0], "{op}");
     }
+}
+
+#[test]
+fn a_separator_that_parts_may_hold_is_left_to_schemas() {
+    let yaml = "- change: c\n  from: '1'\n  to: '2'\n  operations:\n    - match: POST /p\n      request:\n        - {at: /o, split: {from: n, into: [a, b], sep: ' '}}\n        - {merge: {from: [a, b], into: m, sep: ' '}, lossy: {down: why}}\n        - {merge: {from: [c, d], into: l, sep: ' '}, lossy: {up: why}}\n      response:\n        2xx: [{split: {from: n, into: [a, b], sep: ' '}, lossy: {down: why}}]\n        events:\n          x: [{split: {from: n, into: [a, b], sep: ' '}}]\n";
+    let root = tree::parse(yaml, Path::new("gateway.yaml")).expect("valid");
+    let mut findings = Vec::new();
+    let changes = read(&root, Path::new("."), &mut Vec::new(), &mut findings);
+    assert!(findings.is_empty(), "{findings:?}");
+    let left = separated(&changes[0].0, &changes[0].1);
+    let shown: Vec<_> =
+        left.iter().map(|left| (left.list, left.index, left.finding.line, left.finding.pointer.as_deref())).collect();
+    assert_eq!(
+        shown,
+        [(List::Request, 0, 7, Some("/o/n")), (List::Request, 1, 8, Some("/m")), (List::Event(0), 0, 13, Some("/n")),]
+    );
+    assert_eq!(left[0].finding.code, "undeclared-loss");
 }
 
 #[test]

@@ -22,11 +22,14 @@ use crate::{
     adaptation::{
         change::Direction,
         literal::Literal,
-        op::{Edit, Op},
+        op::{Edit, Op, Pieces},
         pointer::Pointer,
     },
     config::finding::{Place, Severity},
-    contract::schema::{Schema, Values},
+    contract::{
+        schema::{Schema, Values},
+        separator,
+    },
 };
 
 /// What was found on the way.
@@ -168,6 +171,24 @@ impl Flow<'_> {
     fn error(&mut self, code: &'static str, at: &Pointer, message: impl Into<String>, help: impl Into<String>) {
         self.remark(Severity::Error, code, at, message, help);
     }
+}
+
+/// Whether what `edit` joins can be cut at the same places again: of `pieces`, only the last part may hold the separator.
+///
+/// - `schema`: the body that comes to the op.
+pub(crate) fn keeps_apart(schema: &Schema, edit: &Edit, pieces: &Pieces) -> bool {
+    let mut stash = BTreeMap::new();
+    let mut flow =
+        Flow { direction: Direction::Up, patch: false, source: "", stash: &mut stash, change: "", remarks: Vec::new() };
+    let mut clear = true;
+    flow.on_objects(&mut schema.clone(), edit, &Pointer::default(), |_, objects, _| {
+        let joined = &pieces.parts[..pieces.parts.len().saturating_sub(1)];
+        let mut parts = joined.iter().filter_map(|part| objects.listed(part.as_str()));
+        clear &= parts.all(|field| separator::is_clear(&field.schema, &pieces.separator));
+        vec![objects.clone()]
+    });
+    // A remark says that the place is not there, or that nothing is known of it.
+    clear && flow.remarks.is_empty()
 }
 
 fn oriented<T: Clone>(pairs: &[(T, T)], up: bool) -> Vec<(T, T)> {
