@@ -615,6 +615,23 @@ fn a_jq_program_runs_aside_and_is_turned_off_when_it_is_slow() {
 }
 
 #[test]
+fn a_jq_program_that_makes_too_much_is_refused() {
+    let (gateway, up) = one(
+        "{match: POST /p, request: [{jq: {up: '{n: (\"x\" * .n | length)}', down: ., examples: ['{\"n\":1}']}}]}",
+        says("{}"),
+    );
+    assert_eq!(gateway.post_json("/p", &[OLD], r#"{"n":1000}"#).status, 200);
+    assert_eq!(up.last().text(), r#"{"n":1000}"#);
+    let refused = gateway.post_json("/p", &[OLD], r#"{"n":1000000000000}"#).problem(400, "adaptation_request_failed");
+    assert_eq!(refused["reason"], "jq");
+    // That costs the program nothing: it was in time.
+    for _ in 0..3 {
+        gateway.post_json("/p", &[OLD], r#"{"n":1e99}"#).problem(400, "adaptation_request_failed");
+    }
+    assert_eq!(gateway.post_json("/p", &[OLD], r#"{"n":7}"#).status, 200);
+}
+
+#[test]
 fn what_a_request_lost_comes_back_only_in_its_own_answer() {
     let list = "[{remove: {path: /tag, down: {stash: tag}}, lossy: {up: kept by the gateway}}]";
     let (gateway, up) =

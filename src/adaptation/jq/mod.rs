@@ -1,12 +1,16 @@
 //! Programs in the jq language: the one op whose text can say anything, so it runs in a box.
 //!
 //! - [`sandbox`]: which programs are taken, and the functions they may call;
+//! - [`metered`], [`meter`]: what it may cost, in memory and time;
 //! - [`value`]: subtrees as jaq's values and back, numbers as they were spelled;
 //! - [`pool`]: threads of their own, a deadline, and turning off what does not keep it.
 //!
 //! A worker never runs a filter itself: it hands a whole adaptation to the [`pool`] and waits
 //! without blocking. Whoever may block ([`check`], `explain`, tests) calls it directly.
 
+mod meter;
+mod metered;
+mod natives;
 pub mod pool;
 mod sandbox;
 mod value;
@@ -22,6 +26,7 @@ use std::{
 use jaq_core::{Ctx, Vars, data::JustLut, unwrap_valr};
 use jaq_json::Val;
 
+use self::metered::Metered;
 use super::literal::Literal;
 pub use sandbox::FilterError;
 
@@ -31,7 +36,7 @@ pub const SUBTREE_BYTES_MAX: usize = 64 * 1024;
 /// How often a filter may miss its deadline before it is turned off.
 const EXPIRIES_MAX: u32 = 3;
 
-type Compiled = jaq_core::Filter<JustLut<Val>>;
+type Compiled = jaq_core::Filter<JustLut<Metered>>;
 
 /// A compiled program; copies share it.
 #[derive(Clone)]
@@ -49,7 +54,7 @@ struct Inner {
 /// A subtree for which a filter has no single result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The filter failed, gave no or several results, is turned off, or the subtree is too large.
+    /// The filter failed, gave no or several results, cost too much, is turned off, or the subtree is too large.
     Filter,
     /// A name occurs twice in the subtree, which the filter could not tell apart.
     Duplicate,
@@ -86,15 +91,16 @@ impl Filter {
 
     fn single(&self, input: Val) -> Result<Val, Failure> {
         self.0.running.fetch_add(1, Relaxed);
-        let context = Ctx::<JustLut<Val>>::new(&self.0.compiled.lut, Vars::new([]));
-        let mut results = self.0.compiled.id.run((context, input)).map(unwrap_valr);
-        let single = match (results.next(), results.next()) {
-            (Some(Ok(result)), None) => Ok(result),
-            _ => Err(Failure::Filter),
-        };
-        drop(results);
+        let single = meter::metered(|| {
+            let context = Ctx::<JustLut<Metered>>::new(&self.0.compiled.lut, Vars::new([]));
+            let mut results = self.0.compiled.id.run((context, Metered::of(input))).map(unwrap_valr);
+            match (results.next(), results.next()) {
+                (Some(Ok(result)), None) => Some(result.value),
+                _ => None,
+            }
+        });
         self.0.running.fetch_sub(1, Relaxed);
-        single
+        single.flatten().ok_or(Failure::Filter)
     }
 
     /// Counts a missed deadline if it is this filter that is still running, and says so.

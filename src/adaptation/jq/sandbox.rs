@@ -1,5 +1,6 @@
 //! Which jq programs are taken: those that end and see nothing but their input.
 
+use super::{Compiled, metered::Metered, natives};
 use jaq_core::{
     Compiler,
     data::JustLut,
@@ -11,9 +12,6 @@ use jaq_core::{
     native::Fun,
     path::Part,
 };
-use jaq_json::Val;
-
-use super::Compiled;
 
 /// Why a text is not taken as a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +63,11 @@ const FORBIDDEN: [&str; 25] = [
     "limit_rate",
 ];
 
+/// Those of them that read texts, by a function that is not there.
+const READERS: [&str; 3] = ["toboolean", "tonumber", "totype"];
+
 /// Those of them that other filters of the language are made of, and use so that they end.
-const BUILDING_BLOCKS: [&str; 9] =
-    ["fromjson", "gmtime", "range", "recurse", "repeat", "toboolean", "tonumber", "until", "while"];
+const BUILDING_BLOCKS: [&str; 6] = ["gmtime", "range", "recurse", "repeat", "until", "while"];
 
 /// Compiles a program against the functions that are left.
 pub(super) fn compile(text: &str) -> Result<Compiled, FilterError> {
@@ -78,12 +78,13 @@ pub(super) fn compile(text: &str) -> Result<Compiled, FilterError> {
     refuse(&parsed)?;
     let is_outside = |name: &str| FORBIDDEN.contains(&name) && !BUILDING_BLOCKS.contains(&name);
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    let loader = Loader::new(definitions.filter(|definition| !is_outside(definition.name)));
-    let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    let functions = functions.filter(|function: &Fun<JustLut<Val>>| !is_outside(function.0));
+    let is_missing = |name: &str| is_outside(name) || READERS.contains(&name);
+    let loader = Loader::new(definitions.filter(|definition| !is_missing(definition.name)));
+    let functions = jaq_core::funs().chain(jaq_std::funs()).chain(natives::functions());
+    let functions = functions.filter(|function: &Fun<JustLut<Metered>>| !is_outside(function.0));
     let arena = Arena::default();
     let modules = loader.load(&arena, File { code: text, path: () }).map_err(|_| FilterError::Invalid)?;
-    Compiler::<_, JustLut<Val>>::default().with_funs(functions).compile(modules).map_err(|_| FilterError::Invalid)
+    Compiler::<_, JustLut<Metered>>::default().with_funs(functions).compile(modules).map_err(|_| FilterError::Invalid)
 }
 
 /// The definitions a term stands in, by name and number of arguments: to call one would be recursion.

@@ -194,3 +194,104 @@ fn only_who_had_a_turn_is_to_blame() {
     program.missed(Missed::Deadline);
     assert!(slow.is_off());
 }
+
+/// What a caller could make a program do that an operator wrote without a thought.
+#[test]
+fn what_a_program_makes_is_bounded_whatever_its_input_says() {
+    let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    for (program, subtree) in [
+        ("\"x\" * .n | length", r#"{"n":1000000000}"#),
+        (".n * \"x\" | length", r#"{"n":1e30}"#),
+        (".n * \"x\" | length", r#"{"n":1000000000000000000000000}"#),
+        ("[.n * \"x\" | \"\"] | length", r#"{"n":1048576}"#),
+        ("reduce .[] as $x (\"x\"; . + .) | length", &list(60)),
+        ("reduce .[] as $x ([1]; . + .) | length", &list(60)),
+        ("reduce .[] as $x ([1]; [., .]) | length", &list(60)),
+        ("reduce .[] as $x ({a: 1}; {a: ., b: .}) | length", &list(60)),
+        ("reduce .[] as $x ({a: 1}; {a: ., b: .} * {a: ., b: .}) | length", &list(60)),
+        ("reduce .[] as $x (1; . as $y | {a: 1, b: 2} | .a = $y | .b = $y) | length", &list(60)),
+        ("reduce .[] as $x (1; [., .] | map(.)) | tojson | length", &list(60)),
+        ("reduce .[] as $x (1; [., .]) == 1", &list(60)),
+        ("reduce .[] as $x (7; . * . * 99) | 1", &list(60)),
+        ("[.[] as $a | .[] as $b | .[] as $c | .[] as $d | 1] | length", &list(200)),
+        ("[.[] as $a | .[] as $b | .[] as $c | .[] as $d | $a] | length", &list(200)),
+        ("[limit(1000000000; .[] as $a | .[] as $b | .[] as $c | .[] as $d | 1)] | length", &list(200)),
+        ("combinations | length", &format!("[{}]", vec![list(10); 20].join(","))),
+        ("[combinations(20)] | length", &list(10)),
+        ("[splits(\"\")] | combinations(9) | 1", r#""abcdefghij""#),
+        ("[foreach .[] as $x (\"x\"; . + .; .)] | length", &list(60)),
+        ("reduce .[] as $x (\"x\"; tojson) | length", &list(200)),
+        ("reduce .[] as $x (\"x\"; gsub(\"x\"; \"xx\")) | length", &list(60)),
+        ("(.[:1]) |= reduce range_of[] as $x ([1]; . + .)", "[1]"),
+        ("try (\"x\" * .n) catch 1", r#"{"n":1000000000}"#),
+        ("(\"x\" * .n)? // 1", r#"{"n":1000000000}"#),
+    ] {
+        let program = program.replace("range_of", &list(60));
+        let begun = Instant::now();
+        assert_eq!(run(&program, subtree), Err(Failure::Filter), "{program}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{program}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_fits_comes_out_as_without_a_meter() {
+    let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    for (program, subtree, expected) in [
+        ("\"ab\" * .n", r#"{"n":3}"#, r#""ababab""#),
+        ("\"ab\" * 0", "1", "null"),
+        ("map(. + 1) | add", &list(10_000), "20000"),
+        ("reduce .[] as $x ([]; . + [$x]) | length", &list(10_000), "10000"),
+        ("map(tostring) | join(\",\") | length", &list(5_000), "9999"),
+        ("reduce .[] as $x ({}; .[\"k\\($x)\"] += [$x]) | .k1 | length", &list(10_000), "10000"),
+        ("[.[] as $a | .[] as $b | $a * $b] | length", &list(200), "40000"),
+        ("{a: [1, 2, 3]} | .a[1] |= empty | .a[-1] = 9 | .b = {c: 1} | del(.a[0])", "1", r#"{"a":[9],"b":{"c":1}}"#),
+        ("[1, 2, 3, 4] | .[1:3] |= map(. * 10) | .[:1] = []", "1", "[20,30,4]"),
+        ("try (.[5] = 1) catch \"out\"", "[1]", r#""out""#),
+        (".a.b[1]? // \"none\"", r#"{"a":{"b":7}}"#, r#""none""#),
+        ("try error({a: 1}) catch .a", "1", "1"),
+        ("try (1 + {}) catch \"math\"", "1", r#""math""#),
+        (
+            "[length, (.a | contains([\"x\"])), has(\"b\"), (.a | index(\"y\")), (.a | bsearch(\"z\"))]",
+            r#"{"a":["xx","y"]}"#,
+            "[1,true,false,1,-3]",
+        ),
+        ("[paths] | length", r#"{"a":[{"b":1}]}"#, "3"),
+        ("walk(if type == \"number\" then . + 1 else . end)", r#"{"a":[1,{"b":2}]}"#, r#"{"a":[2,{"b":3}]}"#),
+        ("tojson", r#"["a",1.50,null]"#, r#""[\"a\",1.50,null]""#),
+        ("split(\",\") | map(ascii_downcase)", r#""A,B""#, r#"["a","b"]"#),
+        ("[.[] | -. , . % 2, . - 1]", "[3]", "[-3,1,2]"),
+        ("[1, 2, 3] - [2]", "1", "[1,3]"),
+        ("group_by(.a) | map(length)", r#"[{"a":1},{"a":2},{"a":1}]"#, "[2,1]"),
+        ("to_entries | from_entries", r#"{"b":1,"a":2}"#, r#"{"b":1,"a":2}"#),
+        ("99999999999 * 99999999999", "1", "9999999999800000000001"),
+    ] {
+        assert_eq!(run(program, subtree).as_deref(), Ok(expected), "{program}");
+        assert_eq!(unmetered(program, subtree).as_deref(), Some(expected), "{program}");
+    }
+}
+
+/// The same without a meter, as jaq itself does it.
+fn unmetered(program: &str, subtree: &str) -> Option<String> {
+    let arena = jaq_core::load::Arena::default();
+    let loader = jaq_core::load::Loader::new(jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()));
+    let modules = loader.load(&arena, jaq_core::load::File { code: program, path: () }).ok()?;
+    let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    let filter = jaq_core::Compiler::<_, JustLut<Val>>::default().with_funs(functions).compile(modules).ok()?;
+    let input = value::read(subtree.as_bytes()).ok()?;
+    let mut results = filter.id.run((Ctx::<JustLut<Val>>::new(&filter.lut, Vars::new([])), input)).map(unwrap_valr);
+    String::from_utf8(value::write(&results.next()?.ok()?, SUBTREE_BYTES_MAX)?).ok()
+}
+
+/// A thread that nobody waits for comes back.
+#[test]
+fn a_run_ends_by_itself() {
+    let begun = Instant::now();
+    let list = format!("[{}1]", "1,".repeat(999));
+    assert_eq!(
+        run("reduce (.[] as $a | .[] as $b | .[] as $c | .[] as $d | 1) as $x (0; . + $x)", &list),
+        Err(Failure::Filter)
+    );
+    assert!(begun.elapsed() < meter::TIME_MAX * 3, "{:?}", begun.elapsed());
+    // The next one begins anew.
+    assert_eq!(run(". + 1", "1").as_deref(), Ok("2"));
+}
