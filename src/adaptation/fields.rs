@@ -36,7 +36,7 @@ pub enum QueryOp {
 
 /// One edit, in the direction it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum FieldEdit<N, V> {
+pub(crate) enum FieldEdit<N, V> {
     Rename(Vec<(N, N)>),
     Default(N, V),
     Set(N, V),
@@ -59,11 +59,11 @@ impl<N: fmt::Debug, V: fmt::Debug> fmt::Display for FieldEdit<N, V> {
     }
 }
 
-pub(super) type HeaderEdit = FieldEdit<HeaderName, HeaderValue>;
-pub(super) type QueryEdit = FieldEdit<String, String>;
+pub(crate) type HeaderEdit = FieldEdit<HeaderName, HeaderValue>;
+pub(crate) type QueryEdit = FieldEdit<String, String>;
 
 impl HeaderOp {
-    pub(super) fn toward(&self, direction: Direction) -> Option<HeaderEdit> {
+    pub(crate) fn toward(&self, direction: Direction) -> Option<HeaderEdit> {
         match self {
             Self::Rename(pairs) => Some(FieldEdit::Rename(oriented(pairs, direction))),
             Self::Add(name, value) => add(name, value, direction),
@@ -73,7 +73,7 @@ impl HeaderOp {
 }
 
 impl QueryOp {
-    pub(super) fn toward(&self, direction: Direction) -> Option<QueryEdit> {
+    pub(crate) fn toward(&self, direction: Direction) -> Option<QueryEdit> {
         match self {
             Self::Rename(pairs) => Some(FieldEdit::Rename(oriented(pairs, direction))),
             Self::Add(name, value) => add(name, value, direction),

@@ -45,7 +45,9 @@ impl<'p> Proof<'p> {
         stash: &mut Stashed,
     ) {
         let (runs, status) = course.response(sent.status);
-        let Some(target) = documented(promised, status).and_then(|expected| expected.content.json()) else { return };
+        let Some(expected) = documented(promised, status) else { return };
+        self.response_fields(sent, expected, endpoint, course);
+        let Some(target) = expected.content.json() else { return };
         let journey = Journey { status: Some(sent.status), ..self.journey(Side::Response, endpoint, course, runs) };
         match sent.content.json() {
             Some(source) => self.flow(source, target, &journey, false, stash),

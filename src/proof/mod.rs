@@ -1,7 +1,7 @@
 //! The proof: whether an API's changes turn what one version promises into what the other one does.
 //!
 //! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `course` follows
-//! an operation through a chain, `flow` pushes schemas through ops, `trial` tries generated documents, `separated` excuses
+//! an operation through a chain, `flow` pushes schemas through ops and `fields` parameters, `trial` tries generated documents, `separated` excuses
 //! losses, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours come here; the running gateway neither
 //! reads the documents nor knows this folder.
 
@@ -12,6 +12,8 @@ mod bodies;
 mod bottleneck;
 pub(crate) mod course;
 pub(crate) mod flow;
+mod fields;
+mod parameters;
 mod separated;
 mod span;
 mod trial;

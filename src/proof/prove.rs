@@ -117,6 +117,7 @@ impl<'p> Proof<'p> {
             return;
         };
         let mut stash = Stashed::new();
+        self.parameters(promised, answered, endpoint, course);
         self.request(promised, answered, endpoint, course, &mut stash);
         for response in &answered.responses {
             self.response(response, promised, endpoint, course, &mut stash);

@@ -265,13 +265,11 @@ impl Journey<'_> {
         }
     }
 
-    /// `requests`, or `responses (200)`.
+    /// `requests`, or `200 responses`.
     fn bodies(&self) -> String {
         match (self.side, self.status) {
             (Side::Request, _) => "requests".to_owned(),
-            (Side::Response, Some(StatusKey::Exact(status))) => format!("{status} responses"),
-            (Side::Response, Some(StatusKey::Class(class))) => format!("{class}xx responses"),
-            (Side::Response, _) => "responses".to_owned(),
+            (Side::Response, status) => responses(status.unwrap_or(StatusKey::Default)),
         }
     }
 
@@ -292,8 +290,17 @@ impl Journey<'_> {
     }
 }
 
+/// `200 responses`.
+pub(crate) fn responses(status: StatusKey) -> String {
+    match status {
+        StatusKey::Exact(status) => format!("{status} responses"),
+        StatusKey::Class(class) => format!("{class}xx responses"),
+        StatusKey::Default => "responses".to_owned(),
+    }
+}
+
 /// How bad a misfit is, and its code.
-fn grade(misfit: &Misfit) -> (Severity, &'static str) {
+pub(crate) fn grade(misfit: &Misfit) -> (Severity, &'static str) {
     match misfit {
         Misfit::Missing => (Severity::Error, "missing-required"),
         Misfit::Extra(_) => (Severity::Error, "closed-extra"),

@@ -1,0 +1,411 @@
+//! The proof of one operation's query parameters, cookies and header fields.
+
+use super::{
+    course::Course,
+    fields::{self, Field, Sent, Step},
+    prove::Proof,
+    verdict::{self, grade},
+};
+use crate::{
+    adaptation::change::{Change, Direction},
+    config::finding::{Finding, Place, Severity},
+    contract::{
+        Parameter,
+        document::{Location, Operation, Response},
+        subtype::{self, Misfit, Mismatch, Side},
+    },
+    domain::{api::SourcePlace, endpoint::Endpoint, version::ApiVersion},
+};
+
+/// Fields that documents may list and do not describe (OpenAPI 3.1 sections 4.8.12.1 and 4.8.17.1).
+const ELSEWHERE: [&str; 3] = ["accept", "content-type", "authorization"];
+
+/// Where names and values travel, and between whom.
+struct Trip<'t> {
+    location: Location,
+    side: Side,
+    direction: Direction,
+    from: &'t ApiVersion,
+    to: &'t ApiVersion,
+    /// The operation, as findings name it.
+    operation: String,
+    /// `requests`, or `200 responses`.
+    messages: String,
+}
+
+impl<'p> Proof<'p> {
+    /// Those of requests.
+    pub(super) fn parameters(
+        &mut self,
+        promised: &Operation,
+        answered: &Operation,
+        endpoint: &Endpoint,
+        course: &Course<'p>,
+    ) {
+        for location in [Location::Query, Location::Header, Location::Cookie] {
+            let sent = self.described(&promised.parameters, location);
+            let wanted = self.described(&answered.parameters, location);
+            if sent.is_empty() && wanted.is_empty() {
+                continue;
+            }
+            let trip = self.trip(Side::Request, location, endpoint, course, "requests".to_owned());
+            let steps = |hop: &super::course::Hop<'_>| match location {
+                Location::Query => fields::steps(&hop.operation.query, course.direction, |op, way| op.toward(way)),
+                Location::Header => fields::steps(&hop.operation.request_headers, course.direction, |op, way| {
+                    op.toward(way).map(fields::of_headers)
+                }),
+                Location::Path | Location::Cookie => Vec::new(),
+            };
+            let steps: Vec<(usize, Vec<Step>)> =
+                course.hops.iter().enumerate().map(|(index, hop)| (index, steps(hop))).collect();
+            self.travel(&trip, course, &sent, &wanted, &steps);
+        }
+    }
+
+    /// The fields of an answer.
+    pub(super) fn response_fields(
+        &mut self,
+        sent: &Response,
+        expected: &Response,
+        endpoint: &Endpoint,
+        course: &Course<'p>,
+    ) {
+        let (from, to) =
+            (self.described(&sent.headers, Location::Header), self.described(&expected.headers, Location::Header));
+        if to.is_empty() {
+            return;
+        }
+        let messages = verdict::responses(sent.status);
+        let trip = self.trip(Side::Response, Location::Header, endpoint, course, messages);
+        let steps = course.hops.iter().enumerate().rev().map(|(index, hop)| {
+            let toward = |op: &crate::adaptation::fields::HeaderOp, way| op.toward(way).map(fields::of_headers);
+            (index, fields::steps(&hop.operation.response_headers, trip.direction, toward))
+        });
+        let steps: Vec<(usize, Vec<Step>)> = steps.collect();
+        self.travel(&trip, course, &from, &to, &steps);
+    }
+
+    /// What a document describes of a place, less what the gateway itself looks at.
+    fn described<'d>(&self, all: &'d [Parameter], location: Location) -> Vec<&'d Parameter> {
+        let names_the_version = |name: &str| {
+            self.subject.api.versioning.sources.iter().any(|source| match &source.place {
+                SourcePlace::Header(header) => location == Location::Header && header.as_str() == name,
+                SourcePlace::Query(query) => location == Location::Query && query == name,
+                SourcePlace::Path(_) | SourcePlace::Accept(_) => false,
+            })
+        };
+        let is_elsewhere = |name: &str| location == Location::Header && ELSEWHERE.contains(&name);
+        let counts = |known: &&Parameter| {
+            known.location == location && !names_the_version(&known.name) && !is_elsewhere(&known.name)
+        };
+        all.iter().filter(counts).collect()
+    }
+
+    fn trip(
+        &self,
+        side: Side,
+        location: Location,
+        endpoint: &Endpoint,
+        course: &Course<'_>,
+        messages: String,
+    ) -> Trip<'p> {
+        let version = |index: usize| &self.subject.api.versions[index].name;
+        let (client, upstream) = (version(self.span.client), version(self.span.upstream));
+        let requests = side == Side::Request;
+        let (from, to) = if requests { (client, upstream) } else { (upstream, client) };
+        let direction = if requests { course.direction } else { course.direction.reverse() };
+        let operation = course.hops.first().map_or(endpoint, |hop| &hop.operation.endpoint).to_string();
+        Trip { location, side, direction, from, to, operation, messages }
+    }
+
+    fn travel(
+        &mut self,
+        trip: &Trip<'_>,
+        course: &Course<'p>,
+        sent: &[&Parameter],
+        wanted: &[&Parameter],
+        steps: &[(usize, Vec<Step>)],
+    ) {
+        let mut arrived = Sent::of(sent.iter().copied());
+        for (hop, steps) in steps {
+            let origin = &course.hops[*hop].origins.place;
+            steps.iter().for_each(|step| arrived.run(step, *hop, origin));
+        }
+        let mut found = Vec::new();
+        for target in wanted {
+            let field = arrived.get(&target.name);
+            if target.required && !field.is_some_and(|field| field.required) {
+                found.push(self.missing(trip, course, target, field, &arrived, wanted));
+            }
+            if let Some(field) = field {
+                let read = fields::read_as(&field.schema, &target.schema);
+                let misfits = subtype::mismatches(&read, &target.schema, trip.side);
+                found.extend(misfits.iter().map(|misfit| self.misfit(trip, course, target, field, misfit)));
+            }
+        }
+        // Nobody has to read every field of an answer.
+        let unknown = |field: &&Field| !wanted.iter().any(|target| target.name == field.name);
+        if trip.side == Side::Request {
+            found.extend(arrived.fields.iter().filter(unknown).map(|field| self.ignored(trip, course, field)));
+        }
+        self.findings.extend(found);
+    }
+
+    fn missing(
+        &self,
+        trip: &Trip<'_>,
+        course: &Course<'p>,
+        target: &Parameter,
+        field: Option<&Field>,
+        arrived: &Sent,
+        wanted: &[&Parameter],
+    ) -> Finding {
+        let name = &target.name;
+        let (add, rename) = match trip.direction {
+            Direction::Up => (format!("add: {{name: {name}, value: …}}"), false),
+            Direction::Down => (format!("remove: {{name: {name}, down: …}}"), true),
+        };
+        let unknown = |known: &&Field| !wanted.iter().any(|target| target.name == known.name);
+        let mut left = arrived.fields.iter().filter(unknown);
+        let help = match (trip.key(), left.next(), left.next()) {
+            (None, ..) => "no op changes cookies: let the document say that it may be absent".to_owned(),
+            (Some(key), Some(one), None) => {
+                let (old, new) = if rename { (name, &one.name) } else { (&one.name, name) };
+                format!(
+                    "if it is what \"{}\" is elsewhere, write `{key}: [{{rename: {{{old}: {new}}}}}]`; else give it a value: `{key}: [{{{add}}}]`",
+                    one.name
+                )
+            }
+            (Some(key), ..) => format!("give it a value: `{key}: [{{{add}}}]`"),
+        };
+        let words = format!("may be absent and is required ({})", target.place);
+        self.about(trip, course, field, "missing-required", Severity::Error, name, &words, help)
+    }
+
+    fn misfit(
+        &self,
+        trip: &Trip<'_>,
+        course: &Course<'p>,
+        target: &Parameter,
+        field: &Field,
+        misfit: &Mismatch,
+    ) -> Finding {
+        let (mut severity, mut code) = grade(&misfit.reason);
+        let supplied = field.supplied.as_ref().is_some_and(|supplied| {
+            let read = fields::read_as(supplied, &target.schema);
+            !subtype::mismatches(&read, &target.schema, trip.side).is_empty()
+        });
+        if supplied {
+            (severity, code) = (Severity::Error, "bad-default");
+        } else if !misfit.certain && severity == Severity::Error {
+            (severity, code) = (Severity::Warning, "unknown");
+        }
+        let listed = matches!(misfit.reason, Misfit::Unlisted(_) | Misfit::Unbounded(_));
+        let help = match trip.key() {
+            _ if code == "bad-default" => format!("supply a value that version {} permits there", trip.to),
+            Some("query") if listed => {
+                format!("say what each becomes: `query: [{{map: {{name: {}, pairs: [[older, newer]]}}}}]`", target.name)
+            }
+            _ => "correct the document that is wrong: ops do not change the values of such a parameter".to_owned(),
+        };
+        let words = format!("{} ({})", misfit.reason, misfit.target);
+        self.about(trip, course, Some(field), code, severity, &target.name, &words, help)
+    }
+
+    fn ignored(&self, trip: &Trip<'_>, course: &Course<'p>, field: &Field) -> Finding {
+        let help = match (trip.key(), trip.direction) {
+            (Some(key), Direction::Up) => format!(
+                "say what it became, `{key}: [{{rename: {{{0}: …}}}}]`, or that it went, `{key}: [{{remove: {{name: {0}}}}}]`",
+                field.name
+            ),
+            (Some(key), Direction::Down) => format!(
+                "say what it was, `{key}: [{{rename: {{…: {0}}}}}]`, or that it came, `{key}: [{{add: {{name: {0}, value: …}}}}]`",
+                field.name
+            ),
+            (None, _) => "add it to the document that lacks it".to_owned(),
+        };
+        let words = "may be sent and is not known there";
+        self.about(trip, course, Some(field), "closed-extra", Severity::Warning, &field.name, words, help)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "every member of a finding")]
+    fn about(
+        &self,
+        trip: &Trip<'_>,
+        course: &Course<'p>,
+        field: Option<&Field>,
+        code: &'static str,
+        severity: Severity,
+        name: &str,
+        words: &str,
+        help: String,
+    ) -> Finding {
+        // The change that named it or gave it its value; else the last one that speaks of the operation.
+        let hop = field.and_then(|field| field.by).map(|by| &course.hops[by]).or(course.hops.last());
+        let (change, place): (&Change, Place) =
+            hop.map_or_else(|| self.last_link(), |hop| (hop.change, hop.origins.place.clone()));
+        let Trip { messages, from, to, .. } = trip;
+        let what = trip.what();
+        let message = format!("{messages} of version {from} would not be valid in {to}: the {what} {name:?} {words}");
+        let new = if severity == Severity::Error { Finding::error } else { Finding::warning };
+        let help =
+            if hop.is_some() { help } else { format!("{help}, below `- match: {}` in this change", trip.operation) };
+        let finding = new(&place, code, message, help).in_change(&change.name).in_operation(&trip.operation);
+        finding.at_pointer(&name.to_ascii_lowercase())
+    }
+}
+
+impl Trip<'_> {
+    fn what(&self) -> &'static str {
+        match self.location {
+            Location::Path | Location::Query => "query parameter",
+            Location::Header => "header field",
+            Location::Cookie => "cookie",
+        }
+    }
+
+    /// The key of an operation that changes such names; none: nothing does.
+    fn key(&self) -> Option<&'static str> {
+        match (self.location, self.side) {
+            (Location::Path | Location::Cookie, _) => None,
+            (Location::Query, _) => Some("query"),
+            (Location::Header, Side::Request) => Some("headers"),
+            (Location::Header, Side::Response) => Some("headers.response"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::proof::testing::{gateway, proof, shown};
+
+    /// A document whose `POST /p` has these parameters and these fields in its answer.
+    fn document(parameters: &str, fields: &str) -> String {
+        format!(
+            "openapi: 3.1.0
+paths:
+  /p:
+    post:
+      parameters: [{parameters}]
+      responses: {{'200': {{headers: {{{fields}}}}}}}
+"
+        )
+    }
+
+    fn query(name: &str, required: bool, schema: &str) -> String {
+        format!("{{name: {name}, in: query, required: {required}, schema: {schema}}}")
+    }
+
+    fn header(name: &str, required: bool, schema: &str) -> String {
+        query(name, required, schema).replace("in: query", "in: header")
+    }
+
+    #[track_caller]
+    fn found(old: &str, new: &str, keys: &str, expected: &[&str]) {
+        let config = gateway(&format!("[{{match: POST /p{keys}}}]"));
+        let files = [document(old, ""), document(new, "")];
+        let findings = proof(&config, &[("1.yaml", &files[0]), ("2.yaml", &files[1])]);
+        assert_eq!(shown(&findings), expected, "{old}\n{new}\n{keys}\n{findings:#?}");
+    }
+
+    const TEXT: &str = "{type: string}";
+
+    #[test]
+    fn a_parameter_that_is_new_and_required_needs_a_value() {
+        let limit = query("limit", true, "{type: integer}");
+        found("", &limit, "", &["missing-required limit"]);
+        found("", &limit, ", query: [{add: {name: limit, value: '20'}}]", &[]);
+        found("", &limit, ", query: [{add: {name: limit, value: many}}]", &["bad-default limit"]);
+        found("", &query("limit", false, "{type: integer}"), "", &[]);
+        found(&query("limit", false, "{type: integer}"), &limit, "", &["missing-required limit"]);
+        found("", &header("X-Tenant", true, TEXT), "", &["missing-required x-tenant"]);
+        found("", &header("X-Tenant", true, TEXT), ", headers: [{add: {name: X-Tenant, value: a}}]", &[]);
+        found("", &query("c", true, TEXT).replace("in: query", "in: cookie"), "", &["missing-required c"]);
+    }
+
+    #[test]
+    fn a_parameter_that_is_gone_is_worth_a_word() {
+        let debug = query("debug", false, TEXT);
+        found(&debug, "", "", &["closed-extra debug"]);
+        found(&debug, "", ", query: [{remove: {name: debug}}]", &[]);
+        found(&debug, &query("verbose", false, TEXT), ", query: [{rename: {debug: verbose}}]", &[]);
+        found(
+            &query("q", true, TEXT),
+            &query("search", true, TEXT),
+            "",
+            &["missing-required search", "closed-extra q"],
+        );
+        found(&query("q", true, TEXT), &query("search", true, TEXT), ", query: [{rename: {q: search}}]", &[]);
+        found(
+            &query("q", false, TEXT),
+            &query("search", true, TEXT),
+            ", query: [{rename: {q: search}}]",
+            &["missing-required search"],
+        );
+        found(&header("X-A", true, TEXT), &header("X-B", true, TEXT), ", headers: [{rename: {X-A: X-B}}]", &[]);
+    }
+
+    #[test]
+    fn values_are_text_and_mean_what_their_reader_expects() {
+        let pair = |old: &str, new: &str| (query("a", true, old), query("a", true, new));
+        for (old, new, expected) in [
+            ("{type: integer}", "{type: string}", &[][..]),
+            ("{type: integer}", "{type: number}", &[]),
+            ("{type: boolean}", "{type: string, enum: ['true', 'false']}", &[]),
+            ("{enum: ['1', '2']}", "{type: integer, maximum: 2}", &[]),
+            ("{type: string}", "{type: array, items: {type: string}}", &[]),
+            ("{type: array, items: {type: integer}}", "{type: array, items: {type: string}}", &[]),
+            ("{type: string}", "{type: integer}", &["type-flow a"]),
+            ("{type: string, pattern: '^[0-9]+$'}", "{type: integer}", &["unknown a"]),
+            ("{enum: ['1', x]}", "{type: integer}", &["type-flow a"]),
+            ("{enum: [asc, desc]}", "{enum: [asc]}", &["enum-uncovered a"]),
+            ("{type: string}", "{enum: [asc]}", &["enum-open a"]),
+            ("{type: string}", "{type: string, maxLength: 3}", &["range a"]),
+        ] {
+            let (old, new) = pair(old, new);
+            found(&old, &new, "", expected);
+        }
+        let (old, new) = pair("{enum: [asc, desc]}", "{enum: ['+n', '-n']}");
+        found(&old, &new, ", query: [{map: {name: a, pairs: [[asc, '+n'], [desc, '-n']]}}]", &[]);
+        found(&old, &new, ", query: [{map: {name: a, pairs: [[asc, '+n']]}}]", &["enum-uncovered a"]);
+    }
+
+    #[test]
+    fn what_names_the_version_and_what_bodies_are_is_no_parameter() {
+        let headers = ["X-API-Version", "Accept", "Content-Type", "Authorization"];
+        let all: Vec<String> = headers.iter().map(|name| header(name, true, TEXT)).collect();
+        found("", &all.join(", "), "", &[]);
+        found(&query("version", false, TEXT), "", "", &[]);
+    }
+
+    #[test]
+    fn answers_keep_the_fields_that_clients_count_on() {
+        let field = |name: &str, required: bool| format!("{name}: {{required: {required}, schema: {{type: integer}}}}");
+        let answer = |old: &str, new: &str, keys: &str| {
+            let config = gateway(&format!("[{{match: POST /p{keys}}}]"));
+            let files = [document("", old), document("", new)];
+            shown(&proof(&config, &[("1.yaml", &files[0]), ("2.yaml", &files[1])]))
+        };
+        let (old, new) = (field("X-Quota", true), field("X-Limit", true));
+        assert_eq!(answer(&old, "", ""), ["missing-required x-quota"]);
+        assert_eq!(
+            answer(&old, "", ", headers: {response: [{remove: {name: X-Quota, down: '100'}}]}"),
+            [] as [&str; 0]
+        );
+        assert_eq!(answer(&old, &new, ", headers: {response: [{rename: {X-Quota: X-Limit}}]}"), [] as [&str; 0]);
+        assert_eq!(answer("", &new, ""), [] as [&str; 0]);
+        assert_eq!(answer(&old, &field("X-Quota", false), ""), ["missing-required x-quota"]);
+    }
+
+    #[test]
+    fn a_finding_says_what_to_write() {
+        let config = gateway("[{match: POST /p}]");
+        let files = [document(&query("q", true, TEXT), ""), document(&query("search", true, TEXT), "")];
+        let findings = proof(&config, &[("1.yaml", &files[0]), ("2.yaml", &files[1])]);
+        assert_eq!(
+            findings[0].to_string(),
+            "gateway.yaml:9:30: error: requests of version 1 would not be valid in 2: the query parameter \"search\" may be absent and is required (2.yaml:5:20); if it is what \"q\" is elsewhere, write `query: [{rename: {q: search}}]`; else give it a value: `query: [{add: {name: search, value: …}}]`"
+        );
+        assert_eq!((findings[0].change.as_deref(), findings[0].operation.as_deref()), (Some("c"), Some("POST /p")));
+    }
+}
