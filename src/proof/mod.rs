@@ -1,9 +1,10 @@
 //! The proof: whether an API's changes turn what one version promises into what the other one does.
 //!
 //! [`documents`] reads the OpenAPI documents of an API's versions, `span` finds what has to be proven, `course` follows
-//! an operation through a chain, `flow` pushes schemas through ops and `fields` parameters, `trial` tries generated documents, `separated` excuses
-//! losses, and [`prove`] puts it together; `verdict` says it in words. Only `check` and its neighbours come here; the running gateway neither
-//! reads the documents nor knows this folder.
+//! an operation through a chain, `flow` pushes schemas through ops and `fields` parameters, `trial` tries generated
+//! documents, `round_trip` sends them there and back, `separated` excuses losses, and [`prove`] puts it together;
+//! `verdict` says it in words. Only `check` and its neighbours come here; the running gateway neither reads the
+//! documents nor knows this folder.
 
 pub mod documents;
 pub mod prove;
@@ -13,7 +14,9 @@ mod bottleneck;
 pub(crate) mod course;
 pub(crate) mod flow;
 mod fields;
+mod leg;
 mod parameters;
+mod round_trip;
 mod separated;
 mod span;
 mod trial;

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use super::{
     at_once, bottleneck,
     course::{Course, Hop, Link, Stashed},
-    separated,
+    round_trip, separated,
     span::{Span, spans},
 };
 use crate::{
@@ -56,6 +56,7 @@ pub(crate) fn tried(subject: Subject<'_>, trials: usize) -> Vec<Finding> {
     let mut findings: Vec<Finding> = at_once::each(&spans, of_span).into_iter().flatten().collect();
     findings.extend(bottleneck::warnings(subject, &directories));
     findings.extend(separated::losses(subject, &directories));
+    findings.extend(round_trip::findings(subject, &directories, trials));
     let mut known = HashSet::new();
     findings
         .retain(|found| known.insert((found.file.clone(), found.line, found.col, found.code, found.message.clone())));

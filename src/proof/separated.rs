@@ -1,20 +1,13 @@
 //! Whether the documents excuse a `split` or `merge` that does not declare its loss: no part holds the separator.
 
-use super::{
-    course::{Run, Stashed},
-    flow,
-    prove::Subject,
-};
+use super::{course::Stashed, flow, leg::Leg, prove::Subject};
 use crate::{
-    adaptation::{
-        change::{Direction, StatusKey},
-        op::{Edit, Op},
-    },
+    adaptation::{change::Direction, op::Op},
     config::{
-        changes::{self, List, Separated},
-        finding::{Finding, Place},
+        changes::{self, Separated},
+        finding::Finding,
     },
-    contract::{Operation, Schema, directory::Directory},
+    contract::{Schema, directory::Directory},
     domain::version::ApiVersion,
 };
 
@@ -29,8 +22,10 @@ pub(super) fn losses(subject: Subject<'_>, directories: &[Option<Directory<'_>>]
         // Without both documents it is an error already when the file is read.
         let (Some(older), Some(newer)) = (directory(&change.from), directory(&change.to)) else { continue };
         for separated in changes::separated(change, origins) {
-            let bodies = bodies(&separated, older, newer);
-            let clear = |body: &Schema| is_clear(body.clone(), change, &separated);
+            let Separated { operation, origins, list, direction, .. } = separated;
+            let leg = Leg { change, operation, origins, list };
+            let bodies = leg.bodies(direction, older, newer);
+            let clear = |body: &Schema| is_clear(body.clone(), &leg, &separated);
             if bodies.is_empty() || !bodies.iter().all(clear) {
                 findings.push(separated.finding);
             }
@@ -39,48 +34,18 @@ pub(super) fn losses(subject: Subject<'_>, directories: &[Option<Directory<'_>>]
     findings
 }
 
-/// The bodies that run through the op in the direction in which it loses something.
-fn bodies(separated: &Separated<'_>, older: &Directory<'_>, newer: &Directory<'_>) -> Vec<Schema> {
-    let operation = separated.operation;
-    let source: Option<&Operation> = match separated.direction {
-        Direction::Up => older.find(&operation.endpoint),
-        Direction::Down => newer.find(operation.to.as_ref().unwrap_or(&operation.endpoint)),
-    };
-    let Some(source) = source else { return Vec::new() };
-    let of_newer = |status: StatusKey| match separated.direction {
-        Direction::Up => operation.mapped_status(status, Direction::Up),
-        Direction::Down => status,
-    };
-    match separated.list {
-        List::Request => source.request.iter().filter_map(|body| body.json()).cloned().collect(),
-        List::Response(index, _) => {
-            let chosen = |status: StatusKey| operation.list_for(of_newer(status)) == Some(index);
-            let responses = source.responses.iter().filter(|response| chosen(response.status));
-            responses.filter_map(|response| response.content.json()).cloned().collect()
-        }
-        // Documents do not describe single events.
-        List::Event(_) => Vec::new(),
-    }
-}
-
 /// Whether no part of what the body is when it comes to the op may be mistaken.
-fn is_clear(mut body: Schema, change: &crate::adaptation::Change, separated: &Separated<'_>) -> bool {
-    let (edits, places): (&[Edit], &[Place]) = match separated.list {
-        List::Request => (&separated.operation.request, &separated.origins.request),
-        List::Response(index, _) => (&separated.operation.responses[index].1, &separated.origins.responses[index]),
-        List::Event(_) => return false,
-    };
-    let before: Vec<usize> = match separated.direction {
-        Direction::Up => (0..separated.index).collect(),
-        Direction::Down => (separated.index + 1..edits.len()).rev().collect(),
+fn is_clear(mut body: Schema, leg: &Leg<'_>, separated: &Separated<'_>) -> bool {
+    let runs = leg.runs(separated.direction);
+    let before = match separated.direction {
+        Direction::Up => separated.index,
+        Direction::Down => runs.len() - 1 - separated.index,
     };
     let mut stash = Stashed::new();
-    for index in before {
-        let (edit, origin) = (&edits[index], places[index].clone());
-        let run = Run { change, operation: separated.operation, edit, origin };
+    for run in &runs[..before] {
         run.over(&mut body, separated.direction, "", false, &mut stash);
     }
-    let edit = &edits[separated.index];
+    let edit = runs[before].edit;
     match &edit.op {
         Op::Split(pieces) | Op::Merge(pieces) => flow::keeps_apart(&body, edit, pieces),
         _ => false,

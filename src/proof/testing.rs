@@ -38,7 +38,14 @@ apis:
 }
 
 /// What the proof of a configuration finds; everything else has to be sound.
+///
+/// The flow has to stand on its own: what a document would show is not its merit.
 pub(crate) fn proof(gateway: &str, files: &[(&str, &str)]) -> Vec<Finding> {
+    tried(gateway, files, 0)
+}
+
+/// The same with this number of documents tried.
+pub(crate) fn tried(gateway: &str, files: &[(&str, &str)], trials: usize) -> Vec<Finding> {
     let now = UtcTime::parse("2026-01-01").expect("a day");
     let outcome = checked::read(gateway, Path::new("gateway.yaml"), &|_| None, now);
     let config = outcome.config.unwrap_or_else(|| panic!("{:#?}", outcome.findings));
@@ -50,8 +57,7 @@ pub(crate) fn proof(gateway: &str, files: &[(&str, &str)]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let documents = documents::read(api, origins, &source, &mut findings);
     assert!(findings.is_empty(), "{findings:#?}");
-    // The flow has to stand on its own: what a document would show is not its merit.
-    prove::tried(prove::Subject { api, changes, origins, documents: &documents }, 0)
+    prove::tried(prove::Subject { api, changes, origins, documents: &documents }, trials)
 }
 
 /// `code pointer` of what is found about requests with this list of ops, from one schema to another.

@@ -86,7 +86,7 @@ impl CounterExample {
 }
 
 /// Whether the written schema may permit less than the model does, anywhere.
-fn is_doubtful(schema: &Schema) -> bool {
+pub(super) fn is_doubtful(schema: &Schema) -> bool {
     let mut doubtful = false;
     walk::places(schema, &mut |_, schema, _| doubtful |= !schema.opened().doubts.is_empty());
     doubtful
