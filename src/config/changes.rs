@@ -10,6 +10,7 @@ mod guard;
 mod literal;
 mod loss;
 mod ops;
+mod overlap;
 mod places;
 mod reader;
 mod responses;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{guard, loss, ops, reader::Reader};
+use super::{guard, loss, ops, overlap, reader::Reader};
 use crate::{
     adaptation::{
         loss::Side,
@@ -70,6 +70,7 @@ impl<'n> Shapes<'n> {
             loss::refuse_undeclared(&placed.edit, side, &placed.place, reader);
             guard::refuse_changed(&placed.edit, &placed.place, reader);
         }
+        overlap::refuse(&placed.iter().map(|placed| (&placed.edit, &placed.place)).collect::<Vec<_>>(), reader);
         placed.into_iter().map(|placed| (placed.edit, placed.origin)).unzip()
     }
 
@@ -182,8 +183,8 @@ pub(crate) fn read_list(node: &Node, findings: &mut Vec<crate::config::finding::
     let mut reader = Reader::new(findings);
     let mut shapes = Shapes { shapes: BTreeMap::new() };
     let edits = shapes.list(node, "ops", Side::Response, &mut reader).0;
-    // The examples that are read this way leave reasons out.
-    findings.retain(|finding| finding.code != "undeclared-loss");
+    // The examples that are read this way leave reasons out, and show what ops do to strays.
+    findings.retain(|finding| !matches!(finding.code, "undeclared-loss" | "overlap"));
     edits
 }
 

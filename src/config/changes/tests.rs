@@ -206,6 +206,65 @@ fn the_members_of_an_op_may_be_pointers_into_one_object() {
 }
 
 #[test]
+fn two_ops_that_create_one_place_are_refused() {
+    let overlaps = |list: &str| {
+        let yaml = format!("[{{change: c, from: '1', to: '2', operations: [{{match: POST /p, request: {list}}}]}}]");
+        let findings = findings_of(&yaml);
+        assert!(findings.iter().all(|finding| matches!(finding.code, "overlap" | "undeclared-loss")), "{findings:?}");
+        let of = findings.into_iter().filter(|finding| finding.code == "overlap");
+        of.map(|finding| finding.pointer.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    for (list, pointer) in [
+        ("[{add: {path: /a, value: 1}}, {add: {path: /a, value: 2}}]", "/a"),
+        ("[{rename: {x: a}}, {add: {path: /a, value: 1}}]", "/a"),
+        ("[{add: {path: /a}}, {rename: {x: a}}]", "/a"),
+        ("[{move: {from: /x/a, to: /y}}, {at: /o, rename: {b: c}}, {rename: {z: y}}]", "/y"),
+        ("[{nest: {into: i, members: [a]}}, {add: {path: /i/a, value: 1}}]", "/i/a"),
+        ("[{nest: {into: i, members: [a]}}, {nest: {into: i, members: [b]}}]", "/i"),
+        ("[{split: {from: n, into: [a, b], sep: x}}, {merge: {from: [c, d], into: a, sep: x}}]", "/a"),
+        ("[{at: '/xs/[]', ops: [{rename: {a: b}}]}, {add: {path: '/xs/[]/b', value: 1}}]", "/xs/[]/b"),
+        ("[{add: {path: /a/b, value: 1}}, {rename: {a: c}}, {move: {from: /x, to: /c/b}}]", "/c/b"),
+        ("[{unnest: {from: o, members: [a]}}, {add: {path: /a, value: 1}}]", "/a"),
+        ("[{when: {path: /k, in: [x, y]}, rename: {a: c}}, {when: {path: /k, in: [y, z]}, rename: {b: c}}]", "/c"),
+        ("[{when: {path: /k, in: [x]}, rename: {a: c}}, {when: {path: /l, in: [y]}, rename: {b: c}}]", "/c"),
+        // Only the way back creates it twice.
+        ("[{rename: {a: b}}, {rename: {a: c}}]", "/a"),
+        ("[{remove: {path: /a, down: {value: 1}}}, {remove: {path: /a, down: {value: 2}}}]", "/a"),
+        ("[{split: {from: n, into: [a, b], sep: x}}, {split: {from: n, into: [c, d], sep: x}}]", "/n"),
+    ] {
+        assert_eq!(overlaps(list), [pointer], "{list}");
+    }
+    for sound in [
+        "[{add: {path: /a, value: 1}}, {add: {path: /b, value: 1}}]",
+        "[{rename: {a: b}}, {rename: {b: c}}, {rename: {x: b}}]",
+        "[{rename: {a: b, b: a}}, {add: {path: /c, value: 1}}]",
+        "[{add: {path: /a, value: 1}}, {rename: {a: b}}, {rename: {x: a}}]",
+        "[{add: {path: /a, value: 1}}, {move: {from: /a, to: /o/a}}]",
+        "[{nest: {into: i, members: [a]}}, {add: {path: /i/b, value: 1}}, {add: {path: /a, value: 1}}]",
+        "[{nest: {into: i, members: [a], rest: keep}}, {nest: {into: i, members: [b], rest: keep}}]",
+        "[{add: {path: /i/a, value: 1}}, {unnest: {from: i, members: [a]}}, {add: {path: /i/a, value: 2}}]",
+        "[{remove: {path: /a}}, {remove: {path: /a}}]",
+        "[{when: {path: /k, in: [x]}, rename: {a: c}}, {when: {path: /k, in: [y]}, rename: {b: c}}]",
+        "[{at: /o, when: {path: k, in: [x]}, rename: {a: c}}, {when: {path: /o/k, in: [y]}, at: /p, rename: {a: c}}]",
+        "[{convert: {path: /a, from: string, to: integer}}, {scale: {path: /a, pow10: 3}}]",
+        "[{at: '/xs/[]', add: {path: /a, value: 1}}, {at: '/ys/[]', add: {path: /a, value: 1}}]",
+    ] {
+        assert_eq!(overlaps(sound), [] as [&str; 0], "{sound}");
+    }
+}
+
+#[test]
+fn an_overlap_is_told_at_the_later_op_with_the_earlier_one() {
+    let yaml = "- change: c\n  from: '1'\n  to: '2'\n  shapes:\n    A:\n      - add: {path: /a, value: 1}\n  operations:\n    - match: POST /p\n      request:\n        - use: A\n        - rename: {x: y}\n        - use: A\n";
+    let findings = findings_of(yaml);
+    let [finding] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!((finding.code, finding.line, finding.col), ("overlap", 12, 16));
+    assert_eq!(finding.message, "creates \"/a\", as add at gateway.yaml:10:16 does");
+    assert_eq!(finding.operation.as_deref(), Some("POST /p"));
+    assert!(finding.help.starts_with("take one of them out"), "{}", finding.help);
+}
+
+#[test]
 fn what_is_wrong_with_an_operation_is_found_by_code() {
     for (operation, code) in [
         ("{match: /p}", "bad-endpoint"),
