@@ -171,7 +171,7 @@ fn balance(balance: &Balance) -> &'static str {
     match balance {
         Balance::LeastRequests => "least_requests",
         Balance::RoundRobin => "round_robin",
-        Balance::Hash(_) => "hash",
+        Balance::Hash { .. } => "hash",
     }
 }
 

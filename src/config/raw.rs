@@ -16,7 +16,7 @@ use super::tls::{ClientCertificates, MinVersion};
 use super::tracing::Telemetry;
 use super::tree::Node;
 use super::units::{
-    Attempts, AutoCount, Count, CountOrZero, Date, Flag, LeadTime, MemorySize, Percent, Size, SizeOrZero, Span,
+    Attempts, AutoCount, Count, CountOrZero, Date, Excess, Flag, LeadTime, MemorySize, Percent, Size, SizeOrZero, Span,
     SpanOrZero, StatusRange, UnlimitedCount,
 };
 use super::url::ServerUrl;
@@ -530,6 +530,9 @@ shape! {
     pub struct HashBalance {
         /// The key: `client_address`, {header: NAME} or {cookie: NAME}. Requests without it go to any server.
         required hash: ShortOrLong<Word<HashWord>, HashSource>,
+        /// Most requests a server carries at once, of its share of all that are under way: with more, the next one takes
+        /// them, so that a key much asked for does not overload its server. A few are always carried; `off` for any number.
+        optional load_max: Excess = "125%",
     }
 }
 
@@ -608,7 +611,10 @@ impl Read for BalanceRule {
         let rule = match ShortOrLong::<Word<BalanceWord>, HashBalance>::read(node, findings)? {
             ShortOrLong::Short(Word(BalanceWord::LeastRequests)) => Balance::LeastRequests,
             ShortOrLong::Short(Word(BalanceWord::RoundRobin)) => Balance::RoundRobin,
-            ShortOrLong::Long(rule) => Balance::Hash(hash_key(&rule, findings)?),
+            ShortOrLong::Long(rule) => Balance::Hash {
+                key: hash_key(&rule, findings)?,
+                load_max_percent: rule.load_max.value().map_or(Some(125), |excess| excess.0),
+            },
         };
         Some(Self(rule))
     }

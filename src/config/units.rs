@@ -57,6 +57,10 @@ pub struct Attempts(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percent(pub u32);
 
+/// How much more than its share something may carry, from `100%` to `1000%`; none for `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excess(pub Option<u32>);
+
 /// A status such as `200`, or a class such as `2xx`: the first and the last it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusRange(pub u16, pub u16);
@@ -89,6 +93,7 @@ form!(
 );
 form!(Attempts, "a whole number from 0 to 10", number_schema(0, "^[0-9]+$", "A whole number from 0 to 10."));
 form!(Percent, "a percentage such as 20%", text_schema("^[0-9]+%$", "A percentage such as 20%."));
+form!(Excess, "a percentage such as 125%", text_schema("^([0-9]+%|off)$", "A percentage such as 125%, or off."));
 form!(
     StatusRange,
     "a status such as 200 or 2xx",
@@ -259,6 +264,18 @@ impl Percent {
     }
 }
 
+impl Excess {
+    /// Reads `100%` to `1000%`, or `off`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let refusal = || Refusal::form("write a whole number from 100 to 1000 and a percent sign, or off");
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let number = text.strip_suffix('%').and_then(digits).and_then(|number| u32::try_from(number).ok());
+        number.filter(|percent| (100..=1000).contains(percent)).map(|percent| Self(Some(percent))).ok_or_else(refusal)
+    }
+}
+
 impl StatusRange {
     /// Reads a status from 200 to 599 or a class of them.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
@@ -398,6 +415,11 @@ mod tests {
         assert_eq!(Percent::parse("100%"), Ok(Percent(100)));
         assert!(Percent::parse("101%").is_err());
         assert!(Percent::parse("20").is_err());
+        assert_eq!(
+            ["100%", "1000%", "off"].map(Excess::parse),
+            [Some(100), Some(1000), None].map(|most| Ok(Excess(most)))
+        );
+        assert!(["99%", "1001%", "125", "1.25"].iter().all(|text| Excess::parse(text).is_err()));
         assert!(Flag::parse("yes").is_err());
         assert_eq!(StatusRange::parse("204"), Ok(StatusRange(204, 204)));
         assert_eq!(StatusRange::parse("2xx"), Ok(StatusRange(200, 299)));

@@ -382,9 +382,16 @@ mod tests {
             let text = with(&format!("{{servers: [http://a], balance: {{hash: {key}}}}}"));
             outcome(&text).config.expect("sound").upstreams.remove(0).balance
         };
-        assert_eq!(read("{header: X-User-Id}"), Balance::Hash(HashKey::Header("x-user-id".into())));
-        assert_eq!(read("{cookie: SID}"), Balance::Hash(HashKey::Cookie("SID".into())));
-        assert_eq!(read("client_address"), Balance::Hash(HashKey::ClientAddress));
+        let hash = |key| Balance::Hash { key, load_max_percent: Some(125) };
+        assert_eq!(read("{header: X-User-Id}"), hash(HashKey::Header("x-user-id".into())));
+        assert_eq!(read("{cookie: SID}"), hash(HashKey::Cookie("SID".into())));
+        assert_eq!(read("client_address"), hash(HashKey::ClientAddress));
+        let any = Balance::Hash { key: HashKey::ClientAddress, load_max_percent: None };
+        assert_eq!(read("client_address, load_max: off"), any);
+        expect(
+            &with("{servers: [http://a], balance: {hash: client_address, load_max: 90%}}"),
+            &["g.yaml:2:70: error: expected a percentage such as 125%, found \"90%\""],
+        );
         for (key, message) in [
             ("{}", "2:44: error: the key of a hash is one of header and cookie"),
             ("{header: A, cookie: b}", "2:44: error: the key of a hash is one of header and cookie"),

@@ -144,7 +144,13 @@ pub enum Balance {
     /// One after the other.
     RoundRobin,
     /// The same for all requests with the same key; the less busy of two for those without.
-    Hash(HashKey),
+    Hash {
+        /// What these requests have in common.
+        key: HashKey,
+        /// Most requests a server carries at once, in percent of its share of all, at least 100: those beyond go to the
+        /// next. None for any number.
+        load_max_percent: Option<u32>,
+    },
 }
 
 /// What requests have in common that go to the same server.

@@ -18,8 +18,12 @@ pub struct Load {
 enum Rule {
     LeastRequests,
     RoundRobin,
-    Hash(Table),
+    /// And the most a server carries, in percent of its share.
+    Hash(Table, Option<u32>),
 }
+
+/// So few requests are carried whatever a server's share is: of few the share says nothing.
+const LOAD_MIN: u64 = 8;
 
 /// Chooses servers of one upstream, on one worker.
 #[derive(Debug)]
@@ -38,7 +42,7 @@ impl Balancer {
         let rule = match balance {
             Balance::LeastRequests => Rule::LeastRequests,
             Balance::RoundRobin => Rule::RoundRobin,
-            Balance::Hash(_) => Rule::Hash(Table::new(servers)),
+            Balance::Hash { load_max_percent, .. } => Rule::Hash(Table::new(servers), *load_max_percent),
         };
         // Workers start at different places, so that they do not all begin with the first server.
         Self { rule, even, turn: Cell::new(fastrand::u32(..)) }
@@ -61,9 +65,10 @@ impl Balancer {
             return usable(0).then_some(0);
         }
         match (&self.rule, key) {
-            (Rule::Hash(table), Some(key)) => table.find(key, usable),
+            (Rule::Hash(table, None), Some(key)) => table.find(key, usable),
+            (Rule::Hash(table, Some(percent)), Some(key)) => bounded(table, key, *percent, count, &usable, &loads),
             (Rule::RoundRobin, _) => self.round_robin((0..count).filter(|i| usable(*i)), again, &loads),
-            (Rule::LeastRequests | Rule::Hash(_), _) => self.least_requests(count, &usable, &loads),
+            (Rule::LeastRequests | Rule::Hash(..), _) => self.least_requests(count, &usable, &loads),
         }
     }
 
@@ -115,6 +120,29 @@ impl Balancer {
     }
 }
 
+/// The key's server, or the next that does not carry too much of all requests under way (Mirrokni et al., "Consistent
+/// Hashing with Bounded Loads").
+fn bounded(
+    table: &Table,
+    key: u64,
+    percent: u32,
+    count: usize,
+    usable: &impl Fn(usize) -> bool,
+    loads: &impl Fn(usize) -> Load,
+) -> Option<usize> {
+    let home = table.find(key, usable)?;
+    if loads(home).active < LOAD_MIN {
+        return Some(home);
+    }
+    let sum = |(active, weights), load: Load| (active + load.active, weights + u64::from(load.weight));
+    let (active, weights) = (0..count).filter(|i| usable(*i)).map(loads).fold((1, 0), sum);
+    let full = |i: usize| {
+        let Load { active: own, weight } = loads(i);
+        own >= LOAD_MIN && own * 100 * weights >= u64::from(percent) * u64::from(weight) * active
+    };
+    table.find(key, |i| usable(i) && !full(i)).or(Some(home))
+}
+
 /// The one with fewer requests for its weight.
 fn less_busy((first, a): (usize, Load), (second, b): (usize, Load)) -> usize {
     if a.active == b.active {
@@ -149,6 +177,10 @@ mod tests {
         Balancer::new(&balance, &servers)
     }
 
+    fn hash(load_max_percent: Option<u32>) -> Balance {
+        Balance::Hash { key: HashKey::ClientAddress, load_max_percent }
+    }
+
     fn even(_: usize) -> Load {
         Load { active: 0, weight: 1 }
     }
@@ -175,13 +207,40 @@ mod tests {
 
     #[test]
     fn a_key_goes_to_the_same_server_and_a_request_without_one_to_any() {
-        let balancer = balancer(Balance::Hash(HashKey::ClientAddress), &[1, 1, 1]);
+        let balancer = balancer(hash(None), &[1, 1, 1]);
         let home = balancer.pick(3, Some(7), false, |_| true, even).expect("all are usable");
         assert!((0..50).all(|_| balancer.pick(3, Some(7), false, |_| true, even) == Some(home)));
         assert_ne!(balancer.pick(3, Some(7), false, |i| i != home, even), Some(home));
         let any: std::collections::BTreeSet<_> =
             (0..100).map(|_| balancer.pick(3, None, false, |_| true, even)).collect();
         assert_eq!(any.len(), 3);
+    }
+
+    #[test]
+    fn a_server_carries_its_share_of_one_key_and_a_quarter_and_the_next_one_the_rest() {
+        for (percent, weights, most) in [
+            (Some(125), [1, 1, 1, 1], Some(13)),
+            (Some(200), [1, 1, 1, 1], Some(20)),
+            (Some(125), [3, 3, 3, 3], Some(13)),
+            (None, [1, 1, 1, 1], None),
+        ] {
+            let balancer = balancer(hash(percent), &weights);
+            let mut active = [0u64; 4];
+            for n in 0..40u64 {
+                let loads = |i: usize| Load { active: active[i], weight: weights[i] };
+                let picked = balancer.pick(4, Some(7), false, |_| true, loads).expect("all are usable");
+                assert!(n >= LOAD_MIN || active[picked] == n, "a few all go to the same");
+                active[picked] += 1;
+            }
+            assert_eq!(active.iter().max(), Some(&most.unwrap_or(40)), "{percent:?} {active:?}");
+        }
+        // One that is twice as heavy carries twice as much.
+        let balancer = balancer(hash(Some(100)), &[2, 1]);
+        let loads = |i: usize| Load { active: [20, 10][i], weight: [2, 1][i] };
+        let home = |key| balancer.pick(2, Some(key), false, |_| true, |i| Load { active: 0, weight: [2, 1][i] });
+        assert!((0..50).all(|key| balancer.pick(2, Some(key), false, |_| true, loads) == home(key)));
+        let busy = |i: usize| Load { active: [20, 11][i], weight: [2, 1][i] };
+        assert!((0..50).all(|key| balancer.pick(2, Some(key), false, |_| true, busy) == Some(0)));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Group {
             balance: upstream.balance.clone(),
             bound,
             hash: match &upstream.balance {
-                Balance::Hash(key) => Some(key.clone()),
+                Balance::Hash { key, .. } => Some(key.clone()),
                 Balance::LeastRequests | Balance::RoundRobin => None,
             },
             budget: Budget::new(upstream.retry_budget_percent),
