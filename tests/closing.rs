@@ -2,7 +2,11 @@
 //! its way, and a socket that is closed with bytes of the client unread, or gets some afterwards, is reset.
 
 use crate::{
-    support::{Client, Gateway, Then, Upstream, eventually, plain},
+    support::{
+        Client, Frames, Gateway, Then, Upstream, eventually,
+        frames::{DATA, END_HEADERS, GOAWAY, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE, request},
+        plain,
+    },
     systemd::activate,
 };
 use std::{
@@ -30,10 +34,14 @@ fn backend() -> Upstream {
 
 /// A client whose buffer is small, so that large answers are not delivered before it reads them.
 fn client(to: SocketAddr) -> Client {
+    Client::on(small(to))
+}
+
+fn small(to: SocketAddr) -> std::net::TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.connect(&to.into()).unwrap();
-    Client::on(socket.into())
+    socket.into()
 }
 
 /// Waits until the gateway has nothing more to do about `n` requests.
@@ -122,4 +130,29 @@ fn answers_are_not_lost_to_a_large_body_that_nobody_reads() {
     assert_eq!(client.read().status, 400, "no such version");
     drop(client);
     let _ = sent.join();
+}
+
+#[test]
+fn the_last_answer_over_http_2_is_not_lost_to_a_client_that_is_still_sending() {
+    let up = Upstream::streaming(|a| {
+        a.reply(200, &[], "x".repeat(LARGE));
+        // Closed unread, it would reset its connection, which is not what this is about.
+        std::thread::sleep(Duration::from_secs(3));
+        Then::Close
+    });
+    let limits = "limits: {requests_per_connection: 1, http2_stream_window: 900KiB}";
+    let gateway = Gateway::start(&format!("workers: 1\n{limits}\n{}", plain(&up.url())));
+    let mut client = Frames::on(small(gateway.addr()));
+    client.raw(PREFACE).send(SETTINGS, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
+    client.send(WINDOW_UPDATE, 0, 0, &1_000_000u32.to_be_bytes());
+    client.send(HEADERS, END_HEADERS, 1, &request("POST", "/items", &[]));
+    client.until("a first word of goodbye", |frame| frame.kind == GOAWAY);
+    let ping = client.until("a ping", |frame| frame.kind == PING && frame.flags == 0);
+    client.send(PING, 1, 0, &ping.payload);
+    // More than is read of a connection that is over, and all of it before anything of the answer is.
+    for _ in 0..50 {
+        client.send(DATA, 0, 1, &[b'y'; 16_384]);
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(client.body(1).len(), LARGE);
 }

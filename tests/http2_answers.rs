@@ -1,8 +1,11 @@
 //! What clients get over HTTP/2.
 
 use crate::support::{
-    Frames, Gateway, Then, Upstream,
-    frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, frame, request},
+    Frames, Gateway, Then, Upstream, eventually,
+    frames::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+        frame, request,
+    },
     plain, tools,
 };
 
@@ -211,4 +214,38 @@ fn a_real_client_sees_every_kind_of_answer() {
     let said = tools::run("h2load", &["-n", "300", "-c", "3", "-m", "30", "-w", "14", "-W", "14", &url("/items")]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.contains("300 succeeded, 0 failed, 0 errored"), "{said}");
+}
+
+#[test]
+fn sixty_four_answers_of_a_mebibyte_that_nobody_takes_cost_little_memory() {
+    const MIB: usize = 1 << 20;
+    let up = Upstream::new(|a| a.reply(200, &[], vec![b'x'; MIB]));
+    for window in [0u32, 2 << 20] {
+        let gateway = gateway("", &up);
+        // Streams were served before: what is measured are the answers.
+        Frames::connect(gateway.addr()).still_serves(1);
+        let (before, wanted) = (gateway.resident(), up.requests().len() + 64);
+        let mut client = Frames::silent(gateway.addr());
+        client.raw(PREFACE).send(SETTINGS, 0, 0, &[&[0, 4][..], &window.to_be_bytes()].concat());
+        client.send(WINDOW_UPDATE, 0, 0, &(100u32 << 20).to_be_bytes());
+        for stream in odd().take(64) {
+            client.get(stream, "/items");
+        }
+        eventually("all are under way", || (up.requests().len() >= wanted).then_some(()));
+        // With no window the client stops each stream, with a large one by not reading: the gateway has to wait.
+        let peak = (0..20).map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            gateway.resident()
+        });
+        let grown = peak.max().unwrap().saturating_sub(before);
+        assert!(grown < 16 << 20, "window {window}: {} KiB for 64 MiB of answers", grown >> 10);
+        println!("window {window}: {} KiB for 64 MiB of answers", grown >> 10);
+        let mut left = 64 * MIB;
+        if window == 0 {
+            client.send(SETTINGS, 0, 0, &[0, 4, 0, 0x20, 0, 0]);
+        }
+        while left > 0 {
+            left -= client.until("bytes", |frame| frame.kind == DATA).payload.len();
+        }
+    }
 }

@@ -129,3 +129,5 @@ mod upstream_names;
 mod upstream_http2;
 /// Several servers, dead ones, slow ones, retries.
 mod upstreams;
+/// WebSockets over HTTP/2 (RFC 8441): tunnels to upgrades of HTTP/1.1.
+mod web_sockets;

@@ -9,7 +9,7 @@ use hyper::ext::ReasonPhrase;
 use super::{
     exchange::Exchange,
     filter::Filtered,
-    outgoing::Passage,
+    outgoing::{Passage, Upgrade},
     recast::{self, Fault, Recast},
     refused::Refused,
     reply::Source,
@@ -48,6 +48,11 @@ pub(super) async fn respond(
 ) -> Result<Response<Source>, Refused> {
     let Answer { head, arrival } = answer;
     let (mut head, decoder) = parts(head);
+    let asked_for_tunnel = passage.upgrade.as_ref().is_some_and(|upgrade| upgrade.key.is_some());
+    if asked_for_tunnel && head.status.is_success() {
+        // Over HTTP/2 it would say that the tunnel stands.
+        return Err(invalid(exchange, passage));
+    }
     let present = Present::of(&head.headers);
     hop_by_hop::remove_from_response(&mut head.headers, present);
     if present.has(Present::API) {
@@ -58,7 +63,7 @@ pub(super) async fn respond(
     }
     let arrival = match arrival {
         Arrival::Http1(lease, _) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-            return Ok(switch(exchange, passage, head, lease));
+            return switch(exchange, passage, head, lease);
         }
         arrival => arrival,
     };
@@ -280,10 +285,26 @@ fn is_event_stream(content_type: &[u8]) -> bool {
 }
 
 /// 101: from here on bytes pass in both directions, once the client's connection has sent the head.
-fn switch(exchange: &Exchange, passage: &Passage, mut head: Parts, lease: Lease) -> Response<Source> {
-    head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Some(protocol) = &passage.upgrade {
-        head.headers.entry(header::UPGRADE).or_insert_with(|| (**protocol).clone());
+fn switch(
+    exchange: &mut Exchange,
+    passage: &Passage,
+    mut head: Parts,
+    lease: Lease,
+) -> Result<Response<Source>, Refused> {
+    match passage.upgrade.as_deref() {
+        Some(Upgrade { key: Some(key), .. }) => {
+            if !key.accepts(&mut head.headers) {
+                return Err(invalid(exchange, passage));
+            }
+            // What HTTP/2 calls it (RFC 8441 section 5).
+            head.status = StatusCode::OK;
+        }
+        upgrade => {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            if let Some(Upgrade { protocol, .. }) = upgrade {
+                head.headers.entry(header::UPGRADE).or_insert_with(|| protocol.clone());
+            }
+        }
     }
     let (server, early, held) = lease.into_socket();
     let idle = exchange.loaded.snapshot.config.timeouts.tunnel_idle;
@@ -294,5 +315,13 @@ fn switch(exchange: &Exchange, passage: &Passage, mut head: Parts, lease: Lease)
             drop(held);
         })
     }));
-    Response::from_parts(head, Source::Empty)
+    Ok(Response::from_parts(head, Source::Empty))
+}
+
+/// The server does not understand what it was asked for.
+fn invalid(exchange: &mut Exchange, passage: &Passage) -> Refused {
+    let error = UpstreamError::Invalid { server: passage.group.name.clone(), source: None };
+    exchange.code = Some(error.code());
+    exchange.note(&error);
+    Refused::upstream(&error, &passage.group.name)
 }

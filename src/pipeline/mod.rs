@@ -29,6 +29,7 @@ pub(crate) mod stall;
 pub mod timings;
 mod tunnel;
 mod unpack;
+mod websocket;
 pub mod worker;
 
 use std::rc::Rc;

@@ -35,6 +35,7 @@ use super::{
         pace::Pace,
         patience::Patience,
     },
+    websocket::Key,
     worker::Loaded,
 };
 use crate::{
@@ -59,13 +60,21 @@ pub(super) struct Passage {
     pub(super) group: Rc<Group>,
     pub(super) patience: Rc<Patience>,
     /// What the client asks to switch to, for upgrades.
-    pub(super) upgrade: Option<Box<HeaderValue>>,
+    pub(super) upgrade: Option<Box<Upgrade>>,
     /// Which codings the client takes, where answers are adapted.
     pub(super) accepted: Accepted,
     /// What references in the answer have to be made of, where the changes moved paths.
     pub(super) references: Option<Box<References>>,
     /// Whether it is a gRPC call.
     is_call: bool,
+}
+
+/// A switch of protocols that the client asks for.
+pub(super) struct Upgrade {
+    /// To what.
+    pub(super) protocol: HeaderValue,
+    /// For the handshake with the server, where the client's protocol has none.
+    pub(super) key: Option<Key>,
 }
 
 /// What the client's references to resources are made of.
@@ -497,9 +506,12 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     if takes_trailers {
         fields.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if let Some(protocol) = &passage.upgrade {
+    if let Some(upgrade) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        fields.insert(header::UPGRADE, (**protocol).clone());
+        fields.insert(header::UPGRADE, upgrade.protocol.clone());
+        if let Some(key) = &upgrade.key {
+            key.put(fields);
+        }
     }
     if parts.method == Method::OPTIONS {
         count_down(fields);
@@ -567,11 +579,13 @@ fn expects_continue(fields: &HeaderMap, version: Version) -> bool {
 }
 
 /// The protocol a request asks to switch to, unless it is one the gateway does not tunnel.
-fn upgrade(parts: &Parts) -> Option<HeaderValue> {
-    let protocol = parts.headers.get(header::UPGRADE).filter(|_| parts.version == Version::HTTP_11)?;
+fn upgrade(parts: &Parts) -> Option<Upgrade> {
+    // Over HTTP/2 it stands for an extended CONNECT: no client can send it.
+    let protocol = parts.headers.get(header::UPGRADE).filter(|_| parts.version >= Version::HTTP_11)?;
     let lines = parts.headers.get_all(header::CONNECTION);
     let mut options = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
     let asks = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
     // HTTP/2 over an upgrade is obsolete (RFC 9113 section 3.1) and would pass unchecked.
-    (asks && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| protocol.clone())
+    (asks && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
+        .then(|| Upgrade { protocol: protocol.clone(), key: (parts.version == Version::HTTP_2).then(Key::new) })
 }

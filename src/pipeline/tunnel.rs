@@ -14,14 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::{
     deadline::{Deadlines, Timer},
-    downstream, upstream,
+    downstream::link::Caller,
+    upstream,
 };
 
 /// Passes bytes until both sides have closed, one breaks, or nothing has moved for `idle`.
 ///
-/// - `client`: the socket, and what the client sent while it waited for the switch.
+/// - `client`: its socket or stream, and what it sent while it waited for the switch.
 pub(super) async fn run(
-    (client, sent): (downstream::socket::Socket, Vec<u8>),
+    (client, sent): (Box<dyn Caller>, Vec<u8>),
     (server, early): (upstream::socket::Socket, Bytes),
     deadlines: Rc<Deadlines>,
     idle: Duration,
@@ -36,14 +37,14 @@ pub(super) async fn run(
     timer.arm(idle);
     let mut passing = Box::pin(tokio::io::copy_bidirectional(&mut client, &mut server));
     let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
-    std::future::poll_fn(|cx| {
-        if passing.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+    let broken = std::future::poll_fn(|cx| {
+        if let Poll::Ready(passed) = passing.as_mut().poll(cx) {
+            return Poll::Ready(passed.is_err());
         }
         while timer.expired(cx) {
             let silent_since = moved.get();
             if deadlines.now().saturating_sub(silent_since) >= idle_ms {
-                return Poll::Ready(());
+                return Poll::Ready(false);
             }
             timer.arm_at(silent_since + idle_ms);
         }
@@ -51,6 +52,9 @@ pub(super) async fn run(
     })
     .await;
     drop(passing);
+    if broken {
+        client.inner.cut();
+    }
     let _ = client.shutdown().await;
 }
 

@@ -116,7 +116,11 @@ impl Frames {
 
     /// A connection that has sent nothing.
     pub(crate) fn silent(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).unwrap();
+        Self::on(TcpStream::connect(to).unwrap())
+    }
+
+    /// A connection of the caller's own that has sent nothing.
+    pub(crate) fn on(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -23,7 +23,7 @@ pub(crate) use client::Client;
 pub(crate) use frames::Frames;
 pub(crate) use gateway::{Gateway, vergate};
 pub(crate) use http::Response;
-pub(crate) use upstream::{Gate, Then, Upstream};
+pub(crate) use upstream::{Answer, Gate, Then, Upstream};
 
 use std::{
     path::PathBuf,

@@ -41,7 +41,7 @@ pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, wire: Rc<Wire>) {
     let unread = wire.has_unread();
     let Some((socket, read)) = wire.into_parts() else { return };
     match pause {
-        Pause::Switched(takeover) => takeover((socket, read.into())).await,
+        Pause::Switched(takeover) => takeover((Box::new(socket), read.into())).await,
         pause => close(socket, unread || matches!(pause, Pause::Last)).await,
     }
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::pipeline::deadline::{Deadlines, Timer};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// One client connection, as seen by everything that works on it. Lives on one worker.
 #[derive(Debug)]
@@ -71,8 +72,16 @@ pub enum Scheme {
 /// An interim response.
 pub(crate) type Early = (StatusCode, HeaderMap);
 
-/// Takes over the socket and what was read from it.
-pub type Takeover = Box<dyn FnOnce((Socket, Vec<u8>)) -> Pin<Box<dyn Future<Output = ()>>>>;
+/// What a client that has switched protocols is read from and written to: its socket, or its stream.
+pub trait Caller: AsyncRead + AsyncWrite + Unpin {
+    /// Tells the client that the other side has broken off, where there is a word for it. A close follows.
+    fn cut(&mut self) {}
+}
+
+impl Caller for Socket {}
+
+/// Takes over the client and what was read from it.
+pub type Takeover = Box<dyn FnOnce((Box<dyn Caller>, Vec<u8>)) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 #[derive(Default)]
 struct Switch(RefCell<Option<Takeover>>);

@@ -24,6 +24,8 @@ pub struct Head {
     pub length: Option<u64>,
     /// Whether the client waits to be told to send the body (RFC 9110 section 10.1.1).
     pub expects: bool,
+    /// Whether its stream is to become a tunnel: what comes on it is no body (RFC 8441).
+    pub tunnel: bool,
     /// Why it is refused, with a line that says what was asked for.
     pub refused: Option<(HeadError, Vec<u8>)>,
 }
@@ -43,6 +45,7 @@ pub struct HeadReader {
     scheme: Option<HeaderValue>,
     authority: Option<HeaderValue>,
     path: Option<Bytes>,
+    protocol: Option<HeaderValue>,
     fields: HeaderMap,
     length: Option<u64>,
     /// Whether the same length was said twice.
@@ -64,6 +67,7 @@ impl HeadReader {
             scheme: None,
             authority: None,
             path: None,
+            protocol: None,
             fields: spare::take(FIELDS),
             length: None,
             repeats: false,
@@ -122,6 +126,7 @@ impl HeadReader {
                 b"/" => once(&mut self.path, Bytes::from_static(b"/")),
                 path => once(&mut self.path, Bytes::copy_from_slice(path)),
             },
+            Name::Protocol => once(&mut self.protocol, seen.field_value()?),
             Name::Status | Name::Field(_) | Name::Malformed(_) => None,
         }
     }
@@ -138,7 +143,11 @@ impl HeadReader {
 
     /// The trailers of a request.
     pub fn trailers(self) -> Result<HeaderMap, Malformed> {
-        let pseudo = self.method.is_some() || self.scheme.is_some() || self.authority.is_some() || self.path.is_some();
+        let pseudo = self.method.is_some()
+            || self.scheme.is_some()
+            || self.authority.is_some()
+            || self.path.is_some()
+            || self.protocol.is_some();
         if self.malformed || pseudo || self.is_too_large() { Err(Malformed) } else { Ok(self.fields) }
     }
 
@@ -157,25 +166,33 @@ impl HeadReader {
                 if let Some(authority) = self.authority {
                     self.fields.insert(header::HOST, authority);
                 }
-                let expects = self.expects && !ends;
-                Ok(Head { request: request(method, uri, self.fields), length: self.length, expects, refused: None })
+                // Any other protocol stays what it is, a CONNECT, which the gateway does not serve.
+                let tunnel =
+                    self.protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+                let method = if tunnel { ask_for_websocket(&mut self.fields) } else { method };
+                let expects = self.expects && !ends && !tunnel;
+                let request = request(method, uri, self.fields);
+                Ok(Head { request, length: self.length, expects, tunnel, refused: None })
             }
             Err(error) => {
                 let line = self.line(&method);
                 let method = if method == Method::HEAD { method } else { Method::GET };
                 let request = request(method, Uri::default(), self.fields);
-                Ok(Head { request, length: self.length, expects: false, refused: Some((error, line)) })
+                let refused = Some((error, line));
+                Ok(Head { request, length: self.length, expects: false, tunnel: false, refused })
             }
         }
     }
 
     /// Whether the request is one, and if so, whether it is acceptable.
     fn check(&self, method: &Method, ends: bool) -> Result<Result<(), HeadError>, Malformed> {
-        let whole = if *method == Method::CONNECT {
-            self.scheme.is_none() && self.path.is_none() && self.authority.is_some()
-        } else {
-            self.scheme.is_some() && self.path.is_some()
-        };
+        let connects = *method == Method::CONNECT;
+        let whole = match &self.protocol {
+            // A tunnel has no body that could have a length (RFC 8441 section 4).
+            Some(_) => connects && self.scheme.is_some() && self.path.is_some() && self.authority.is_some(),
+            None if connects => self.scheme.is_none() && self.path.is_none() && self.authority.is_some(),
+            None => self.scheme.is_some() && self.path.is_some(),
+        } && (self.protocol.is_none() || self.length.is_none());
         if !whole || (ends && self.length.is_some_and(|length| length > 0)) {
             return Err(Malformed);
         }
@@ -223,6 +240,14 @@ fn request(method: Method, uri: Uri, fields: HeaderMap) -> Request<()> {
     *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = fields;
     request
+}
+
+/// Says what the client wants as HTTP/1.1 says it: a GET that asks for an upgrade. Only here can a request of HTTP/2 get
+/// these fields.
+fn ask_for_websocket(fields: &mut HeaderMap) -> Method {
+    fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    Method::GET
 }
 
 /// Sets what may be said once.
@@ -281,6 +306,43 @@ mod tests {
         assert_eq!((head.length, head.expects, head.refused), (Some(3), true, None));
         let tunnel = reader(&[(":method", "CONNECT"), (":authority", "h:1")]).request(true).expect("a request");
         assert_eq!((tunnel.request.uri().to_string(), tunnel.refused), ("h:1".to_owned(), None));
+    }
+
+    const CONNECT: [(&str, &str); 5] = [
+        (":method", "CONNECT"),
+        (":protocol", "WebSocket"),
+        (":scheme", "https"),
+        (":path", "/chat"),
+        (":authority", "h"),
+    ];
+
+    #[test]
+    fn a_websocket_is_asked_for_as_http_1_does() {
+        let head = reader(&CONNECT).request(false).expect("a request");
+        assert!(head.tunnel && head.refused.is_none());
+        let (method, uri, fields) = (head.request.method(), head.request.uri(), head.request.headers());
+        assert_eq!((method, uri.to_string().as_str()), (&Method::GET, "/chat"));
+        assert_eq!(
+            (&fields["upgrade"], &fields["connection"]),
+            (&"websocket".parse().expect("a value"), &"upgrade".parse().expect("a value"))
+        );
+        let mut other = CONNECT;
+        other[1].1 = "connect-udp";
+        let head = reader(&other).request(false).expect("a request");
+        assert_eq!((head.tunnel, head.request.method()), (false, &Method::CONNECT));
+        assert!(head.request.headers().get("upgrade").is_none());
+        for missing in [0, 2, 3, 4] {
+            let mut fields = CONNECT.to_vec();
+            fields.remove(missing);
+            assert_eq!(reader(&fields).request(false).map(|head| head.refused), Err(Malformed), "{missing}");
+        }
+        let mut get = CONNECT.to_vec();
+        get[0].1 = "GET";
+        let twice = [&CONNECT[..2], &CONNECT[1..]].concat();
+        let length = [&CONNECT[..], &[("content-length", "5")]].concat();
+        for fields in [get, twice, length] {
+            assert_eq!(reader(&fields).request(false).map(|head| head.refused), Err(Malformed), "{fields:?}");
+        }
     }
 
     #[test]

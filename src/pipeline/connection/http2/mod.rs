@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod ready;
 mod stream;
 pub mod streams;
+mod tunnel;
 mod turn;
 pub mod watch;
 
@@ -79,10 +80,11 @@ pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, socket: Socket, re
 /// What the gateway says first (RFC 9113 section 3.4).
 fn announce(out: &mut outbox::Outbox, limits: &Limits) {
     let settings = [
-        // MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE
+        // MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE, ENABLE_CONNECT_PROTOCOL (RFC 8441 section 3)
         (3u16, clamped(limits.http2_streams)),
         (4, clamped(limits.http2_stream_window_bytes)),
         (6, clamped(limits.request_header_bytes)),
+        (8, 1),
     ];
     let payload: Vec<u8> =
         settings.iter().flat_map(|(name, value)| name.to_be_bytes().into_iter().chain(value.to_be_bytes())).collect();

@@ -16,10 +16,20 @@ use super::{
     answer,
     frame::Reason,
     streams::{Arrival, Room, Streams},
+    tunnel::Tunnel,
 };
 use crate::{
     headers::spare,
-    pipeline::{deadline::Timer, downstream::link::Link, handle, reply::Reply, worker::Worker},
+    pipeline::{
+        deadline::Timer,
+        downstream::{
+            body::RequestBody,
+            link::{Link, Takeover},
+        },
+        handle,
+        reply::Reply,
+        worker::Worker,
+    },
     telemetry::Gauge,
 };
 
@@ -33,9 +43,9 @@ pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, streams: Rc<Stream
 }
 
 /// Serves a stream until its answer has left or either side has reset it.
-async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, streams: &Streams, at: usize, arrival: Arrival) {
+async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, streams: &Rc<Streams>, at: usize, arrival: Arrival) {
     let _open = Open::new(worker.http2.streams.clone());
-    let Arrival { request, refused } = arrival;
+    let Arrival { request, tunnel, refused } = arrival;
     let to_head = request.method() == Method::HEAD;
     let answer = {
         let mut refused = refused;
@@ -54,13 +64,40 @@ async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, streams: &Streams, at: u
             for (status, fields) in link.take_early() {
                 streams.head(at, false, |out| answer::interim(out, status, &fields));
             }
-            answer.map(|Ok(answer)| Some(answer))
+            // In the same turn: other streams may switch as well.
+            answer.map(|Ok(answer)| Some((answer, tunnel.is_some().then(|| link.take_switch()).flatten())))
         })
         .await
     };
-    if let Some(answer) = answer {
-        Sending::begin(link, streams, at, to_head, answer).await;
+    match (answer, tunnel) {
+        (None, _) => {}
+        (Some((answer, Some(takeover))), Some(sent)) => {
+            // Boxed: its state would weigh on every exchange.
+            Box::pin(switched(link, streams, at, answer, (takeover, sent))).await;
+        }
+        // Whoever asked for a tunnel takes any success for one (RFC 9110 section 9.3.6).
+        (Some((answer, None)), Some(_)) if answer.status().is_success() => {
+            streams.reset(at, Reason::Internal, false);
+        }
+        (Some((answer, _)), _) => Sending::begin(link, streams, at, to_head, answer).await,
     }
+}
+
+/// The stream is a tunnel from here on, until either side ends it (RFC 8441 section 5).
+async fn switched(
+    link: &Rc<Link>,
+    streams: &Rc<Streams>,
+    at: usize,
+    answer: Response<Reply>,
+    (takeover, sent): (Takeover, RequestBody),
+) {
+    let (head, mut body) = answer.into_parts();
+    let lines = body.take_lines();
+    let now = link.deadlines.now();
+    streams.head(at, false, |out| answer::head(out, (&head, &lines), None, false, now));
+    spare::give_back(head.headers);
+    drop(body);
+    takeover((Box::new(Tunnel::new(Rc::clone(streams), at, sent)), Vec::new())).await;
 }
 
 /// A body on its way to the client.

@@ -167,6 +167,7 @@ mod tests {
             Name::Scheme => ":scheme".to_owned(),
             Name::Authority => ":authority".to_owned(),
             Name::Path => ":path".to_owned(),
+            Name::Protocol => ":protocol".to_owned(),
             Name::Status => ":status".to_owned(),
             Name::Field(name) => name.to_string(),
             Name::Malformed(_) => "malformed".to_owned(),

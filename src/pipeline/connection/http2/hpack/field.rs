@@ -17,6 +17,8 @@ pub enum Name {
     Path,
     /// `:status`
     Status,
+    /// `:protocol` (RFC 8441 section 4)
+    Protocol,
     /// Any other that may stand in a message.
     Field(HeaderName),
     /// One that may not, by its length: upper case, no token, another pseudo-field (RFC 9113 section 8.2.1).
@@ -32,6 +34,7 @@ impl Name {
             b":authority" => Self::Authority,
             b":path" => Self::Path,
             b":status" => Self::Status,
+            b":protocol" => Self::Protocol,
             _ if text.iter().any(u8::is_ascii_uppercase) => Self::Malformed(text.len()),
             _ => spelling::name(text).map_or(Self::Malformed(text.len()), Self::Field),
         }
@@ -42,6 +45,7 @@ impl Name {
         match self {
             Self::Path => 5,
             Self::Method | Self::Scheme | Self::Status => 7,
+            Self::Protocol => 9,
             Self::Authority => 10,
             Self::Field(name) => name.as_str().len(),
             Self::Malformed(length) => *length,

@@ -29,14 +29,15 @@ impl Streams {
         }
         let at = state.vacant.pop().unwrap_or(state.places.len());
         let window = self.terms.stream_window;
-        let Head { request, length, expects, refused } = head;
+        let Head { request, length, expects, tunnel, refused } = head;
         let inflow = (!ends).then(|| Inflow::new(length, expects, window as usize, self.ready.waker(at)));
         let body = inflow.clone().map_or(RequestBody::Empty, |inflow| RequestBody::Http2(StreamBody::new(inflow)));
+        let (body, tunnel) = if tunnel { (RequestBody::Empty, Some(body)) } else { (body, None) };
         // Until it knows better the client takes the first window for granted.
         let allowed = if state.acknowledged { i64::from(window) } else { i64::from(window).max(INITIAL_WINDOW) };
         let place = Place {
             id,
-            arrival: Some(Arrival { request: request.map(|()| body), refused }),
+            arrival: Some(Arrival { request: request.map(|()| body), tunnel, refused }),
             sending: Sending::new(state.initial_window),
             receiving: Receiving::new(window, allowed),
             inflow,

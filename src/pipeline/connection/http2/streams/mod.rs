@@ -31,6 +31,8 @@ const REMEMBERED: usize = 64;
 pub struct Arrival {
     /// The request, whose body comes as it is read.
     pub request: Request<RequestBody>,
+    /// What comes on a stream that is to become a tunnel.
+    pub tunnel: Option<RequestBody>,
     /// Why it is refused, with a line that says what was asked for.
     pub refused: Option<(HeadError, Vec<u8>)>,
 }
