@@ -131,7 +131,7 @@ impl Upload {
 
     /// Reads the rest.
     pub async fn collect(&mut self) -> Result<Bytes, UploadFailure> {
-        let mut whole = Whole::default();
+        let mut whole = Whole::new(self.length().unwrap_or_default().min(self.left));
         while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
             if let Ok(data) = frame.map_err(|UploadError(failure)| failure)?.into_data() {
                 whole.push(data);

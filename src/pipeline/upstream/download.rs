@@ -145,7 +145,11 @@ impl Download {
 
     /// Collects the rest; none beyond `cap` bytes.
     pub async fn collect(&mut self, cap: usize) -> Result<Option<Bytes>, DownloadError> {
-        let mut whole = Whole::default();
+        let announced = self.size_hint().exact().unwrap_or_default();
+        if let Arriving::Http1(body) = &mut self.from {
+            body.expect(announced);
+        }
+        let mut whole = Whole::new(announced.min(cap as u64));
         while let Some(frame) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {
             let Ok(data) = frame?.into_data() else { continue };
             if whole.len() + data.len() > cap {
@@ -210,6 +214,12 @@ impl Http1 {
                 Poll::Ready(Ok(_)) => {}
             }
         }
+    }
+
+    /// Reads more at once from the start: so many bytes are wanted together.
+    fn expect(&mut self, announced: u64) {
+        let announced = usize::try_from(announced).unwrap_or(ROOM_BYTES_MAX);
+        self.room = announced.clamp(self.room, ROOM_BYTES_MAX);
     }
 
     /// Gives the connection back once the body is whole and the request was taken whole.

@@ -8,9 +8,19 @@ pub(super) struct Whole {
     first: Bytes,
     /// Everything, once there is a second piece.
     joined: Vec<u8>,
+    expected: usize,
 }
 
+/// Room made at once for a body that announces its length. Larger ones have to arrive before they get theirs.
+const ROOM_BYTES_MAX: usize = 1 << 20;
+
 impl Whole {
+    /// - `expected`: bytes that the body announces; 0: it does not say.
+    pub(super) fn new(expected: u64) -> Self {
+        let expected = usize::try_from(expected).map_or(ROOM_BYTES_MAX, |expected| expected.min(ROOM_BYTES_MAX));
+        Self { expected, ..Self::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.first.len().max(self.joined.len())
     }
@@ -21,6 +31,7 @@ impl Whole {
             return;
         }
         if self.joined.is_empty() {
+            self.joined.reserve(self.expected.max(self.first.len() + piece.len()));
             self.joined.extend_from_slice(&std::mem::take(&mut self.first));
         }
         self.joined.extend_from_slice(&piece);
