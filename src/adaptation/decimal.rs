@@ -12,7 +12,11 @@ pub(super) const DIGITS_MAX: usize = 1000;
 
 /// `-?(0|[1-9][0-9]*)`.
 pub(super) fn is_integer(text: &[u8]) -> bool {
-    Number::read(text).is_some_and(|number| number.fraction.is_empty() && number.exponent.is_none())
+    match text.strip_prefix(b"-").unwrap_or(text) {
+        [b'0'] => true,
+        [b'0', ..] | [] => false,
+        digits => digits.iter().all(u8::is_ascii_digit),
+    }
 }
 
 /// The parts of a number's text.

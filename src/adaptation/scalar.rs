@@ -39,8 +39,8 @@ pub(super) fn convert(json: &[u8], from: ScalarType, to: ScalarType) -> Option<C
         (_, T::Number) => Some(text).filter(|text| is_number(text))?,
         (_, T::Boolean) => Some(text).filter(|text| matches!(&**text, b"true" | b"false"))?,
     };
-    let digits = new.iter().filter(|byte| byte.is_ascii_digit()).count();
-    (digits <= DIGITS_MAX).then_some(new)
+    let is_short = new.len() <= DIGITS_MAX || new.iter().filter(|byte| byte.is_ascii_digit()).count() <= DIGITS_MAX;
+    is_short.then_some(new)
 }
 
 fn quoted(text: &[u8]) -> Vec<u8> {
