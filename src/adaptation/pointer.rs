@@ -9,7 +9,7 @@ use super::literal::quote;
 pub struct Name {
     text: Box<str>,
     json: Box<[u8]>,
-    mark: u32,
+    mark: u64,
 }
 
 impl Name {
@@ -29,18 +29,18 @@ impl Name {
     }
 
     /// What every text that says the name has in common with it, and few others have: see [`mark`].
-    pub(super) fn mark(&self) -> u32 {
+    pub(super) fn mark(&self) -> u64 {
         self.mark
     }
 }
 
 /// The length and three bytes of a name as it reads: what tells most names of an object apart.
-pub(super) fn mark(text: &[u8]) -> u32 {
+pub(super) fn mark(text: &[u8]) -> u64 {
     let (Some(first), Some(last)) = (text.first(), text.last()) else { return 0 };
     // Longer ones may have the same length here: this only saves comparisons.
     #[expect(clippy::cast_possible_truncation, reason = "its lowest byte is meant")]
     let length = text.len() as u8;
-    u32::from_le_bytes([length, *first, text[text.len() / 2], *last])
+    u64::from(u32::from_le_bytes([length, *first, text[text.len() / 2], *last]))
 }
 
 impl fmt::Debug for Name {

@@ -286,13 +286,17 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
         };
         let mut rest = self.rest;
         loop {
-            let (key, inner, value) = self.keys.read(rest, touch).ok_or(Reason::Malformed)?;
-            if inner.is_some() {
+            let value = self.keys.read(rest, touch).ok_or(Reason::Malformed)?;
+            let key = self.keys.key;
+            if self.keys.inner.is_some() {
                 *pending = key;
                 self.rest = value;
-                return Ok(inner);
+                return Ok(self.keys.inner);
             }
-            rest = lexer::value(value, depth)?;
+            rest = match value {
+                [b'"', tail @ ..] => lexer::string(tail).ok_or(Reason::Malformed)?,
+                _ => lexer::value(value, depth)?,
+            };
             members.push(Member { key, value: Node::Text(read_of(value, rest)) });
             rest = lexer::past_space(rest);
             match rest {
@@ -310,8 +314,12 @@ impl<'a, 't, 'h, A: Adapt<'a>> Scanner<'a, 't, 'h, A> {
 /// Names that came before, each with the one that came behind it: elements of an array mostly have the same.
 #[derive(Default)]
 struct Keys<'a, 't> {
+    /// The name that was read.
+    key: Key<'a>,
+    /// What to do with its value, if that is to be opened.
+    inner: Option<&'t Touch>,
     known: Vec<Known<'a, 't>>,
-    /// The last one read.
+    /// The last one of them that was read.
     last: usize,
     /// The one that came behind it the last time.
     next: usize,
@@ -333,32 +341,32 @@ struct Known<'a, 't> {
 const KEYS_MAX: usize = 32;
 
 impl<'a, 't> Keys<'a, 't> {
-    /// Reads a name and its colon behind a bracket or comma: the name, what to do with its value if that is to be
-    /// opened, and the text from the value on.
+    /// Reads a name and its colon behind a bracket or comma; what is left begins with the value.
     #[inline]
-    fn read(&mut self, rest: &'a [u8], touch: &'t Touch) -> Option<(Key<'a>, Option<&'t Touch>, &'a [u8])> {
-        let foreseen = self.known.get(self.next).filter(|known| std::ptr::eq(known.touch, touch));
-        if let Some(known) = foreseen
+    fn read(&mut self, rest: &'a [u8], touch: &'t Touch) -> Option<&'a [u8]> {
+        if let Some(known) = self.known.get(self.next)
+            && std::ptr::eq(known.touch, touch)
             && let Some(value) = known.text.skip(rest)
         {
+            (self.key, self.inner) = (known.key, known.inner);
             (self.last, self.next) = (self.next, known.next);
-            return Some((known.key, known.inner, value));
+            return Some(value);
         }
         self.read_anew(rest, touch)
     }
 
     #[inline(never)]
-    fn read_anew(&mut self, rest: &'a [u8], touch: &'t Touch) -> Option<(Key<'a>, Option<&'t Touch>, &'a [u8])> {
+    fn read_anew(&mut self, rest: &'a [u8], touch: &'t Touch) -> Option<&'a [u8]> {
         let quote = lexer::past_space(rest.get(1..)?);
         let [b'"', tail @ ..] = quote else { return None };
         let behind = lexer::string(tail)?;
-        let key = Key::new(read_of(quote, behind));
         let value = lexer::colon(behind)?;
-        let inner = touch.member(key);
+        self.key = Key::new(read_of(quote, behind));
+        self.inner = touch.member(self.key);
         if let Some(text) = Again::new(rest, value) {
-            self.note(Known { text, touch, key, inner, next: 0 });
+            self.note(Known { text, touch, key: self.key, inner: self.inner, next: 0 });
         }
-        Some((key, inner, value))
+        Some(value)
     }
 
     /// Remembers a name that was not foreseen, and that it came behind the last one.

@@ -44,7 +44,7 @@ pub(super) struct Member<'a> {
 pub(super) struct Key<'a> {
     /// JSON text, quotes included.
     pub(super) text: &'a [u8],
-    mark: u32,
+    mark: u64,
 }
 
 /// An array that was opened.
@@ -134,20 +134,18 @@ impl<'a> Node<'a> {
                     Some(text) => out.extend_from_slice(text),
                     None => {
                         let mut before = b'{';
-                        for Member { key, value } in object.members.drain(..) {
+                        for Member { key, value } in &mut object.members {
                             out.push(before);
                             out.extend_from_slice(key.text);
                             out.push(b':');
                             match value {
-                                Self::Text(text) => {
-                                    out.extend_from_slice(text);
-                                    // It owns nothing: saves the call that finds that out.
-                                    std::mem::forget(value);
-                                }
-                                mut value => value.write_out(out, spare),
+                                Self::Text(text) => out.extend_from_slice(text),
+                                value => value.write_out(out, spare),
                             }
                             before = b',';
                         }
+                        // They own nothing any more: that need not be found out for each.
+                        object.members.drain(..).for_each(std::mem::forget);
                         out.extend_from_slice(if before == b'{' { b"{}" } else { b"}" });
                     }
                 }

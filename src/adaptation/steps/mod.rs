@@ -166,13 +166,16 @@ impl Step {
         (place, index): (&[Name], usize),
         run: &mut Run<'_>,
     ) -> Result<bool, AdaptationError> {
-        let mut act = |node: &mut Node<'a>| self.act(node, run);
-        visit(element, self.way(), place.len() + 1, &mut act).map(|outcome| outcome == Outcome::Changed).map_err(
-            |fault| {
-                let fault = fault.under(&index.to_string());
-                self.error(place.iter().rev().fold(fault, |fault, name| fault.under(name.as_str())))
-            },
-        )
+        let way = self.way();
+        let outcome = match place.len() + 1 {
+            // Most ops work on the element itself.
+            depth if depth == way.path.len() && way.guards.is_empty() => self.act(element, run),
+            depth => visit(element, way, depth, &mut |node: &mut Node<'a>| self.act(node, run)),
+        };
+        outcome.map(|outcome| outcome == Outcome::Changed).map_err(|fault| {
+            let fault = fault.under(&index.to_string());
+            self.error(place.iter().rev().fold(fault, |fault, name| fault.under(name.as_str())))
+        })
     }
 
     /// Goes to the array whose elements were adapted one at a time, and refuses what [`Step::run`] would
