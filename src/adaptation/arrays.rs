@@ -8,6 +8,7 @@
 use super::{
     error::AdaptationError,
     pointer::{Name, Segment},
+    renames::Renames,
     scan::{Adapt, Element, Touch},
     steps::{Run, Step, meet},
     tree::Node,
@@ -20,6 +21,8 @@ pub(super) struct Streamed {
     place: Vec<Name>,
     /// Which steps of the program work on its elements, in their order.
     steps: Vec<usize>,
+    /// For each of them: the renames that begin with it, if they can be done at once.
+    renames: Vec<Option<Renames>>,
 }
 
 /// The arrays that can be adapted while they are read.
@@ -30,10 +33,14 @@ pub(super) fn find(steps: &[Step]) -> Vec<Streamed> {
         let names = place.iter().filter_map(Segment::name);
         match found.iter_mut().find(|known| known.place.iter().eq(names.clone())) {
             Some(known) => known.steps.push(index),
-            None => found.push(Streamed { place: names.cloned().collect(), steps: vec![index] }),
+            None => {
+                let place = names.cloned().collect();
+                found.push(Streamed { place, steps: vec![index], renames: Vec::new() });
+            }
         }
     }
     found.retain(|streamed| streamed.comes_first(steps));
+    found.iter_mut().for_each(|streamed| streamed.find_renames(steps));
     found
 }
 
@@ -52,6 +59,12 @@ impl Streamed {
             None => true,
             Some(first) => first >= behind && steps[first..].iter().all(Step::passes_arrays),
         }
+    }
+
+    fn find_renames(&mut self, steps: &[Step]) {
+        let depth = self.place.len() + 1;
+        let pairs: Vec<_> = self.steps.iter().map(|step| steps[*step].renames_one(depth)).collect();
+        self.renames = (0..pairs.len()).map(|first| Renames::of(&pairs[first..])).collect();
     }
 
     /// Asks for its elements to be handed over as they are read.
@@ -116,7 +129,16 @@ impl<'p: 'b, 'b> Adapt<'b> for Arrays<'p, '_, '_> {
         // Behind a refusal only an earlier step's would come first.
         let end = fate.fault.as_ref().map_or(usize::MAX, |(step, _)| *step);
         let mut changed = false;
-        for step in streamed.steps.iter().copied().take_while(|step| *step < end) {
+        let mut at = 0;
+        while let Some(step) = streamed.steps.get(at).copied().filter(|step| *step < end) {
+            if let Some(Some(renames)) = streamed.renames.get(at)
+                && let Some(done) = renames.run(element)
+            {
+                changed |= done;
+                at += renames.count();
+                continue;
+            }
+            at += 1;
             match self.steps[step].run_on_element(element, (&streamed.place, index), self.run) {
                 Ok(done) => changed |= done,
                 Err(error) => {

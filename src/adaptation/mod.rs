@@ -22,6 +22,7 @@ mod arrays;
 mod lexer;
 mod decimal;
 mod patch;
+mod renames;
 pub mod route;
 mod scalar;
 mod scan;

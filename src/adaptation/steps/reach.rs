@@ -17,6 +17,17 @@ impl Step {
         (is_alone && segments[depth] == Segment::Each).then_some(&segments[..depth])
     }
 
+    /// The one member that the step renames in a value `depth` segments down, if that is all it does.
+    pub(in crate::adaptation) fn renames_one(&self, depth: usize) -> Option<(&Name, &Name)> {
+        match (&self.action, self.guards.is_empty() && self.at.segments().len() == depth) {
+            (Action::Rename(pairs), true) => match pairs.as_slice() {
+                [(from, to)] => Some((from, to)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether the step, whatever it does, does not look into an array.
     pub(in crate::adaptation) fn passes_arrays(&self) -> bool {
         let is_named = self.at.segments().iter().all(|segment| segment.name().is_some());
