@@ -79,7 +79,7 @@ async fn servers_are_listed_and_drained_by_name() {
     assert_eq!((&first["name"], &first["balance"]), (&json!("query-parser-2.0"), &json!("least_requests")));
     assert_eq!(
         first["servers"][1],
-        json!({"server": "10.0.0.1:9021", "weight": 1, "state": "available", "requests": 0, "requests_in_flight": 0,
+        json!({"server": "10.0.0.1:9021", "name": null, "weight": 1, "state": "available", "requests": 0, "requests_in_flight": 0,
                "connections": 0, "connections_idle": 0, "waiting": 0, "connect_errors_in_a_row": 0, "breaker": "closed",
                "drained": false, "ejected": false, "ejections": 0, "last_check": null})
     );
