@@ -41,7 +41,9 @@ fn no_more_connections_are_opened_than_allowed_and_requests_wait_in_turn() {
     let mut clients: Vec<_> = (0..8).map(|_| ask(&gateway)).collect();
     eventually("six wait", || (first(&gateway)["waiting"] == 6).then_some(()));
     assert_eq!(first(&gateway)["connections"], 2);
-    assert_eq!(gateway.metrics().sum("vergate_upstream_queue_length", &[("upstream", "main")]), 6.0);
+    eventually("six are counted", || {
+        (gateway.metrics().sum("vergate_upstream_queue_length", &[("upstream", "main")]) == 6.0).then_some(())
+    });
     gate.open();
     for client in &mut clients {
         assert_eq!(client.read().status, 200);
