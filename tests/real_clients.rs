@@ -1,8 +1,11 @@
-use crate::support::{
-    Gateway, TempDir, Then, Upstream, eventually, plain,
-    tools::{run, shell},
+use crate::{
+    real_proxies::haproxy,
+    support::{
+        Gateway, TempDir, Then, Upstream, eventually, plain,
+        tools::{free_port, run, shell, wait_listening},
+    },
 };
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use tungstenite::{Message, WebSocket};
 
 fn world() -> (Gateway, Upstream) {
@@ -90,10 +93,10 @@ fn echo() -> std::net::SocketAddr {
     addr
 }
 
-fn open(gateway: &Gateway) -> WebSocket<TcpStream> {
-    let stream = TcpStream::connect(gateway.addr()).unwrap();
+fn open(to: SocketAddr) -> WebSocket<TcpStream> {
+    let stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    let (socket, answer) = tungstenite::client(format!("ws://{}/items", gateway.addr()), stream).unwrap();
+    let (socket, answer) = tungstenite::client(format!("ws://{to}/items"), stream).unwrap();
     assert_eq!(answer.headers()["x-api-version-used"], "1.0");
     socket
 }
@@ -102,10 +105,9 @@ fn text(of: impl Into<String>) -> Message {
     Message::text(of.into())
 }
 
-#[test]
-fn websocket_messages_of_every_size_come_back() {
-    let gateway = Gateway::start(&plain(&format!("http://{}", echo())));
-    let mut socket = open(&gateway);
+/// Messages of every size, and a close that both sides agree on.
+#[track_caller]
+fn messages_come_back(mut socket: WebSocket<TcpStream>) {
     for size in [0, 1, 125, 126, 65_535, 65_536, 1_000_000] {
         socket.send(text("x".repeat(size))).unwrap();
         assert_eq!(socket.read().unwrap().len(), size);
@@ -130,10 +132,28 @@ fn websocket_messages_of_every_size_come_back() {
 }
 
 #[test]
+fn websocket_messages_of_every_size_come_back() {
+    let gateway = Gateway::start(&plain(&format!("http://{}", echo())));
+    messages_come_back(open(gateway.addr()));
+}
+
+#[test]
+fn websocket_messages_come_back_over_http_2() {
+    let gateway = Gateway::start(&plain(&format!("http://{}", echo())));
+    let (dir, port, to) = (TempDir::new(), free_port(), gateway.addr());
+    // It asks with an extended CONNECT where its own caller asks for an upgrade.
+    let _haproxy = haproxy(&dir, &format!("listen one\n  bind 127.0.0.1:{port}\n  server vergate {to} proto h2 ws h2"));
+    wait_listening(port);
+    let socket = open(SocketAddr::from(([127, 0, 0, 1], port)));
+    assert_eq!(gateway.metrics().sum("vergate_connections", &[("protocol", "h2")]), 1.0);
+    messages_come_back(socket);
+}
+
+#[test]
 fn websockets_survive_a_reload() {
     let to = echo();
     let gateway = Gateway::start(&plain(&format!("http://{to}")));
-    let mut socket = open(&gateway);
+    let mut socket = open(gateway.addr());
     for n in 0..5 {
         gateway
             .reload(&plain(&format!("http://{to}")).replace("\"1.0\"", if n % 2 == 0 { "\"2.0\"" } else { "\"1.0\"" }));

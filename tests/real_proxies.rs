@@ -98,7 +98,7 @@ fn nginx(dir: &TempDir, servers: &str) -> Running {
     Running::start("nginx", &["-c", conf.to_str().unwrap(), "-p", &root])
 }
 
-fn haproxy(dir: &TempDir, sections: &str) -> Running {
+pub(crate) fn haproxy(dir: &TempDir, sections: &str) -> Running {
     let conf = dir.write(
         "haproxy.cfg",
         &format!(
