@@ -615,6 +615,26 @@ fn a_jq_program_runs_aside_and_is_turned_off_when_it_is_slow() {
 }
 
 #[test]
+fn what_is_refused_is_named_as_the_caller_sent_it_or_would_have_got_it() {
+    let request = "[{nest: {into: input, members: {text: query}}}, {at: /input, rename: {text: words}}, \
+                   {convert: {path: /input/words, from: string, to: integer, on_error: error}}]";
+    let response = "[{rename: {a: b}}, {move: {from: /list, to: /page/list}}, \
+                    {map: {path: '/page/list/[]', pairs: [[1, 2]], down_else: error}}, {rename: {page: part}}]";
+    let operation = format!("{{match: POST /p, request: {request}, response: {{2xx: {response}}}}}");
+    let (gateway, up) = one(&operation, says(r#"{"part":{"list":[2,3]}}"#));
+    let refused = gateway.post_json("/p", &[OLD], r#"{"query":"x"}"#).problem(400, "adaptation_request_failed");
+    assert_eq!((&refused["op"], &refused["pointer"]), (&"convert".into(), &"/query".into()));
+    assert!(refused["detail"].as_str().unwrap().contains("(at /query)"), "{refused}");
+    assert!(up.requests().is_empty());
+    let failed = gateway.post_json("/p", &[OLD], r#"{"query":"7"}"#).problem(502, "adaptation_response_failed");
+    assert_eq!((&failed["op"], &failed["pointer"]), (&"map".into(), &"/list/1".into()));
+    assert_eq!(up.last().text(), r#"{"input":{"words":7}}"#);
+    // Records are named in the same terms.
+    let lines = gateway.call("POST", "/p", &[OLD, "Content-Type: application/x-ndjson"], "{\"query\":\"x\"}\n");
+    assert_eq!(lines.problem(400, "adaptation_request_failed")["pointer"], "/query");
+}
+
+#[test]
 fn a_jq_program_that_makes_too_much_is_refused() {
     let (gateway, up) = one(
         "{match: POST /p, request: [{jq: {up: '{n: (\"x\" * .n | length)}', down: ., examples: ['{\"n\":1}']}}]}",

@@ -122,3 +122,43 @@ apis:
     let answer = gateway.call("POST", "/models", &["X-API-Version: 2"], "");
     assert_eq!(answer.header("Location").as_deref(), Some("/v2/models/m%207/info#top"));
 }
+
+/// `../7/info` means another model of the upstream's; the client asked for another path.
+#[test]
+fn relative_references_lead_where_the_upstream_meant_them_to() {
+    let up = Upstream::new(|a| {
+        let fields = [
+            "Location: ../8/info?x=1",
+            "Content-Location: info",
+            "Link: <?page=2>; rel=next, </base/v2/models/9/info>; rel=related, <../../other>; rel=up",
+        ];
+        a.reply(200, &fields, "")
+    });
+    let yaml = r#"
+versioning: {resolve: [{header: X-API-Version}, {path: '^/v([0-9]+)(?:/|$)'}]}
+upstreams: {main: <up>/base}
+apis:
+  shop:
+    path: /
+    endpoints: ['GET /models/{id}']
+    versions: {"1": {}, "2": {upstream: main, endpoints: ['GET /v2/models/{id}/info']}}
+    changes:
+      - {change: c, from: "1", to: "2", operations: [{match: 'GET /models/{id}', to: 'GET /v2/models/{id}/info'}]}
+"#;
+    let gateway = Gateway::start(&fill(yaml, &[("up", &up.url())]));
+    for (target, fields, before) in [("/models/7", &[OLD][..], ""), ("/v1/models/7", &[], "/v1")] {
+        let answer = gateway.get(target, fields);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(up.last().target, "/base/v2/models/7/info");
+        assert_eq!(answer.header("Location"), Some(format!("{before}/models/8?x=1")));
+        assert_eq!(answer.header("Content-Location"), Some(format!("{before}/models/7")));
+        let links = answer.lines("Link").join(", ");
+        for link in [
+            "<?page=2>; rel=next".to_owned(),
+            format!("<{before}/models/9>; rel=related"),
+            format!("<{before}/v2/other>; rel=up"),
+        ] {
+            assert!(links.contains(&link), "{link}: {links}");
+        }
+    }
+}

@@ -11,6 +11,10 @@ pub struct AdaptationError {
     pub op: Option<&'static str>,
     /// JSON pointer (RFC 6901) into the body as it stood then; none where no op is to blame.
     pub pointer: Option<String>,
+    /// Where that stands in the body of the caller's version, if it is another place.
+    pub caller_pointer: Option<String>,
+    /// The step of the program that refused the body, from 0; none where no op is to blame.
+    pub step: Option<usize>,
     /// What is wrong.
     pub reason: Reason,
 }
@@ -18,7 +22,18 @@ pub struct AdaptationError {
 impl AdaptationError {
     /// An error that no op is to blame for.
     pub fn of_body(reason: Reason) -> Self {
-        Self { change: None, op: None, pointer: None, reason }
+        Self { change: None, op: None, pointer: None, caller_pointer: None, step: None, reason }
+    }
+
+    /// The place in the caller's terms.
+    pub fn told_pointer(&self) -> Option<&str> {
+        self.caller_pointer.as_deref().or(self.pointer.as_deref())
+    }
+
+    /// The same of a step behind so many others.
+    #[must_use]
+    pub(super) fn behind(self, steps: usize) -> Self {
+        Self { step: self.step.map(|step| step + steps), ..self }
     }
 }
 
@@ -26,7 +41,7 @@ impl AdaptationError {
 impl fmt::Display for AdaptationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason.sentence())?;
-        match self.pointer.as_deref() {
+        match self.told_pointer() {
             Some("") => write!(f, " (the whole body)"),
             Some(pointer) => write!(f, " (at {pointer})"),
             None => Ok(()),

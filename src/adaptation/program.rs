@@ -102,8 +102,10 @@ impl Program {
     pub fn apply_with(&self, body: &Bytes, mode: Mode, stash: &mut Stash) -> Result<Adapted, AdaptationError> {
         let mut run = Run { mode, narrowed: false, stash };
         let mut body = self.first.apply(&without_mark(body), &mut run)?;
+        let mut before = self.first.steps.len();
         for pass in &self.more {
-            body = pass.apply(&body, &mut run)?;
+            body = pass.apply(&body, &mut run).map_err(|error| error.behind(before))?;
+            before += pass.steps.len();
         }
         Ok(Adapted { body, narrowed: run.narrowed })
     }
@@ -117,9 +119,10 @@ impl Program {
     /// What is said of a body that was not adapted in time. Counts that against the jq program that is
     /// still running, if the body had a turn.
     pub fn missed(&self, missed: Missed) -> AdaptationError {
-        let opaque = || self.steps().filter(|step| step.filter().is_some());
-        let late = opaque().find(|step| missed == Missed::Deadline && step.filter().is_some_and(Filter::blame));
-        let error = late.or_else(|| opaque().next()).map(|step| step.fault(Reason::Jq));
+        let opaque = || self.steps().enumerate().filter(|(_, step)| step.filter().is_some());
+        let late = opaque().find(|(_, step)| missed == Missed::Deadline && step.filter().is_some_and(Filter::blame));
+        let blamed = late.or_else(|| opaque().next());
+        let error = blamed.map(|(index, step)| AdaptationError { step: Some(index), ..step.fault(Reason::Jq) });
         error.unwrap_or_else(|| AdaptationError::of_body(Reason::Jq))
     }
 
@@ -148,28 +151,38 @@ impl Program {
         show: &mut dyn FnMut(String, Bytes),
     ) -> Result<(), AdaptationError> {
         let mut run = Run { mode, narrowed: false, stash };
-        let mut body = without_mark(body);
+        let (mut body, mut before) = (without_mark(body), 0);
         for pass in self.passes() {
-            body = pass.watch(&body, &mut run, show)?;
+            body = pass.watch(&body, &mut run, show).map_err(|error| error.behind(before))?;
+            before += pass.steps.len();
         }
         Ok(())
     }
 
-    /// Where a place that step `index` complains of stands in the body as it came in.
-    ///
-    /// - `pointer`: RFC 6901.
-    pub fn place_before(&self, index: usize, pointer: &str) -> String {
-        let before: Vec<&Step> = self.steps().take(index).collect();
-        let place = before.into_iter().rev().fold(pointer::tokens(pointer), |place, step| step.retrace(place));
-        pointer::written(&place)
+    /// Tells the sender of the body what was refused: by its place in the body as it came in.
+    #[must_use]
+    pub fn for_sender(&self, error: AdaptationError) -> AdaptationError {
+        self.translated(error, |step, place| {
+            let before: Vec<&Step> = self.steps().take(step).collect();
+            before.into_iter().rev().fold(place, |place, step| step.retrace(place))
+        })
     }
 
-    /// Where a place that step `index` complains of would stand in the body as it goes out.
-    ///
-    /// - `pointer`: RFC 6901.
-    pub fn place_after(&self, index: usize, pointer: &str) -> String {
-        let after = self.steps().skip(index);
-        pointer::written(&after.fold(pointer::tokens(pointer), |place, step| step.follow(place)))
+    /// Tells the receiver of the body what was refused: by its place in the body as it would have gone out.
+    #[must_use]
+    pub fn for_receiver(&self, error: AdaptationError) -> AdaptationError {
+        self.translated(error, |step, place| self.steps().skip(step).fold(place, |place, step| step.follow(place)))
+    }
+
+    fn translated(
+        &self,
+        error: AdaptationError,
+        translate: impl Fn(usize, Vec<String>) -> Vec<String>,
+    ) -> AdaptationError {
+        let (Some(step), Some(pointer)) = (error.step, error.pointer.as_deref()) else { return error };
+        let place = pointer::written(&translate(step, pointer::tokens(pointer)));
+        let caller_pointer = (place != pointer).then_some(place);
+        AdaptationError { caller_pointer, ..error }
     }
 
     fn passes(&self) -> impl Iterator<Item = &Pass> {
@@ -200,11 +213,11 @@ impl Pass {
         let mut faults = arrays.into_faults();
         for (index, (step, depth)) in self.steps.iter().zip(&self.depths).enumerate() {
             match *depth {
-                None => changed |= step.run(&mut root, run)?,
+                None => changed |= step.run(&mut root, run).map_err(by(index))?,
                 Some(depth) => {
-                    step.approach(&mut root, depth)?;
+                    step.approach(&mut root, depth).map_err(by(index))?;
                     if let Some(at) = faults.iter().position(|(by, _)| *by == index) {
-                        return Err(faults.swap_remove(at).1);
+                        return Err(by(index)(faults.swap_remove(at).1));
                     }
                 }
             }
@@ -220,8 +233,8 @@ impl Pass {
     ) -> Result<Bytes, AdaptationError> {
         let mut root = self.read(body)?;
         let mut shown = body.clone();
-        for step in &self.steps {
-            if step.run(&mut root, run)? {
+        for (index, step) in self.steps.iter().enumerate() {
+            if step.run(&mut root, run).map_err(by(index))? {
                 let mut text = Vec::new();
                 root.write(&mut text);
                 shown = text.into();
@@ -234,6 +247,11 @@ impl Pass {
     fn read<'b>(&self, body: &'b [u8]) -> Result<Node<'b>, AdaptationError> {
         scan::read(body, &self.touch).map_err(AdaptationError::of_body)
     }
+}
+
+/// Says which step an error is of.
+fn by(index: usize) -> impl Fn(AdaptationError) -> AdaptationError {
+    move |error| AdaptationError { step: Some(index), ..error }
 }
 
 /// RFC 8259 section 8.1 lets a reader ignore the mark and forbids sending it.

@@ -72,8 +72,15 @@ pub(super) async fn respond(
     if let Some(references) = &passage.references
         && location::has_references(&head.headers)
     {
-        let host = references.host.as_ref().and_then(|host| host.to_str().ok());
-        location::rewrite(&mut head.headers, host, &|path| passage.path_back(path));
+        let places = location::Places {
+            host: references.host.as_ref().and_then(|host| host.to_str().ok()),
+            path: &references.path,
+            asked: &references.asked,
+            base: passage.base_path(),
+            moved: &|path| passage.path_back(path, true),
+            kept: &|path| passage.path_back(path, false),
+        };
+        location::rewrite(&mut head.headers, &places);
     }
     let Some(operation) = passage.operation() else {
         return Ok(stream(head, body));

@@ -43,7 +43,10 @@ use crate::{
         Mode, Stash,
         plan::{Lookup, OperationPlan},
     },
-    domain::{api::BodyRules, upstream::Protocol},
+    domain::{
+        api::{Api, BodyRules},
+        upstream::Protocol,
+    },
     headers::{self, Present},
     problem::Code,
 };
@@ -81,6 +84,10 @@ pub(super) struct Upgrade {
 pub(super) struct References {
     /// As the client named it.
     pub(super) host: Option<HeaderValue>,
+    /// The path it asked for.
+    pub(super) path: Box<str>,
+    /// The path the upstream is asked for, without the base path of its URL.
+    pub(super) asked: Box<str>,
     /// What stands before the segment that named the version in the path, and that segment; none
     /// where the path named none.
     version: Option<(Box<str>, Box<str>)>,
@@ -108,7 +115,7 @@ struct Lines {
 }
 
 impl References {
-    fn of(chosen: &Chosen<'_>, parts: &Parts) -> Self {
+    fn of(chosen: &Chosen<'_>, parts: &Parts, asked: &str) -> Self {
         let authority = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
         let path = parts.uri.path();
         let segment = chosen.path_capture.as_ref().filter(|_| chosen.unversioned_path != path).and_then(|capture| {
@@ -117,7 +124,8 @@ impl References {
             let end = path.len() - rest.len() + rest.find('/').unwrap_or(rest.len());
             Some((path[..start].into(), path[start..end].into()))
         });
-        Self { host: authority.or_else(|| parts.headers.get(header::HOST).cloned()), version: segment }
+        let host = authority.or_else(|| parts.headers.get(header::HOST).cloned());
+        Self { host, path: path.into(), asked: asked.into(), version: segment }
     }
 }
 
@@ -157,13 +165,19 @@ impl Passage {
             Some(Lookup::Operation(operation)) => Some(Arc::clone(operation)),
             Some(Lookup::Untouched) | None => None,
         };
+        let api = &snapshot.config.apis[chosen.api];
+        let references = plan.filter(|plan| plan.moves_paths()).map(|_| {
+            let moved = operation.as_ref().and_then(|operation| operation.target(&chosen.unversioned_path));
+            let asked = moved.as_ref().map_or(chosen.path.as_ref(), |(_, path)| without_prefix(api, path));
+            Box::new(References::of(chosen, parts, asked))
+        });
         let adapts_answers = operation.as_ref().is_some_and(|operation| operation.adapts_responses());
         Ok(Self {
             accepted: if adapts_answers { Accepted::of(&parts.headers) } else { Accepted::default() },
             api: chosen.api,
             version: served,
             operation,
-            references: plan.filter(|plan| plan.moves_paths()).map(|_| Box::new(References::of(chosen, parts))),
+            references,
             media_type: chosen.media_type_text.map(|text| text.to_string().into()),
             group,
             patience,
@@ -183,17 +197,28 @@ impl Passage {
         self.snapshot().config.apis[self.api].bodies
     }
 
-    /// The client's path for one of the upstream's, where the changes moved it.
-    pub(super) fn path_back(&self, path: &str) -> Option<String> {
+    /// The client's path for one of the upstream's; none where the client has none.
+    ///
+    /// - `moved`: the changes moved it, or there is none; else it is taken as one that they left where it is.
+    pub(super) fn path_back(&self, path: &str, moved: bool) -> Option<String> {
         let snapshot = self.snapshot();
         let api = &snapshot.config.apis[self.api];
         let prefix = if api.strip_path { api.path.as_str() } else { "" };
         let plan = snapshot.version(self.api, self.version).plan.as_ref()?;
-        let path = plan.path_back(&[prefix, path].concat())?;
+        let path = [prefix, path].concat();
+        let path = if moved { plan.path_back(&path)? } else { path };
         match &self.references.as_ref()?.version {
             None => Some(path),
             Some((before, segment)) => Some([&**before, &**segment, path.strip_prefix(&**before)?].concat()),
         }
+    }
+
+    /// The base path of the upstream's URL; empty where its servers have different ones.
+    pub(super) fn base_path(&self) -> &str {
+        let snapshot = self.snapshot();
+        let servers = &snapshot.config.upstreams[snapshot.version(self.api, self.version).upstream].servers;
+        let base = servers.first().map_or("", |server| &server.base_path);
+        if servers.iter().all(|server| server.base_path == base) { base } else { "" }
     }
 
     /// How the operation is adapted, if it is.
@@ -458,9 +483,7 @@ fn target(passage: &Passage, chosen: &Chosen<'_>, parts: &mut Parts) -> Result<O
             if let Some(to) = to_method {
                 parts.method = (*to).clone();
             }
-            let api = &passage.snapshot().config.apis[passage.api];
-            let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(path) } else { path };
-            if stripped.is_empty() { "/" } else { stripped }
+            without_prefix(&passage.snapshot().config.apis[passage.api], path)
         }
     };
     let query = chosen.query.as_deref();
@@ -469,6 +492,12 @@ fn target(passage: &Passage, chosen: &Chosen<'_>, parts: &mut Parts) -> Result<O
     }
     let joined = query.map_or_else(|| path.to_owned(), |query| [path, "?", query].concat());
     rebuilt(joined).map(Some)
+}
+
+/// A path of the API as its upstream gets it.
+fn without_prefix<'p>(api: &Api, path: &'p str) -> &'p str {
+    let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(path) } else { path };
+    if stripped.is_empty() { "/" } else { stripped }
 }
 
 /// Most targets go on byte for byte: they need not be put together and checked again.

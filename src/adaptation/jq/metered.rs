@@ -3,6 +3,9 @@
 //! jaq bounds nothing, and what a program makes can depend on the caller: `"x" * .n`, or a sum that doubles for every
 //! element. So every value that is made pays for what it takes, and its weight is bounded: that of the tree it is,
 //! though parts of it be shared, for whoever compares or prints it walks the tree.
+//!
+//! The parts know no weight of their own: a value that is taken out of another is weighed, so that collecting long
+//! lists inside an object (`.[$k] += [$x]`) takes time in the square of their length.
 
 mod operators;
 

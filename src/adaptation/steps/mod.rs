@@ -196,7 +196,8 @@ impl Step {
     }
 
     fn error(&self, Fault { reason, pointer }: Fault) -> AdaptationError {
-        AdaptationError { change: Some(self.change.clone()), op: Some(self.op), pointer: Some(pointer), reason }
+        let (change, op) = (Some(self.change.clone()), Some(self.op));
+        AdaptationError { change, op, pointer: Some(pointer), ..AdaptationError::of_body(reason) }
     }
 
     /// Names what the step will look into.
@@ -329,8 +330,7 @@ impl Step {
 
     /// The step as what refused a body, at its own place.
     pub(super) fn fault(&self, reason: Reason) -> AdaptationError {
-        let pointer = Some(self.at.to_string());
-        AdaptationError { change: Some(self.change.clone()), op: Some(self.op), pointer, reason }
+        self.error(Fault { reason, pointer: self.at.to_string() })
     }
 
     /// Whether the step makes names of strings.

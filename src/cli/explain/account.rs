@@ -80,8 +80,8 @@ pub(super) struct Told {
     pub(super) removed: Vec<String>,
     /// Request and answer.
     pub(super) bodies: [Option<BodyAccount>; 2],
-    /// The place complained of, in the shape of the caller's version.
-    pub(super) caller_pointer: Option<String>,
+    /// The place complained of as the op met it, where the caller's version has it elsewhere.
+    pub(super) op_pointer: Option<String>,
 }
 
 /// One change a request passes.
@@ -304,7 +304,7 @@ impl Account {
     /// Keeps how far a body got, and says whose fault it is.
     fn blame(&mut self, which: usize, refused: Refused) -> Problem {
         self.told.bodies[which] = Some(refused.body);
-        self.told.caller_pointer = refused.caller_pointer;
+        self.told.op_pointer = refused.op_pointer;
         refused.error.problem()
     }
 
@@ -368,7 +368,7 @@ impl Account {
         self.status = Some(problem.code.status().as_u16());
         self.code = Some(problem.code.as_str());
         self.steps.push(StepLine { step: "refused".to_owned(), found: problem.detail.clone() });
-        let place = self.told.caller_pointer.clone().map(|place| ("caller_pointer", place.into()));
+        let place = self.told.op_pointer.clone().map(|place| ("op_pointer", place.into()));
         let members = problem.extensions.iter().cloned().chain(place);
         let detail = ("detail".to_owned(), problem.detail.clone().into());
         let members = members.map(|(name, value)| (name.to_owned(), value));

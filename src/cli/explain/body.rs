@@ -46,8 +46,8 @@ pub(super) struct Refused {
     pub(super) error: TransformError,
     /// How far it got.
     pub(super) body: BodyAccount,
-    /// The place complained of, in the shape of the caller's version.
-    pub(super) caller_pointer: Option<String>,
+    /// The place complained of as the op met it, where the caller's version has it elsewhere.
+    pub(super) op_pointer: Option<String>,
 }
 
 impl BodyAccount {
@@ -78,7 +78,7 @@ pub(super) fn request(
     };
     let Some(operation) = operation else { return Ok(Some(BodyAccount::untouched(body))) };
     let treatment = upwards::body_treatment(operation, rules, method, headers, body.is_empty());
-    let treatment = treatment.map_err(|error| refused(error, body, None, Vec::new()))?;
+    let treatment = treatment.map_err(|error| refused(error, body, Vec::new()))?;
     upwards::head(operation, method, headers);
     let program = operation.request();
     let body = &match treatment {
@@ -107,8 +107,7 @@ pub(super) fn request(
         })),
         Err(error) => {
             let steps = program.map(|program| steps(program, body, mode, &Stash::default())).unwrap_or_default();
-            let place = pointer(&error).zip(program).map(|(at, program)| program.place_before(steps.len(), at));
-            Err(refused(error, body, place, if verbose { steps } else { Vec::new() }))
+            Err(refused(error, body, if verbose { steps } else { Vec::new() }))
         }
     }
 }
@@ -127,7 +126,7 @@ pub(super) fn response(
     let body = answer.body.clone();
     let Some(operation) = operation else { return Ok(BodyAccount::untouched(&body)) };
     let treatment = downwards::treatment(operation, rules, method, answer.status, &mut answer.headers);
-    let treatment = treatment.map_err(|error| refused(error, &body, None, Vec::new()))?;
+    let treatment = treatment.map_err(|error| refused(error, &body, Vec::new()))?;
     let (program, body) = match treatment {
         Treatment::Pass | Treatment::HeadOnly => return Ok(BodyAccount::untouched(&body)),
         Treatment::Adapt(program, coding) => (program, decoded(Side::Response, coding, &body)?),
@@ -147,8 +146,7 @@ pub(super) fn response(
         }),
         Err(error) => {
             let steps = steps(program, &body, Mode::Whole, stash);
-            let place = pointer(&error).map(|at| program.place_after(steps.len(), at));
-            Err(refused(error, &body, place, if verbose { steps } else { Vec::new() }))
+            Err(refused(error, &body, if verbose { steps } else { Vec::new() }))
         }
     }
 }
@@ -159,7 +157,7 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 fn decoded(side: Side, coding: Option<Coding>, body: &Bytes) -> Result<Bytes, Box<Refused>> {
     let Some(coding) = coding else { return Ok(body.clone()) };
     let decoded = coding::decode(coding, body.clone(), BODY_BYTES_MAX);
-    decoded.map_err(|error| refused(TransformError::undecodable(side, error), body, None, Vec::new()))
+    decoded.map_err(|error| refused(TransformError::undecodable(side, error), body, Vec::new()))
 }
 
 /// Adapts a body record by record; the ops of one record are those of each.
@@ -176,7 +174,7 @@ fn recast(
         Ok(adapted) => {
             Ok(BodyAccount { before: text(body), text: Some(text(&adapted)), adapted: true, steps: Vec::new() })
         }
-        Err(error) => Err(refused(error, body, None, Vec::new())),
+        Err(error) => Err(refused(error, body, Vec::new())),
     }
 }
 
@@ -188,14 +186,14 @@ fn steps(program: &Program, body: &Bytes, mode: Mode, stash: &Stash) -> Vec<Body
     steps
 }
 
-fn refused(error: TransformError, body: &Bytes, caller_pointer: Option<String>, steps: Vec<BodyStep>) -> Box<Refused> {
+fn refused(error: TransformError, body: &Bytes, steps: Vec<BodyStep>) -> Box<Refused> {
     let body = BodyAccount { before: text(body), text: None, adapted: false, steps };
-    Box::new(Refused { error, body, caller_pointer })
+    Box::new(Refused { op_pointer: op_pointer(&error), error, body })
 }
 
-fn pointer(error: &TransformError) -> Option<&str> {
+fn op_pointer(error: &TransformError) -> Option<String> {
     match &error.cause {
-        Cause::Body(error) => error.pointer.as_deref(),
+        Cause::Body(error) => error.pointer.clone().filter(|_| error.caller_pointer.is_some()),
         _ => None,
     }
 }

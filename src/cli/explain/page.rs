@@ -117,11 +117,10 @@ impl Page {
                 let text = value.as_str().map_or_else(|| listed(value), str::to_owned);
                 lines.push((name, text));
             }
-            // The pointer is of the shape the body had when the op met it.
-            if let Some(place) = &told.caller_pointer {
-                let version = account.version.as_deref().unwrap_or_default();
+            // The pointer is of the shape the caller's version has.
+            if let Some(place) = &told.op_pointer {
                 let place = if place.is_empty() { "the whole body" } else { place };
-                lines.push(("that is", format!("{place} in version {version}, which the caller speaks")));
+                lines.push(("that is", format!("{place} when the op met it")));
             }
         }
         self.section(out, "What becomes of it", &lines)

@@ -143,7 +143,7 @@ apis: {{a: {{path: /, endpoints: [POST /p], versions: {{\"1\": {{}}, \"2\": {{up
     let told = treat(&change(up, "request"), &["-d", r#"{"a":"x"}"#]);
     let problem = &told["problem"];
     for (key, value) in
-        [("change", "c"), ("op", "convert"), ("reason", "value"), ("pointer", "/in/u"), ("caller_pointer", "/a")]
+        [("change", "c"), ("op", "convert"), ("reason", "value"), ("pointer", "/a"), ("op_pointer", "/in/u")]
     {
         assert_eq!(problem[key], value, "{key} of {problem}");
     }
@@ -152,7 +152,7 @@ apis: {{a: {{path: /, endpoints: [POST /p], versions: {{\"1\": {{}}, \"2\": {{up
     let down = "{2xx: [{rename: {a: b}}, {at: '/l/[]', ops: [{move: {from: /x, to: /y/z}}, {map: {path: /y/z, pairs: [[1, 2]], down_else: error}}]}, {rename: {l: m}}]}";
     let told = treat(&change(down, "response"), &["-r", r#"{"m":[{"y":{"z":2}},{"y":{"z":3}}]}"#]);
     let problem = &told["problem"];
-    assert_eq!((&problem["pointer"], &problem["caller_pointer"]), (&json!("/l/1/y/z"), &json!("/l/1/x")), "{told}");
+    assert_eq!((&problem["pointer"], &problem["op_pointer"]), (&json!("/l/1/x"), &json!("/l/1/y/z")), "{told}");
     assert_eq!((&told["status"], &told["code"]), (&json!(502), &json!("adaptation_response_failed")));
 }
 

@@ -7,7 +7,7 @@ use super::{
     media,
 };
 use crate::{
-    adaptation::{AdaptationError, Reason},
+    adaptation::{AdaptationError, Program, Reason},
     problem::{Code, Problem},
 };
 
@@ -133,14 +133,23 @@ impl TransformError {
         };
         let problem = Problem::new(self.code(), detail);
         let problem = match &self.cause {
-            Cause::Body(AdaptationError { change, op, pointer, .. }) => {
-                let members = [("change", change.as_deref()), ("op", *op), ("pointer", pointer.as_deref())];
+            Cause::Body(error) => {
+                let AdaptationError { change, op, .. } = error;
+                let members = [("change", change.as_deref()), ("op", *op), ("pointer", error.told_pointer())];
                 let known = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
                 known.fold(problem, |problem, (name, value)| problem.with(name, value))
             }
             Cause::Coded | Cause::Undecodable | Cause::JsonPatch | Cause::Signed | Cause::NoTransform => problem,
         };
         problem.with("reason", self.reason())
+    }
+}
+
+/// Tells the caller, whose version the body has before it is adapted (a request) or after (an answer).
+pub(super) fn for_caller(side: Side, program: &Program, error: AdaptationError) -> AdaptationError {
+    match side {
+        Side::Request => program.for_sender(error),
+        Side::Response => program.for_receiver(error),
     }
 }
 
@@ -214,7 +223,9 @@ mod tests {
         let cause = AdaptationError {
             change: Some(Arc::from("qp-2.0")),
             op: Some("convert"),
-            pointer: Some("/n".to_owned()),
+            pointer: Some("/m/n".to_owned()),
+            caller_pointer: Some("/n".to_owned()),
+            step: Some(1),
             reason: Reason::Value,
         };
         let problem = TransformError { side: Side::Request, cause: cause.into() }.problem();

@@ -9,6 +9,7 @@ pub mod location;
 mod media;
 pub mod opaque;
 pub mod records;
+mod reference;
 pub mod request;
 pub mod response;
 mod validators;

@@ -122,9 +122,8 @@ pub fn body(
     if body.is_empty() {
         return Ok(None);
     }
-    let adapted = program
-        .apply_with(body, Mode::Whole, stash)
-        .map_err(|error| error::blame(Side::Response, error, headers, body))?;
+    let blame = |error| error::blame(Side::Response, program.for_receiver(error), headers, body);
+    let adapted = program.apply_with(body, Mode::Whole, stash).map_err(blame)?;
     media::describe(headers, Some(adapted.body.len()));
     Ok(Some(adapted))
 }

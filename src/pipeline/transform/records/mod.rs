@@ -19,7 +19,7 @@ pub use self::{
 use super::{
     TransformError,
     coding::{Coding, Decoder, Step},
-    error::Side,
+    error::{self, Side},
 };
 use crate::adaptation::{AdaptationError, Adapted, Mode, Reason, Stash};
 
@@ -100,6 +100,7 @@ enum Splitter {
 /// Adapts one record after the other.
 #[derive(Debug)]
 struct Adapter<P> {
+    side: Side,
     programs: P,
     stash: Stash,
     mode: Mode,
@@ -122,7 +123,7 @@ impl<P: Programs> Records<P> {
                 Format::Lines => Splitter::Lines(Lines::default()),
                 Format::Events => Splitter::Events(Events::default()),
             },
-            adapter: Adapter { programs, stash, mode, cap: record_bytes_max, adapted: false, narrowed: false },
+            adapter: Adapter { side, programs, stash, mode, cap: record_bytes_max, adapted: false, narrowed: false },
             decoder: coding.map(Decoder::new),
             side,
             left: bytes_max,
@@ -325,12 +326,13 @@ impl<P: Programs> Adapter<P> {
     /// The record in the other version's shape; none where no program knows it.
     fn adapt(&self, record: &Record) -> Result<Option<Adapted>, AdaptationError> {
         let Some(program) = self.programs.program(record.kind()) else { return Ok(None) };
-        program.apply_with(record.text(), self.mode, &mut self.stash.clone()).map(Some)
+        let adapted = program.apply_with(record.text(), self.mode, &mut self.stash.clone());
+        adapted.map(Some).map_err(|error| error::for_caller(self.side, program, error))
     }
 
     /// The same as something that can be done elsewhere.
     fn work(&self, record: &Record) -> Work {
-        Work::new(record, self.mode, self.stash.clone())
+        Work::new(record, self.side, self.mode, self.stash.clone())
     }
 
     /// Writes what became of a record.

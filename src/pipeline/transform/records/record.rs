@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Programs, events};
 use crate::adaptation::{AdaptationError, Adapted, Mode, Reason, Stash};
+use crate::pipeline::transform::error::{self, Side};
 
 /// A record that is whole.
 #[derive(Debug)]
@@ -82,13 +83,19 @@ impl Record {
 pub struct Work {
     text: Bytes,
     kind: Option<Box<[u8]>>,
+    side: Side,
     mode: Mode,
     stash: Stash,
 }
 
 impl Work {
-    pub(super) fn new(record: &Record, mode: Mode, stash: Stash) -> Self {
-        Self { text: record.text.clone(), kind: record.kind().map(Into::into), mode, stash }
+    pub(super) fn new(record: &Record, side: Side, mode: Mode, stash: Stash) -> Self {
+        Self { text: record.text.clone(), kind: record.kind().map(Into::into), side, mode, stash }
+    }
+
+    /// Whose message the record is of.
+    pub fn side(&self) -> Side {
+        self.side
     }
 
     /// The type of an event; none for a line.
@@ -99,7 +106,9 @@ impl Work {
     /// Does it. May take its time.
     pub fn run(mut self, programs: &impl Programs) -> Result<Adapted, AdaptationError> {
         match programs.program(self.kind()) {
-            Some(program) => program.apply_with(&self.text, self.mode, &mut self.stash),
+            Some(program) => program
+                .apply_with(&self.text, self.mode, &mut self.stash)
+                .map_err(|error| error::for_caller(self.side, program, error)),
             None => Ok(Adapted { body: self.text, narrowed: false }),
         }
     }
