@@ -15,10 +15,12 @@
 //! }
 //! ```
 
+mod bounds;
 pub mod directory;
 pub mod disjoint;
 pub mod document;
 pub mod intersect;
+pub mod mismatch;
 pub mod read;
 pub mod render;
 pub mod sample;

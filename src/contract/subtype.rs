@@ -1,9 +1,11 @@
 //! Whether every value of one schema is valid under another: yes, no with reasons, or unknown.
 
-use std::{cell::RefCell, fmt};
+use std::cell::RefCell;
 
-use super::schema::{
-    Arrays, Branch, Field, Notes, Numbers, Objects, Reference, Rest, Schema, Strings, Values, is_integer,
+pub use super::mismatch::{Misfit, Mismatch};
+use super::{
+    bounds,
+    schema::{Arrays, Branch, Field, Notes, Numbers, Objects, Reference, Rest, Schema, Strings, Values},
 };
 use crate::{
     adaptation::pointer::{Name, Pointer, Segment},
@@ -28,49 +30,6 @@ pub enum Answer {
     No,
     /// It cannot be told.
     Unknown,
-}
-
-/// One reason why a value of the source may be invalid under the target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mismatch {
-    /// Where, in the target's terms.
-    pub pointer: Pointer,
-    /// What does not fit.
-    pub reason: Misfit,
-    /// Whether such a value is sure to exist; else the source's model is an upper bound only.
-    pub certain: bool,
-    /// The target's schema.
-    pub target: Place,
-    /// The source's schema, in whatever file it was written.
-    pub source: Place,
-}
-
-/// What does not fit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Misfit {
-    /// The member has to be there and may be absent.
-    Missing,
-    /// The member may be there and is forbidden; none: members without a name in the source.
-    Extra(Option<String>),
-    /// It may be null and must not.
-    Null,
-    /// It may be of a kind that is not permitted.
-    Kind {
-        /// What it may be.
-        found: &'static str,
-        /// What is permitted.
-        permitted: Vec<&'static str>,
-    },
-    /// Listed values that the target does not list, as JSON.
-    Unlisted(Vec<String>),
-    /// The target lists its values, as JSON, and the source does not.
-    Unbounded(Vec<String>),
-    /// A bound of the target that the source does not keep, such as `maxLength 10`.
-    Bound(String),
-    /// The target has several alternatives and the source fits none of them alone.
-    Ambiguous,
-    /// The target has a keyword that is not followed.
-    Doubt(String),
 }
 
 /// The answer to [`mismatches`].
@@ -204,8 +163,16 @@ impl Comparison {
                     found.push(at.misfit(Misfit::Unlisted(vec![(!only).to_string()])));
                 }
             }
-            (Branch::Number(source), Branch::Number(target)) => numbers(source, target, at, found),
-            (Branch::String(source), Branch::String(target)) => strings(source, target, at, found),
+            (Branch::Number(source), Branch::Number(target)) => {
+                let mut misfits = Vec::new();
+                bounds::numbers(source, target, &mut misfits);
+                found.extend(misfits.into_iter().map(|misfit| at.misfit(misfit)));
+            }
+            (Branch::String(source), Branch::String(target)) => {
+                let mut misfits = Vec::new();
+                bounds::strings(source, target, &mut misfits);
+                found.extend(misfits.into_iter().map(|misfit| at.misfit(misfit)));
+            }
             (Branch::Array(source), Branch::Array(target)) => self.arrays(source, target, at, found),
             (Branch::Object(source), Branch::Object(target)) => self.objects(source, target, at, found),
             _ => {}
@@ -300,85 +267,6 @@ pub fn is_impossible(schema: &Schema) -> bool {
     matches!(&schema.opened().values, Values::Branches(branches) if branches.is_empty())
 }
 
-fn numbers(source: &Numbers, target: &Numbers, at: &Spot, found: &mut Vec<Mismatch>) {
-    if let Some(only) = &source.only {
-        let outside = only.iter().filter(|number| !target.admits(number));
-        let outside: Vec<String> = outside.map(ToString::to_string).collect();
-        if outside.is_empty() {
-            return;
-        }
-        if target.integer && !only.iter().all(is_integer) {
-            found.push(at.misfit(Misfit::Kind { found: "number", permitted: vec!["integer"] }));
-        } else {
-            found.push(at.misfit(Misfit::Unlisted(outside)));
-        }
-        return;
-    }
-    if target.integer && !source.integer {
-        found.push(at.misfit(Misfit::Kind { found: "number", permitted: vec!["integer"] }));
-    }
-    if let Some(only) = &target.only {
-        found.push(at.misfit(Misfit::Unbounded(only.iter().map(ToString::to_string).collect())));
-        return;
-    }
-    if let Some(min) = target.min {
-        let kept = source
-            .min
-            .is_some_and(|own| own.value > min.value || (own.value == min.value && (own.exclusive || !min.exclusive)));
-        if !kept {
-            let word = if min.exclusive { "exclusiveMinimum" } else { "minimum" };
-            found.push(at.misfit(Misfit::Bound(format!("{word} {}", min.value))));
-        }
-    }
-    if let Some(max) = target.max {
-        let kept = source
-            .max
-            .is_some_and(|own| own.value < max.value || (own.value == max.value && (own.exclusive || !max.exclusive)));
-        if !kept {
-            let word = if max.exclusive { "exclusiveMaximum" } else { "maximum" };
-            found.push(at.misfit(Misfit::Bound(format!("{word} {}", max.value))));
-        }
-    }
-    if let Some(step) = target.multiple_of {
-        let own = source.multiple_of.or(source.integer.then_some(1.0));
-        if !own.is_some_and(|own| (own / step).fract() == 0.0) {
-            found.push(at.misfit(Misfit::Bound(format!("multipleOf {step}"))));
-        }
-    }
-}
-
-fn strings(source: &Strings, target: &Strings, at: &Spot, found: &mut Vec<Mismatch>) {
-    let quoted = |texts: &[String]| texts.iter().map(|text| format!("{text:?}")).collect::<Vec<_>>();
-    match (&source.only, &target.only) {
-        (Some(own), Some(listed)) => {
-            let outside: Vec<String> = own.iter().filter(|text| !listed.contains(text)).cloned().collect();
-            if !outside.is_empty() {
-                found.push(at.misfit(Misfit::Unlisted(quoted(&outside))));
-            }
-        }
-        (None, Some(listed)) => found.push(at.misfit(Misfit::Unbounded(quoted(listed)))),
-        (own, None) => {
-            let lengths = own.iter().flatten().map(|text| text.chars().count() as u64);
-            let shortest = lengths.clone().min().unwrap_or(source.min_length);
-            let longest = lengths.max().or(source.max_length);
-            if shortest < target.min_length {
-                found.push(at.misfit(Misfit::Bound(format!("minLength {}", target.min_length))));
-            }
-            if let Some(max) = target.max_length.filter(|max| longest.is_none_or(|own| own > *max)) {
-                found.push(at.misfit(Misfit::Bound(format!("maxLength {max}"))));
-            }
-        }
-    }
-    for pattern in target.patterns.iter().filter(|pattern| !source.patterns.contains(pattern)) {
-        let matched = source.only.as_ref().is_some_and(|texts| {
-            regex::Regex::new(pattern).is_ok_and(|expression| texts.iter().all(|text| expression.is_match(text)))
-        });
-        if !matched {
-            found.push(at.misfit(Misfit::Bound(format!("pattern {pattern}"))));
-        }
-    }
-}
-
 /// A branch cut by the values it lists, or by those of one of its members; none if there is nothing to cut.
 fn parts(branch: &Branch) -> Option<Vec<Branch>> {
     match branch {
@@ -412,27 +300,6 @@ fn parts(branch: &Branch) -> Option<Vec<Branch>> {
             })
         }
         Branch::Null | Branch::Boolean(_) | Branch::Array(_) => None,
-    }
-}
-
-/// What does not fit, as the second half of a sentence about the value.
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("may be absent and is required"),
-            Self::Extra(Some(_)) => f.write_str("may be there and is not permitted"),
-            Self::Extra(None) => f.write_str("may have members of any name, and only listed ones are permitted"),
-            Self::Null => f.write_str("may be null and must not be"),
-            Self::Kind { found, permitted } if permitted.is_empty() => {
-                write!(f, "may be {found}, and nothing is permitted")
-            }
-            Self::Kind { found, permitted } => write!(f, "may be {found} and has to be {}", permitted.join(" or ")),
-            Self::Unlisted(values) => write!(f, "may be {}, which is not listed", values.join(", ")),
-            Self::Unbounded(values) => write!(f, "may be anything, and only {} are listed", values.join(", ")),
-            Self::Bound(bound) => write!(f, "may break {bound}"),
-            Self::Ambiguous => f.write_str("fits none of several alternatives for sure"),
-            Self::Doubt(keyword) => write!(f, "is held against {keyword}, which is not followed"),
-        }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+/// Joined strings that are listed one by one; more are any string.
+const LISTED_MAX: usize = 256;
+
 impl Flow<'_> {
     pub(super) fn group(&mut self, schema: &mut Schema, edit: &Edit, group: &Group, collects: bool, origin: &Place) {
         let origin = origin.clone();
@@ -218,11 +221,33 @@ impl Flow<'_> {
         }
         let Some(place) = place else { return made };
         let separators = pieces.separator.chars().count() as u64;
-        let strings = Strings { max_length: longest.map(|sum| sum.saturating_sub(separators)), ..Strings::default() };
+        let strings = match joined(objects, pieces) {
+            Some(listed) => Strings { only: Some(listed), ..Strings::default() },
+            None => Strings { max_length: longest.map(|sum| sum.saturating_sub(separators)), ..Strings::default() },
+        };
         let schema = Schema::new(&place, Values::Branches(vec![Branch::String(strings)]));
         self.write(&mut made, objects, &pieces.whole, Field { name: String::new(), schema, required }, edit, at);
         made
     }
+}
+
+/// Joined strings that are listed: every part is always there and lists its own.
+fn joined(objects: &Objects, pieces: &Pieces) -> Option<Vec<String>> {
+    let mut joined = vec![String::new()];
+    for (index, part) in pieces.parts.iter().enumerate() {
+        let field = objects.field(part.as_str()).filter(|field| field.required)?;
+        let branches = field.schema.branches();
+        let [Branch::String(Strings { only: Some(texts), .. })] = branches.as_slice() else { return None };
+        let separator = if index == 0 { "" } else { &pieces.separator };
+        joined =
+            joined.iter().flat_map(|text| texts.iter().map(move |more| format!("{text}{separator}{more}"))).collect();
+        if joined.len() > LISTED_MAX {
+            return None;
+        }
+    }
+    joined.sort_unstable();
+    joined.dedup();
+    Some(joined)
 }
 
 /// What the part with this number may be, and whether every string has one.
