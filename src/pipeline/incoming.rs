@@ -9,7 +9,7 @@ use hyper::ext::ReasonPhrase;
 use super::{
     exchange::Exchange,
     filter::Filtered,
-    outgoing::{Passage, Upgrade},
+    passage::{Passage, Upgrade},
     recast::{self, Fault, Recast},
     refused::Refused,
     reply::Source,

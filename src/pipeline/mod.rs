@@ -18,6 +18,7 @@ pub(crate) mod flat_write;
 pub mod handles;
 mod incoming;
 mod outgoing;
+mod passage;
 pub mod pressure;
 mod recast;
 mod refused;
@@ -41,7 +42,8 @@ use self::{
     downstream::{admission, body::RequestBody, link::Link},
     exchange::Exchange,
     negotiation::{Chosen, Head, PathCapture},
-    outgoing::{Passage, Prepared},
+    outgoing::Prepared,
+    passage::Passage,
     policy::{Captured, Verdict},
     refused::Refused,
     reply::{Handled, Reply, Source},

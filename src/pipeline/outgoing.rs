@@ -16,12 +16,12 @@ use super::{
     downstream::{body::RequestBody, forwarded},
     exchange::Exchange,
     negotiation::Chosen,
+    passage::{Passage, without_prefix},
     recast::{self, Fault, Recast},
     refused::Refused,
-    snapshot::Snapshot,
     transform::{
         self, Side, TransformError,
-        coding::{Accepted, Coding, DecodeError},
+        coding::{Coding, DecodeError},
         records::{self, Format},
         request::BodyTreatment,
     },
@@ -30,71 +30,16 @@ use super::{
         body::{Upload, UploadError, UploadFailure, UpstreamBody},
         client::{Answer, Terms},
         error::UpstreamError,
-        group::Group,
-        grpc, hop_by_hop,
+        hop_by_hop,
         pace::Pace,
-        patience::Patience,
     },
-    websocket::Key,
-    worker::Loaded,
 };
 use crate::{
-    adaptation::{
-        Mode, Stash,
-        plan::{Lookup, OperationPlan},
-    },
-    domain::{
-        api::{Api, BodyRules},
-        upstream::Protocol,
-    },
+    adaptation::{Mode, Stash, plan::OperationPlan},
+    domain::upstream::Protocol,
     headers::{self, Present},
     problem::Code,
 };
-
-/// Which version answers, where, and how its calls are adapted.
-pub(super) struct Passage {
-    loaded: Rc<Loaded>,
-    pub(super) api: usize,
-    pub(super) version: usize,
-    /// How the operation is adapted, if it is.
-    operation: Option<Arc<OperationPlan>>,
-    /// Version text the client used in `Accept`.
-    pub(super) media_type: Option<Box<str>>,
-    pub(super) group: Rc<Group>,
-    pub(super) patience: Rc<Patience>,
-    /// What the client asks to switch to, for upgrades.
-    pub(super) upgrade: Option<Box<Upgrade>>,
-    /// Which codings the client takes, where answers are adapted.
-    pub(super) accepted: Accepted,
-    /// What references in the answer have to be made of, where the changes moved paths.
-    pub(super) references: Option<Box<References>>,
-    /// Whether it is a gRPC call.
-    is_call: bool,
-}
-
-/// A switch of protocols that the client asks for.
-pub(super) struct Upgrade {
-    /// To what.
-    pub(super) protocol: HeaderValue,
-    /// For the handshake with the server, where the client's protocol has none.
-    pub(super) key: Option<Key>,
-}
-
-/// What the client's references to resources are made of.
-pub(super) struct References {
-    /// As the client named it.
-    pub(super) host: Option<HeaderValue>,
-    /// The path it asked for.
-    pub(super) path: Box<str>,
-    /// The path the upstream is asked for, without the base path of its URL.
-    pub(super) asked: Box<str>,
-    /// What stands before the segment that named the version in the path, and that segment; none
-    /// where the path named none.
-    version: Option<(Box<str>, Box<str>)>,
-}
-
-/// Longer than any exchange.
-const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A request ready to be sent.
 pub(super) struct Prepared {
@@ -114,116 +59,10 @@ struct Lines {
     request_id: bool,
 }
 
-impl References {
-    fn of(chosen: &Chosen<'_>, parts: &Parts, asked: &str) -> Self {
-        let authority = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-        let path = parts.uri.path();
-        let segment = chosen.path_capture.as_ref().filter(|_| chosen.unversioned_path != path).and_then(|capture| {
-            let start = path.get(..capture.range.start)?.rfind('/')?;
-            let rest = path.get(capture.range.end..)?;
-            let end = path.len() - rest.len() + rest.find('/').unwrap_or(rest.len());
-            Some((path[..start].into(), path[start..end].into()))
-        });
-        let host = authority.or_else(|| parts.headers.get(header::HOST).cloned());
-        Self { host, path: path.into(), asked: asked.into(), version: segment }
-    }
-}
-
 impl Prepared {
     /// Nothing is to be done any more before it is sent.
     fn passing(request: Box<Request<UpstreamBody>>, lines: Lines) -> Self {
         Self { request, adapt: false, coding: None, lines }
-    }
-}
-
-impl Passage {
-    /// Errors where the client's version does not have the operation.
-    pub(super) fn find(exchange: &mut Exchange, chosen: &Chosen<'_>, parts: &Parts) -> Result<Self, Refused> {
-        let loaded = Rc::clone(&exchange.loaded);
-        let snapshot = &loaded.snapshot;
-        let served = exchange.served.unwrap_or(chosen.version);
-        let entry = snapshot.version(chosen.api, served);
-        let group = Rc::clone(&loaded.groups[entry.upstream]);
-        let timeouts = &snapshot.config.timeouts;
-        // Over HTTP/1.1 a call could not work, and its media type must not lift limits.
-        let speaks_http2 = exchange.is_http2() && group.protocol != Protocol::Http1;
-        let call = if speaks_http2 { grpc::Call::read(&parts.headers) } else { None };
-        let (total, response, idle) = match call {
-            None => (timeouts.request, group.response, timeouts.response_idle),
-            // A call lasts as long as its caller says, a stream may be silent like a tunnel.
-            Some(grpc::Call { timeout }) => {
-                (timeout.unwrap_or(FOREVER), timeout.unwrap_or(group.response), timeouts.tunnel_idle)
-            }
-        };
-        let patience = Patience::new(&exchange.worker.deadlines, total, response, idle);
-        let plan = entry.plan.as_ref();
-        let operation = match plan.map(|plan| plan.operation(exchange.method.as_str(), &chosen.unversioned_path)) {
-            Some(Lookup::Unknown) => {
-                let detail = "The version asked for does not have this endpoint; it came with a newer one.";
-                return Err(Refused::because(Code::EndpointUnknown, detail));
-            }
-            Some(Lookup::Operation(operation)) => Some(Arc::clone(operation)),
-            Some(Lookup::Untouched) | None => None,
-        };
-        let api = &snapshot.config.apis[chosen.api];
-        let references = plan.filter(|plan| plan.moves_paths()).map(|_| {
-            let moved = operation.as_ref().and_then(|operation| operation.target(&chosen.unversioned_path));
-            let asked = moved.as_ref().map_or(chosen.path.as_ref(), |(_, path)| without_prefix(api, path));
-            Box::new(References::of(chosen, parts, asked))
-        });
-        let adapts_answers = operation.as_ref().is_some_and(|operation| operation.adapts_responses());
-        Ok(Self {
-            accepted: if adapts_answers { Accepted::of(&parts.headers) } else { Accepted::default() },
-            api: chosen.api,
-            version: served,
-            operation,
-            references,
-            media_type: chosen.media_type_text.map(|text| text.to_string().into()),
-            group,
-            patience,
-            upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts).map(Box::new) } else { None },
-            is_call: call.is_some(),
-            loaded: Rc::clone(&loaded),
-        })
-    }
-
-    /// The snapshot the exchange began with.
-    pub(super) fn snapshot(&self) -> &Snapshot {
-        &self.loaded.snapshot
-    }
-
-    /// What HTTP leaves open about bodies of the API.
-    pub(super) fn rules(&self) -> BodyRules {
-        self.snapshot().config.apis[self.api].bodies
-    }
-
-    /// The client's path for one of the upstream's; none where the client has none.
-    ///
-    /// - `moved`: the changes moved it, or there is none; else it is taken as one that they left where it is.
-    pub(super) fn path_back(&self, path: &str, moved: bool) -> Option<String> {
-        let snapshot = self.snapshot();
-        let api = &snapshot.config.apis[self.api];
-        let prefix = if api.strip_path { api.path.as_str() } else { "" };
-        let plan = snapshot.version(self.api, self.version).plan.as_ref()?;
-        let path = [prefix, path].concat();
-        let path = if moved { plan.path_back(&path)? } else { path };
-        match &self.references.as_ref()?.version {
-            None => Some(path),
-            Some((before, segment)) => Some([&**before, &**segment, path.strip_prefix(&**before)?].concat()),
-        }
-    }
-
-    /// The base path of the upstream's URL; empty where its servers have different ones.
-    pub(super) fn base_path(&self) -> &str {
-        let snapshot = self.snapshot();
-        let servers = &snapshot.config.upstreams[snapshot.version(self.api, self.version).upstream].servers;
-        let base = servers.first().map_or("", |server| &server.base_path);
-        if servers.iter().all(|server| server.base_path == base) { base } else { "" }
-    }
-
-    /// How the operation is adapted, if it is.
-    pub(super) fn operation(&self) -> Option<&Arc<OperationPlan>> {
-        self.operation.as_ref()
     }
 }
 
@@ -494,12 +333,6 @@ fn target(passage: &Passage, chosen: &Chosen<'_>, parts: &mut Parts) -> Result<O
     rebuilt(joined).map(Some)
 }
 
-/// A path of the API as its upstream gets it.
-fn without_prefix<'p>(api: &Api, path: &'p str) -> &'p str {
-    let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(path) } else { path };
-    if stripped.is_empty() { "/" } else { stripped }
-}
-
 /// Most targets go on byte for byte: they need not be put together and checked again.
 fn is_as_sent(uri: &Uri, path: &str, query: Option<&str>) -> bool {
     let sent = uri.path_and_query().map_or("", PathAndQuery::as_str);
@@ -605,16 +438,4 @@ fn expects_continue(fields: &HeaderMap, version: Version) -> bool {
     let expects =
         fields.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     expects && version >= Version::HTTP_11
-}
-
-/// The protocol a request asks to switch to, unless it is one the gateway does not tunnel.
-fn upgrade(parts: &Parts) -> Option<Upgrade> {
-    // Over HTTP/2 it stands for an extended CONNECT: no client can send it.
-    let protocol = parts.headers.get(header::UPGRADE).filter(|_| parts.version >= Version::HTTP_11)?;
-    let lines = parts.headers.get_all(header::CONNECTION);
-    let mut options = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
-    let asks = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-    // HTTP/2 over an upgrade is obsolete (RFC 9113 section 3.1) and would pass unchecked.
-    (asks && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
-        .then(|| Upgrade { protocol: protocol.clone(), key: (parts.version == Version::HTTP_2).then(Key::new) })
 }
