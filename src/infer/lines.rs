@@ -28,6 +28,8 @@ pub(super) struct Line {
     pub(super) op: String,
     /// The direction that loses something, and a reason to be filled in.
     pub(super) lossy: Option<(&'static str, String)>,
+    /// `conflict: …`: what becomes of a member that stands where the op writes.
+    pub(super) conflict: Option<&'static str>,
     /// What a person should look at.
     pub(super) unsure: Vec<String>,
     /// The member that only one version has, where that is what the line is about.
@@ -47,7 +49,7 @@ pub(super) struct Lone {
 
 impl Line {
     pub(super) fn new(at: String, op: String) -> Self {
-        Self { at, op, lossy: None, unsure: Vec::new(), lone: None }
+        Self { at, op, lossy: None, conflict: None, unsure: Vec::new(), lone: None }
     }
 
     #[must_use]
@@ -76,6 +78,9 @@ impl Line {
             line(&format!("at: {}", yaml::text(&self.at)));
         }
         line(&self.op);
+        if let Some(conflict) = self.conflict {
+            line(&format!("conflict: {conflict}"));
+        }
         if let Some((direction, reason)) = &self.lossy {
             line(&format!("lossy: {{{direction}: {}}}", yaml::text(reason)));
         }

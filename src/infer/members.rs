@@ -78,7 +78,16 @@ fn replace(scope: &Scope<'_>, place: &Place<'_>) -> Option<Line> {
     let path = yaml::text(&pointer(&place.path));
     let line = Line::new(scope.at.clone(), format!("remove: {{path: {path}, down: {{value: {}}}}}", yaml::value(old)));
     let doubt = format!("was {}, is {}; nothing was found that leads from one to the other", kind(old), kind(new));
-    Some(line.unsure(doubt).lossy("up", format!("FILL IN why {} is discarded", scope.pointer(&place.path))))
+    let at = yaml::text(&scope.pointer(&place.path));
+    let program = format!(
+        "if it can be computed, a program can: jq: {{at: {at}, up: \"…\", down: \"…\", examples: [{}]}}",
+        serde_json::Value::from(old.text())
+    );
+    Some(
+        line.unsure(doubt)
+            .unsure(program)
+            .lossy("up", format!("FILL IN why {} is discarded", scope.pointer(&place.path))),
+    )
 }
 
 fn adding(scope: &Scope<'_>, place: &Place<'_>, values: &[&Json], more: &str) -> Line {

@@ -9,6 +9,7 @@ mod json;
 mod lines;
 mod members;
 mod names;
+mod pieces;
 mod relocate;
 mod scope;
 mod values;
@@ -88,13 +89,20 @@ fn search(pairs: &[(Json, Json)], side: Side, evidence: Evidence) -> Proposal {
     let newer: Vec<&Json> = pairs.iter().map(|(_, newer)| newer).collect();
     let older: Vec<Json> = pairs.iter().map(|(older, _)| older.clone()).collect();
     let distance = |now: &[Json]| now.iter().zip(&newer).map(|(now, newer)| now.distance(newer)).sum::<usize>();
-    let (mut lines, mut now): (Vec<Line>, _) = (Vec::new(), older);
+    let (mut lines, mut now): (Vec<Line>, _) = (Vec::new(), older.clone());
     while distance(&now) > 0 && lines.len() < OPS_MAX {
         let scopes = Scope::all(now.iter().zip(newer.iter().copied()));
         let before = distance(&now);
         let better = candidates(&scopes, evidence).find_map(|line| {
             let after = lines::run(std::slice::from_ref(&line), side, &now)?;
-            (distance(&after) < before).then_some((line, after))
+            if distance(&after) >= before {
+                return None;
+            }
+            // Ops that are sound alone may contradict each other in one list.
+            lines.push(outspoken(line, side, &now, &after));
+            let fits = lines::run(&lines, side, &older).is_some();
+            let line = lines.pop().filter(|_| fits)?;
+            Some((line, after))
         });
         let Some((line, after)) = better else { break };
         lines.push(line);
@@ -105,12 +113,24 @@ fn search(pairs: &[(Json, Json)], side: Side, evidence: Evidence) -> Proposal {
     Proposal { lines, missing: missing(&scopes) }
 }
 
-/// Ops worth trying, the surest first: places, then forms, then what only one version has.
+/// A line that says so where it writes over a member that is there: `check` wants to know that it is meant.
+fn outspoken(line: Line, side: Side, before: &[Json], after: &[Json]) -> Line {
+    let with = |conflict| Line { conflict: Some(conflict), ..line.clone() };
+    let meets_none = lines::run(&[with("error")], side, before).is_some();
+    let same = || {
+        lines::run(&[with("replace")], side, before).is_some_and(|made| made.iter().zip(after).all(|(a, b)| a.same(b)))
+    };
+    if !meets_none && same() { with("replace") } else { line }
+}
+
+/// Ops worth trying, the surest first: strings that others are parts of, places, forms, then what only one version has.
 fn candidates<'s>(scopes: &'s [Scope<'_>], evidence: Evidence) -> impl Iterator<Item = Line> + 's {
+    // What stands for values proves nothing about their text.
+    let texts = scopes.iter().filter(move |_| evidence == Evidence::Values).flat_map(pieces::propose);
     let places = scopes.iter().flat_map(move |scope| relocate::propose(scope, evidence));
     let forms =
         scopes.iter().flat_map(|scope| scope.places.iter().flat_map(move |place| values::propose(scope, place)));
-    places.chain(forms).chain(scopes.iter().flat_map(members::propose))
+    texts.chain(places).chain(forms).chain(scopes.iter().flat_map(members::propose))
 }
 
 /// The places that still differ.
@@ -174,8 +194,14 @@ fn top(head: &Head, same: bool, lossy: bool, missing: &[String]) -> String {
         top.push_str("# Where `lossy` says FILL IN, write why the loss is right; the reason goes to the changelog.\n");
     }
     for place in missing {
+        let above = place.rsplit_once('/').map(|(above, _)| above);
         let place = if place.is_empty() { "the whole body" } else { place };
         top.push_str(&format!("# not reached: no op explains {}\n", yaml::text(place)));
+        // A comment cannot be run: programs are for people to write.
+        top.push_str(&format!(
+            "#   if it can be computed: - jq: {{at: {}, up: \"…\", down: \"…\", examples: [\"…\"]}}\n",
+            yaml::text(above.unwrap_or_default())
+        ));
     }
     top.push_str(&format!("change: {}\n", yaml::text(&head.change)));
     for (key, version) in [("from", &head.from), ("to", &head.to)] {

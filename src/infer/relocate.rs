@@ -46,11 +46,13 @@ pub(super) fn propose(scope: &Scope<'_>, evidence: Evidence) -> Vec<Line> {
     for found in &matches {
         let (from, to) = (found.from.parent(), found.to.parent());
         let above = |path: &[String]| path.split_last().map(|(_, above)| above.to_vec());
+        // Where ops name members, a name with a slash before it reads as a pointer.
+        let plain = found.from.path.iter().chain(&found.to.path).all(|name| !name.starts_with('/'));
         if from == to {
             renames.entry(from).or_default().push(found);
-        } else if scope.is_new_object(to) && above(to).as_deref() == Some(from) {
+        } else if plain && scope.is_new_object(to) && above(to).as_deref() == Some(from) {
             nests.entry(to).or_default().push(found);
-        } else if scope.is_old_object(from) && above(from).as_deref() == Some(to) {
+        } else if plain && scope.is_old_object(from) && above(from).as_deref() == Some(to) {
             unnests.entry(from).or_default().push(found);
         } else {
             moves.push(found);

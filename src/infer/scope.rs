@@ -1,13 +1,13 @@
-//! Where ops can work: the whole body, and the elements of each array, with every place below.
+//! Where ops can work: the whole body, the elements of each array, and the values of each map, with every place below.
 
 use std::collections::HashMap;
 
 use super::json::{Json, Kind};
 
-/// The whole body, or all elements of an array that both versions have.
+/// The whole body, or all elements of an array or values of a map that both versions have.
 #[derive(Debug)]
 pub(super) struct Scope<'j> {
-    /// The pointer of it: empty, or one that ends in `/[]`.
+    /// The pointer of it: empty, or one that ends in `/[]` or `/{}`.
     pub(super) at: String,
     /// Every place that is reached through objects; the scope's own comes first, parents before children.
     pub(super) places: Vec<Place<'j>>,
@@ -65,7 +65,8 @@ impl<'j> Scope<'j> {
         let mut scopes = vec![Self::of(String::new(), examples.collect())];
         let mut next = 0;
         while let Some(scope) = scopes.get(next) {
-            let inner: Vec<_> = scope.places.iter().filter_map(|place| scope.elements(place)).collect();
+            let inner = |place| scope.elements(place).or_else(|| scope.values(place));
+            let inner: Vec<_> = scope.places.iter().filter_map(inner).collect();
             scopes.extend(inner);
             next += 1;
         }
@@ -78,7 +79,24 @@ impl<'j> Scope<'j> {
             found.look(old, &mut Vec::new(), index, |place| &mut place.old);
             found.look(new, &mut Vec::new(), index, |place| &mut place.new);
         }
+        // What is in a map belongs to a scope of its own.
+        let maps: Vec<Vec<String>> =
+            found.places.iter().filter(|place| is_map(place)).map(|p| p.path.clone()).collect();
+        let inside = |path: &[String]| maps.iter().any(|map| path.len() > map.len() && path.starts_with(map));
+        found.places.retain(|place| !inside(&place.path));
         Self { at, places: found.places }
+    }
+
+    /// The scope of a map's values.
+    fn values(&self, place: &Place<'j>) -> Option<Self> {
+        if !is_map(place) {
+            return None;
+        }
+        let both = place.both().flat_map(|(old, new)| {
+            let members = old.members().unwrap_or_default().iter();
+            members.filter_map(|(name, old)| Some((old, new.get(name)?)))
+        });
+        Some(Self::of(format!("{}/{{}}", self.pointer(&place.path)), both.collect()))
     }
 
     /// The scope of an array's elements, where they belong together one by one.
@@ -114,6 +132,33 @@ impl<'j> Scope<'j> {
         self.place(path).is_some_and(|place| place.is_gone() || place.clashes())
             && self.place(path).is_some_and(|place| place.old.iter().flatten().any(|old| old.kind() == Kind::Object))
     }
+}
+
+/// Whether objects there are maps in both versions: of the same names, which are data. That shows where the names
+/// change from example to example, or where all values are objects of the same members.
+fn is_map(place: &Place<'_>) -> bool {
+    let pairs: Vec<_> = place.both().collect();
+    let both: Vec<_> = pairs.iter().filter_map(|(old, new)| Some((old.members()?, new.members()?))).collect();
+    let complete = place.old.iter().zip(&place.new).all(|(old, new)| old.is_some() == new.is_some());
+    if !complete || both.is_empty() || both.len() != pairs.len() {
+        return false;
+    }
+    let sorted = |members: &[(String, Json)]| {
+        let mut names: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    };
+    let same_names = both.iter().all(|(old, new)| sorted(old) == sorted(new));
+    let mut of_pairs: Vec<Vec<String>> = both.iter().map(|(old, _)| sorted(old)).collect();
+    of_pairs.sort_unstable();
+    of_pairs.dedup();
+    let apart =
+        of_pairs.len() > 1 && of_pairs.windows(2).all(|pair| pair[0].iter().all(|name| !pair[1].contains(name)));
+    let alike = |members: &[(String, Json)]| {
+        let inner: Vec<_> = members.iter().map(|(_, value)| value.members().map(sorted)).collect();
+        inner.len() > 1 && inner.iter().all(|names| names.is_some() && names == &inner[0])
+    };
+    same_names && (apart || both.iter().all(|(old, new)| alike(old) && alike(new)))
 }
 
 struct Found<'j> {

@@ -166,7 +166,8 @@ fn elem_wrap(changed: &[(&Json, &Json)], path: &str) -> Option<Line> {
         let (Json::Array(old), Json::Array(new)) = (old, new) else { return None };
         for (old, new) in old.iter().zip(new) {
             let [(name, value)] = new.members()? else { return None };
-            if old.kind() == Kind::Object && !value.same(old) || key.is_some_and(|key| key != name) {
+            let taken = name.starts_with('/') || key.is_some_and(|key| key != name);
+            if old.kind() == Kind::Object && !value.same(old) || taken {
                 return None;
             }
             key = Some(name);
@@ -178,7 +179,8 @@ fn elem_wrap(changed: &[(&Json, &Json)], path: &str) -> Option<Line> {
 /// `[{id: "a", …}]` and `{a: {…}}`.
 fn index(changed: &[(&Json, &Json)], path: &str) -> Option<Line> {
     let (Json::Array(items), Json::Object(_)) = changed.first()? else { return None };
-    let names = items.first()?.members()?.iter().filter(|(_, value)| value.kind() == Kind::Text);
+    let names =
+        items.first()?.members()?.iter().filter(|(name, value)| value.kind() == Kind::Text && !name.starts_with('/'));
     let key = names.map(|(name, _)| name).find(|name| {
         changed.iter().all(|(old, new)| match (old, new) {
             (Json::Array(items), Json::Object(members)) => {
