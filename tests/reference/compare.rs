@@ -1,7 +1,7 @@
 //! The engine beside the reference.
 
 use bytes::Bytes;
-use vergate::adaptation::{Mode, Program, Stash, change::Direction, op::Edit};
+use vergate::adaptation::{AdaptationError, Mode, Program, Reason, Stash, change::Direction, op::Edit};
 
 use super::{Context, json::Json};
 
@@ -35,8 +35,8 @@ pub fn compare(chain: &[(Vec<Edit>, Direction)], body: &str, patch: bool) -> Out
             });
         }
     }
-    let fused_all = seen.as_ref().map(|adapted| (adapted.body.clone(), adapted.narrowed)).map_err(Clone::clone);
-    assert_eq!(fused_all, alone, "fused and one by one: {body} by {chain:#?}");
+    let fused_all = seen.as_ref().map(|adapted| (adapted.body.clone(), adapted.narrowed)).map_err(told);
+    assert_eq!(fused_all, alone.as_ref().map(Clone::clone).map_err(told), "fused and one by one: {body} by {chain:#?}");
 
     let mut tree = Json::read(body);
     let mut context = Context { patch, ..Context::default() };
@@ -62,6 +62,11 @@ pub fn compare(chain: &[(Vec<Edit>, Direction)], body: &str, patch: bool) -> Out
             panic!("the engine: {seen:?}, the reference: {expected:?} {} of {body} by {chain:#?}", tree.write())
         }
     }
+}
+
+/// What an error says of the op; which step of a program that is depends on the program.
+fn told(error: &AdaptationError) -> (Option<&str>, Option<&'static str>, Option<&str>, Reason) {
+    (error.change.as_deref(), error.op, error.pointer.as_deref(), error.reason)
 }
 
 /// The text without insignificant whitespace.
