@@ -36,7 +36,8 @@ pub fn compare(chain: &[(Vec<Edit>, Direction)], body: &str, patch: bool) -> Out
         }
     }
     let fused_all = seen.as_ref().map(|adapted| (adapted.body.clone(), adapted.narrowed)).map_err(told);
-    assert_eq!(fused_all, alone.as_ref().map(Clone::clone).map_err(told), "fused and one by one: {body} by {chain:#?}");
+    let alone = alone.as_ref().map_err(told);
+    assert_eq!(fused_all.as_ref().map_err(|told| *told), alone, "fused and one by one: {body} by {chain:#?}");
 
     let mut tree = Json::read(body);
     let mut context = Context { patch, ..Context::default() };

@@ -1,7 +1,7 @@
 //! What the `Content-*` fields say about a body.
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
 };
 
@@ -65,7 +65,9 @@ impl Media {
     fn of_value(value: &HeaderValue) -> Self {
         let essence = essence(value.as_bytes());
         let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
-        if is("application/merge-patch+json") {
+        if is("application/json") {
+            Self::Json
+        } else if is("application/merge-patch+json") {
             Self::MergePatch
         } else if is("application/json-patch+json") {
             Self::JsonPatch
@@ -73,7 +75,7 @@ impl Media {
             Self::Lines
         } else if is("text/event-stream") {
             Self::Events
-        } else if is("application/json") || ends_in_json(essence) {
+        } else if ends_in_json(essence) {
             Self::Json
         } else if is("multipart/byteranges") {
             Self::ByteRanges
@@ -85,8 +87,21 @@ impl Media {
 
 /// Whether `Content-Type` names a charset other than UTF-8.
 pub(super) fn names_a_foreign_charset(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| parameters(value.as_bytes()).any(is_foreign_charset))
+    let has_parameters = |value: &&HeaderValue| value.as_bytes().contains(&b';');
+    let value = headers.get(CONTENT_TYPE).filter(has_parameters);
+    value.is_some_and(|value| parameters(value.as_bytes()).any(is_foreign_charset))
 }
+
+/// Digests of the bytes that are sent (RFC 9530; RFC 1864).
+static DIGESTS: [HeaderName; 4] = [
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
+
+/// What a signature covers (RFC 9421).
+static SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
 
 /// Whether the message forbids proxies to change its content (RFC 9111 sections 5.2.1.6 and 5.2.2.6).
 pub fn forbids_transform(headers: &HeaderMap) -> bool {
@@ -102,13 +117,12 @@ pub(super) fn is_content_signed(headers: &HeaderMap) -> bool {
             .iter()
             .any(|name| line.as_bytes().windows(name.len()).any(|part| part == *name))
     };
-    headers.get_all("signature-input").iter().any(covers)
+    headers.get_all(&SIGNATURE_INPUT).iter().any(covers)
 }
 
-/// Removes what described the bytes before they were adapted, from a header section or trailers:
-/// digests (RFC 9530; RFC 1864).
+/// Removes what described the bytes before they were adapted, from a header section or trailers.
 pub fn remove_digests(fields: &mut HeaderMap) {
-    for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+    for name in &DIGESTS {
         fields.remove(name);
     }
 }
