@@ -18,6 +18,8 @@ mod admin;
 mod body_rules;
 /// Reloads, crashes of backends and gateway, restarts, all under load: what callers see of each.
 mod chaos;
+/// Charsets of adapted bodies (`adaptation.charset`), both ways.
+mod charsets;
 /// Chunked bodies of requests (RFC 9112 section 7.1): what client and backend saw of each.
 mod chunks;
 /// Verbs, their output and exit codes (section 1), and the errors of `check` (section 2).

@@ -60,6 +60,7 @@ fn read(format: Format, path: &str, pieces: &[&[u8]]) -> (Vec<u8>, Option<&'stat
         side: Side::Request,
         format,
         coding: None,
+        charset: None,
         mode: Mode::Whole,
         record_bytes_max: RECORD_BYTES_MAX,
         bytes_max: u64::MAX,

@@ -78,7 +78,7 @@ pub enum Reason {
     Depth,
     /// A partial response cannot be adapted.
     PartialContent,
-    /// The charset is not UTF-8.
+    /// Not in UTF-8, nor read in the charset it names.
     Charset,
     /// The body is longer than what may be held for adapting.
     TooLarge,
@@ -120,7 +120,7 @@ impl Reason {
             Self::Malformed => "the body is not valid JSON",
             Self::Depth => "the body is nested deeper than 128 levels",
             Self::PartialContent => "a part of a body cannot be adapted",
-            Self::Charset => "the body is not in UTF-8",
+            Self::Charset => "the body is not in UTF-8, and is not read in the charset it names",
             Self::TooLarge => "the body is larger than what may be adapted",
         }
     }

@@ -136,6 +136,7 @@ fn bodies(raw: &raw::Api) -> BodyRules {
         untyped: raw.untyped.value().map_or_else(Default::default, |word| word.0),
         no_transform: raw.no_transform.value().map_or_else(Default::default, |word| word.0),
         signed: raw.signed.value().map_or_else(Default::default, |word| word.0),
+        charset: raw.charset.value().map_or_else(Default::default, |word| word.0),
     }
 }
 

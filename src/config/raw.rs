@@ -24,7 +24,7 @@ use super::units::{
 use super::url::ServerUrl;
 use super::{LogFormat, LogRequests};
 use crate::domain::{
-    api::{AfterSunset, NoTransform, OnConflict, OnUnknown, Signed, Unlisted, Untyped},
+    api::{AfterSunset, Charset, NoTransform, OnConflict, OnUnknown, Signed, Unlisted, Untyped},
     lifecycle::{Phase, Status},
 };
 
@@ -330,6 +330,8 @@ shape! {
         optional no_transform: Word<NoTransform> = "adapt",
         /// Messages with a signature that covers the digest of their body: `fail`, or `adapt` (the signature no longer holds).
         optional signed: Word<Signed> = "fail",
+        /// Bodies that are not in UTF-8 and whose media type names another charset: `refuse` (415, or 502 for an answer), or `transcode` (they go on in UTF-8).
+        optional charset: Word<Charset> = "refuse",
     }
 }
 

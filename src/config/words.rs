@@ -5,7 +5,7 @@ use super::raw::{BalanceWord, HashWord, LinkRelation};
 use super::tls::{ClientCertificates, MinVersion};
 use super::{LogFormat, LogRequests};
 use crate::domain::{
-    api::{AfterSunset, NoTransform, OnConflict, OnUnknown, Signed, Unlisted, Untyped},
+    api::{AfterSunset, Charset, NoTransform, OnConflict, OnUnknown, Signed, Unlisted, Untyped},
     lifecycle::{Phase, Status},
     upstream::Protocol,
 };
@@ -25,6 +25,7 @@ words!(OnConflict: "precedence" => Precedence, "reject" => Reject);
 words!(OnUnknown: "reject" => Reject, "default" => Default);
 words!(Untyped: "pass" => Pass, "json" => Json);
 words!(NoTransform: "adapt" => Adapt, "bypass" => Bypass, "fail" => Fail);
+words!(Charset: "refuse" => Refuse, "transcode" => Transcode);
 words!(Signed: "fail" => Fail, "adapt" => Adapt);
 words!(Unlisted: "forward" => Forward, "reject" => Reject);
 words!(AfterSunset: "gone" => Gone, "redirect" => Redirect, "fall_forward" => FallForward);

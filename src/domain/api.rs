@@ -102,6 +102,8 @@ pub struct BodyRules {
     pub no_transform: NoTransform,
     /// Messages with a signature over the digest of their body.
     pub signed: Signed,
+    /// Bodies in another charset than UTF-8.
+    pub charset: Charset,
 }
 
 /// What a body without `Content-Type` is.
@@ -134,6 +136,16 @@ pub enum Signed {
     Fail,
     /// It is adapted, and its signature does not hold any more.
     Adapt,
+}
+
+/// What becomes of a body that is not in UTF-8, where its type names another charset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Charset {
+    /// It is refused: JSON is UTF-8 (RFC 8259 section 8.1).
+    #[default]
+    Refuse,
+    /// It is read in that charset, and goes on in UTF-8.
+    Transcode,
 }
 
 /// `versioning:` as it applies to one API.

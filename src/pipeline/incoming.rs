@@ -15,6 +15,7 @@ use super::{
     reply::Source,
     transform::{
         self, Side, TransformError,
+        charset::{self, Charset},
         coding::{self, Accepted, Coding},
         location,
         records::{self, Format},
@@ -103,8 +104,8 @@ pub(super) async fn respond(
         Treatment::Adapt(program, coding) => {
             Box::pin(adapt(exchange, passage, (status, program, coding), head, body)).await
         }
-        Treatment::Records(format, coding) => {
-            let filter = recast(exchange, operation, status, format, coding);
+        Treatment::Records(format, coding, charset) => {
+            let filter = recast(exchange, operation, status, (format, coding, charset));
             let source = Source::Rewritten(Box::new((Filtered::new(filter), body)));
             Ok(Response::from_parts(head, source))
         }
@@ -166,6 +167,8 @@ async fn adapt(
     // Done with: its connection may serve others while the answer is coded.
     drop(body);
     head.headers.remove(header::TRAILER);
+    let whole = charset::transcode(Side::Response, passage.rules(), &mut head.headers, whole, cap);
+    let whole = whole.map_err(|error| fail(exchange, &error))?;
     let mut stash = std::mem::take(&mut exchange.stash);
     let adapted = match passage.operation().filter(|_| program.is_opaque()) {
         None => transform::response::body(program, &mut head.headers, &whole, &mut stash),
@@ -226,13 +229,13 @@ fn recast(
     exchange: &Exchange,
     operation: &Arc<OperationPlan>,
     status: StatusCode,
-    format: Format,
-    coding: Option<Coding>,
+    (format, coding, charset): (Format, Option<Coding>, Option<Charset>),
 ) -> Box<Recast> {
     let terms = records::Terms {
         side: Side::Response,
         format,
         coding,
+        charset,
         mode: Mode::Whole,
         record_bytes_max: exchange.loaded.snapshot.config.limits.adapted_body_bytes,
         bytes_max: u64::MAX,

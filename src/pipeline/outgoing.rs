@@ -21,6 +21,7 @@ use super::{
     refused::Refused,
     transform::{
         self, Side, TransformError,
+        charset::{self, Charset},
         coding::{Coding, DecodeError},
         records::{self, Format},
         request::BodyTreatment,
@@ -97,9 +98,9 @@ pub(super) fn prepare(
         transform::request::head(operation, &exchange.method, &mut parts.headers);
         match treatment {
             BodyTreatment::Adapt(coding) => return hold(exchange, parts, body, coding, lines),
-            BodyTreatment::Records(format, coding) => {
+            BodyTreatment::Records(format, coding, charset) => {
                 let mode = transform::request::records(&exchange.method, &mut parts.headers);
-                let (recast, fault) = recast(exchange, operation, format, coding, mode);
+                let (recast, fault) = recast(exchange, operation, (format, coding, charset), mode);
                 let mut prepared = stream(exchange, passage, parts, body, lines);
                 let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
                 *prepared.request.body_mut() = match body {
@@ -135,8 +136,7 @@ fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, body: RequestBod
 fn recast(
     exchange: &Exchange,
     operation: &Arc<OperationPlan>,
-    format: Format,
-    coding: Option<Coding>,
+    (format, coding, charset): (Format, Option<Coding>, Option<Charset>),
     mode: Mode,
 ) -> (Box<Recast>, Fault) {
     let limits = &exchange.loaded.snapshot.config.limits;
@@ -144,6 +144,7 @@ fn recast(
         side: Side::Request,
         format,
         coding,
+        charset,
         mode,
         record_bytes_max: limits.adapted_body_bytes,
         bytes_max: limits.request_body_bytes,
@@ -227,6 +228,8 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
     let headers = prepared.request.headers_mut();
     headers.remove(header::EXPECT);
     headers.remove(header::TRAILER);
+    let whole = charset::transcode(Side::Request, passage.rules(), headers, whole, cap);
+    let whole = whole.map_err(|error| refuse(exchange, &error))?;
     let adapted = match operation.request().filter(|program| program.is_opaque()) {
         None => transform::request::body(operation, &exchange.method, headers, &whole, &mut exchange.stash),
         Some(program) => {

@@ -10,6 +10,7 @@ use crate::{
     domain::api::BodyRules,
     pipeline::transform::{
         Cause, Side, TransformError,
+        charset::{self, Charset},
         coding::{self, Coding},
         records::{Chosen, Format, Records, Terms},
         request as upwards,
@@ -83,12 +84,21 @@ pub(super) fn request(
     let program = operation.request();
     let body = &match treatment {
         BodyTreatment::Pass => return Ok(Some(BodyAccount::untouched(body))),
-        BodyTreatment::Adapt(coding) => decoded(Side::Request, coding, body)?,
-        BodyTreatment::Records(format, coding) => {
+        BodyTreatment::Adapt(coding) => {
+            let body = decoded(Side::Request, coding, body)?;
+            transcoded(Side::Request, rules, headers, body)?
+        }
+        BodyTreatment::Records(format, coding, charset) => {
             let mode = upwards::records(method, headers);
             let body = decoded(Side::Request, coding, body)?;
-            return recast(Side::Request, format, (Chosen::Request(operation), mode), &body, &Stash::default())
-                .map(Some);
+            return recast(
+                Side::Request,
+                (format, charset),
+                (Chosen::Request(operation), mode),
+                &body,
+                &Stash::default(),
+            )
+            .map(Some);
         }
     };
     let kind = headers.get(header::CONTENT_TYPE);
@@ -129,11 +139,14 @@ pub(super) fn response(
     let treatment = treatment.map_err(|error| refused(error, &body, Vec::new()))?;
     let (program, body) = match treatment {
         Treatment::Pass | Treatment::HeadOnly => return Ok(BodyAccount::untouched(&body)),
-        Treatment::Adapt(program, coding) => (program, decoded(Side::Response, coding, &body)?),
-        Treatment::Records(format, coding) => {
+        Treatment::Adapt(program, coding) => {
+            let body = decoded(Side::Response, coding, &body)?;
+            (program, transcoded(Side::Response, rules, &mut answer.headers, body)?)
+        }
+        Treatment::Records(format, coding, charset) => {
             let body = decoded(Side::Response, coding, &body)?;
             let programs = Chosen::Response(operation, answer.status.as_u16());
-            return recast(Side::Response, format, (programs, Mode::Whole), &body, stash);
+            return recast(Side::Response, (format, charset), (programs, Mode::Whole), &body, stash);
         }
     };
     match downwards::body(program, &mut answer.headers, &body, stash) {
@@ -160,16 +173,21 @@ fn decoded(side: Side, coding: Option<Coding>, body: &Bytes) -> Result<Bytes, Bo
     decoded.map_err(|error| refused(TransformError::undecodable(side, error), body, Vec::new()))
 }
 
+fn transcoded(side: Side, rules: BodyRules, headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, Box<Refused>> {
+    let transcoded = charset::transcode(side, rules, headers, body.clone(), BODY_BYTES_MAX);
+    transcoded.map_err(|error| refused(error, &body, Vec::new()))
+}
+
 /// Adapts a body record by record; the ops of one record are those of each.
 fn recast(
     side: Side,
-    format: Format,
+    (format, charset): (Format, Option<Charset>),
     (programs, mode): (Chosen<&OperationPlan>, Mode),
     body: &Bytes,
     stash: &Stash,
 ) -> Result<BodyAccount, Box<Refused>> {
     let (record_bytes_max, bytes_max) = (BODY_BYTES_MAX, BODY_BYTES_MAX as u64);
-    let terms = Terms { side, format, coding: None, mode, record_bytes_max, bytes_max };
+    let terms = Terms { side, format, coding: None, charset, mode, record_bytes_max, bytes_max };
     match Records::whole(terms, programs, stash.clone(), body.clone()) {
         Ok(adapted) => {
             Ok(BodyAccount { before: text(body), text: Some(text(&adapted)), adapted: true, steps: Vec::new() })

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::{
+    charset,
     coding::{self, DecodeError},
-    media,
 };
 use crate::{
     adaptation::{AdaptationError, Program, Reason},
@@ -156,9 +156,7 @@ pub(super) fn for_caller(side: Side, program: &Program, error: AdaptationError) 
 /// Bytes that are no UTF-8 under a name that promises none are foreign, not broken
 /// (ADAPTATION section 6, rule 11).
 pub(super) fn blame(side: Side, error: AdaptationError, headers: &HeaderMap, body: &[u8]) -> TransformError {
-    let is_foreign = error.reason == Reason::Malformed
-        && media::names_a_foreign_charset(headers)
-        && std::str::from_utf8(body).is_err();
+    let is_foreign = error.reason == Reason::Malformed && charset::names_foreign(headers) && !charset::is_utf8(body);
     if is_foreign {
         TransformError::of_body(side, Reason::Charset)
     } else {

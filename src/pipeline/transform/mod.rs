@@ -3,6 +3,7 @@
 //! Pure functions over header fields and whole bodies. The caller reads the body up to its cap,
 //! answers `Expect`, and picks the upstream; what is adapted and what passes is decided here.
 
+pub mod charset;
 pub mod coding;
 mod error;
 pub mod location;

@@ -7,6 +7,7 @@ use http::{
 };
 
 use super::{
+    charset::Charset,
     coding::{Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
@@ -25,8 +26,8 @@ pub enum BodyTreatment {
     Pass,
     /// It is read whole, the coding taken off, and given to [`body`].
     Adapt(Option<Coding>),
-    /// It is adapted record by record while it passes, the coding taken off.
-    Records(Format, Option<Coding>),
+    /// It is adapted record by record while it passes, coding and charset taken off.
+    Records(Format, Option<Coding>, Option<Charset>),
 }
 
 /// Edits the header fields of an adapted operation before they are forwarded.
@@ -89,7 +90,10 @@ pub fn body_treatment(
     if rules.signed == Signed::Fail && media::is_content_signed(headers) {
         return refused(Cause::Signed);
     }
-    Ok(media.format().map_or(BodyTreatment::Adapt(coding), |format| BodyTreatment::Records(format, coding)))
+    Ok(match media.format() {
+        None => BodyTreatment::Adapt(coding),
+        Some(format) => BodyTreatment::Records(format, coding, format.charset(headers, rules)),
+    })
 }
 
 /// Describes a body in `headers` that is adapted record by record, and says how much each speaks of.
@@ -200,8 +204,8 @@ mod tests {
         for (fixture, content_type, expected) in [
             (&both, "application/json", BodyTreatment::Adapt(None)),
             (&both, "application/merge-patch+json", BodyTreatment::Adapt(None)),
-            (&both, "application/x-ndjson", BodyTreatment::Records(Format::Lines, None)),
-            (&both, "text/event-stream", BodyTreatment::Records(Format::Events, None)),
+            (&both, "application/x-ndjson", BodyTreatment::Records(Format::Lines, None, None)),
+            (&both, "text/event-stream", BodyTreatment::Records(Format::Events, None, None)),
             (&both, "multipart/form-data; boundary=x", BodyTreatment::Pass),
             (&answers, "application/json", BodyTreatment::Pass),
         ] {
@@ -238,7 +242,7 @@ mod tests {
         let fixture = Fixture::new(BOTH);
         for (content_type, expected) in [
             ("application/json", BodyTreatment::Adapt(Some(Coding::Gzip))),
-            ("application/jsonl", BodyTreatment::Records(Format::Lines, Some(Coding::Gzip))),
+            ("application/jsonl", BodyTreatment::Records(Format::Lines, Some(Coding::Gzip), None)),
             ("text/plain", BodyTreatment::Pass),
         ] {
             let sent = headers(&[(CONTENT_TYPE, content_type), (CONTENT_ENCODING, "gzip")]);

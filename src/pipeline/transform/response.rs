@@ -7,6 +7,7 @@ use http::{
 };
 
 use super::{
+    charset::Charset,
     coding::{Accepted, Applied, Coding},
     error::{self, Cause, Side, TransformError},
     media::{self, Media},
@@ -28,9 +29,9 @@ pub enum Treatment<'p> {
     HeadOnly,
     /// It is read whole, the coding taken off, and given to [`body`] with this program.
     Adapt(&'p Program, Option<Coding>),
-    /// It is adapted record by record while it passes, the coding taken off; `headers` describe
-    /// the result already.
-    Records(Format, Option<Coding>),
+    /// It is adapted record by record while it passes, coding and charset taken off; `headers`
+    /// describe the result already.
+    Records(Format, Option<Coding>, Option<Charset>),
 }
 
 /// Edits the header fields of an upstream's answer and decides on its body.
@@ -100,8 +101,9 @@ pub fn treatment<'p>(
     }
     match (media.format(), program) {
         (Some(format), _) => {
+            let charset = format.charset(headers, rules);
             media::describe(headers, None);
-            Ok(Treatment::Records(format, coding))
+            Ok(Treatment::Records(format, coding, charset))
         }
         (None, Some(program)) => Ok(Treatment::Adapt(program, coding)),
         (None, None) => Ok(Treatment::Pass),

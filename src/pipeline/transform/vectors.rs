@@ -43,7 +43,7 @@ fn recast(
     mode: Mode,
     body: Bytes,
 ) -> Result<Bytes, TransformError> {
-    let terms = Terms { side, format, coding, mode, record_bytes_max: 1 << 20, bytes_max: 1 << 20 };
+    let terms = Terms { side, format, coding, charset: None, mode, record_bytes_max: 1 << 20, bytes_max: 1 << 20 };
     Records::whole(terms, programs, Stash::default(), body)
 }
 
@@ -108,7 +108,7 @@ impl<'v> Exchange<'v> {
         let limit = self.vector["limit"].as_u64().unwrap_or(u64::MAX);
         let body = match request::body_treatment(op, BodyRules::default(), &self.method, &headers, body.is_empty())? {
             BodyTreatment::Pass => body,
-            BodyTreatment::Records(format, coding) => {
+            BodyTreatment::Records(format, coding, _) => {
                 let mode = request::records(&self.method, &mut headers);
                 recast(Chosen::Request(op), Side::Request, format, coding, mode, body)?
             }
@@ -133,7 +133,7 @@ impl<'v> Exchange<'v> {
         let body = match response::treatment(op, BodyRules::default(), &self.method, status, &mut headers)? {
             Treatment::Pass => body,
             Treatment::HeadOnly => Bytes::new(),
-            Treatment::Records(format, coding) => {
+            Treatment::Records(format, coding, _) => {
                 recast(Chosen::Response(op, status.as_u16()), Side::Response, format, coding, Mode::Whole, body)?
             }
             Treatment::Adapt(program, coding) => {

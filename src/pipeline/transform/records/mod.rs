@@ -10,6 +10,7 @@ mod programs;
 mod record;
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use self::{events::Events, lines::Lines, record::Record};
 pub use self::{
@@ -18,10 +19,14 @@ pub use self::{
 };
 use super::{
     TransformError,
+    charset::{Charset, Transcoder},
     coding::{Coding, Decoder, Step},
     error::{self, Side},
 };
-use crate::adaptation::{AdaptationError, Adapted, Mode, Reason, Stash};
+use crate::{
+    adaptation::{AdaptationError, Adapted, Mode, Reason, Stash},
+    domain::api::BodyRules,
+};
 
 /// How a body is split into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,14 @@ pub enum Format {
     Lines,
     /// Server-sent events (WHATWG HTML section 9.2), whose data may be JSON.
     Events,
+}
+
+impl Format {
+    /// What records may be in, if not in UTF-8. Events never are anything else, whatever the media
+    /// type says (WHATWG HTML section 9.2.5).
+    pub fn charset(self, headers: &HeaderMap, rules: BodyRules) -> Option<Charset> {
+        if self == Self::Lines { Charset::of(headers, rules) } else { None }
+    }
 }
 
 /// How a body of records is read.
@@ -41,6 +54,8 @@ pub struct Terms {
     pub format: Format,
     /// The coding to take off.
     pub coding: Option<Coding>,
+    /// What they may be in, if not in UTF-8.
+    pub charset: Option<Charset>,
     /// How much each record speaks of.
     pub mode: Mode,
     /// Most bytes of one record.
@@ -55,6 +70,10 @@ pub struct Records<P> {
     splitter: Splitter,
     adapter: Adapter<P>,
     decoder: Option<Decoder>,
+    /// Reads what comes before it is split.
+    transcoder: Option<Transcoder>,
+    /// What each record may be in.
+    charset: Option<Charset>,
     side: Side,
     /// Decoded bytes that may still come.
     left: u64,
@@ -117,7 +136,7 @@ impl<P: Programs> Records<P> {
     ///
     /// - `stash`: what the request of the exchange left for each record of the answer.
     pub fn new(terms: Terms, programs: P, stash: Stash) -> Self {
-        let Terms { side, format, coding, mode, record_bytes_max, bytes_max } = terms;
+        let Terms { side, format, coding, charset, mode, record_bytes_max, bytes_max } = terms;
         Self {
             splitter: match format {
                 Format::Lines => Splitter::Lines(Lines::default()),
@@ -125,6 +144,8 @@ impl<P: Programs> Records<P> {
             },
             adapter: Adapter { side, programs, stash, mode, cap: record_bytes_max, adapted: false, narrowed: false },
             decoder: coding.map(Decoder::new),
+            transcoder: charset.and_then(Charset::transcoder),
+            charset: charset.and_then(Charset::of_lines),
             side,
             left: bytes_max,
             pushed: Bytes::new(),
@@ -230,6 +251,10 @@ impl<P: Programs> Records<P> {
                     Step::Wrote(length) => {
                         decoded.truncate(length);
                         self.arrived(decoded.into())?;
+                        if self.input.is_empty() {
+                            // Half a character: what follows it may be there already.
+                            return Ok(Next::Working);
+                        }
                     }
                     Step::Starved => return Ok(Next::Starved),
                     Step::End => {}
@@ -246,6 +271,10 @@ impl<P: Programs> Records<P> {
         if !self.ended {
             return Ok(Next::Starved);
         }
+        if let Some(transcoder) = self.transcoder.take() {
+            self.input = transcoder.end().map_err(|reason| TransformError::of_body(self.side, reason))?;
+            return Ok(Next::Working);
+        }
         match self.splitter.finish(out) {
             None => Ok(Next::End),
             Some(record) => {
@@ -257,6 +286,10 @@ impl<P: Programs> Records<P> {
 
     /// Counts what there is to split.
     fn arrived(&mut self, data: Bytes) -> Result<(), TransformError> {
+        let data = match &mut self.transcoder {
+            None => data,
+            Some(transcoder) => transcoder.push(data).map_err(|reason| TransformError::of_body(self.side, reason))?,
+        };
         self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| TransformError::too_large(self.side))?;
         self.input = data;
         Ok(())
@@ -274,6 +307,10 @@ impl<P: Programs> Records<P> {
     }
 
     fn adapt(&mut self, record: Record, out: &mut Vec<u8>) -> Result<(), Unfit> {
+        let record = match self.charset {
+            None => record,
+            Some(charset) => record.transcoded(charset, self.adapter.cap)?,
+        };
         if self.adapter.is_opaque(&record) {
             self.aside = Some(Aside::Waits(record));
             return Ok(());

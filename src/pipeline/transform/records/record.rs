@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Programs, events};
+use super::{Programs, Unfit, events};
 use crate::adaptation::{AdaptationError, Adapted, Mode, Reason, Stash};
-use crate::pipeline::transform::error::{self, Side};
+use crate::pipeline::transform::{
+    charset::Charset,
+    error::{self, Side},
+};
 
 /// A record that is whole.
 #[derive(Debug)]
@@ -36,6 +39,19 @@ impl Record {
 
     pub(super) fn event(kind: Vec<u8>, held: Vec<u8>, end: &'static [u8]) -> Self {
         Self { text: events::joined(&held), shell: Shell::Event { kind, held, end } }
+    }
+
+    /// The line in UTF-8; an event is already.
+    ///
+    /// - `cap`: most bytes of its text as such.
+    pub(super) fn transcoded(self, charset: Charset, cap: usize) -> Result<Self, Unfit> {
+        let Shell::Line(line) = &self.shell else { return Ok(self) };
+        let text = charset.read(&self.text, cap).map_err(|reason| Unfit(AdaptationError::of_body(reason)))?;
+        if text == self.text {
+            return Ok(self);
+        }
+        let end = &line[self.text.len()..];
+        Ok(Self::line([&text, end].concat().into(), text.len()))
     }
 
     pub(super) fn text(&self) -> &Bytes {

@@ -25,6 +25,7 @@ const LINES: Terms = Terms {
     side: Side::Request,
     format: Format::Lines,
     coding: None,
+    charset: None,
     mode: Mode::Whole,
     record_bytes_max: 100,
     bytes_max: 10_000,
@@ -375,4 +376,49 @@ proptest! {
         let (out, error) = whole(roomy(EVENTS), &text);
         prop_assert_eq!((out, error.is_none()), reference_events(program, &text));
     }
+}
+
+#[test]
+fn each_line_is_read_in_the_charset_it_is_in() {
+    let run = |charset, text: &[u8]| {
+        let lines = Terms { charset: Some(charset), ..LINES };
+        let whole = run(lines, &[text]);
+        let (out, error) = run(lines, &text.chunks(1).collect::<Vec<_>>());
+        assert_eq!((out.concat(), error), (whole.0.concat(), whole.1), "wherever the pieces end");
+        (out.concat(), error)
+    };
+    let latin1 = Charset::Other(encoding_rs::WINDOWS_1252);
+    let text = b"{\"a\":\"\xe9\"}\r\n\n{\"a\":\"\xc3\xa9\"}\n{\"a\":\"\xe9\"}";
+    assert_eq!(run(latin1, text), ("{\"bb\":\"é\"}\r\n\n{\"bb\":\"é\"}\n{\"bb\":\"é\"}".into(), None));
+    // A record has 100 bytes at most, also in UTF-8.
+    let line = [b"\"", &[0xe9; 50][..], b"\"\n"].concat();
+    assert_eq!(run(latin1, &line), (String::new(), Some("too_large")));
+    assert_eq!(run(Charset::Unknown, b"{\"a\":\"\xe9\"}\n"), (String::new(), Some("charset")));
+}
+
+#[test]
+fn lines_in_utf16_are_read_before_they_are_split() {
+    let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let lines = Terms { charset: Some(Charset::Utf16), ..LINES };
+    let run = |text: &[u8], size| {
+        let (out, error) = run(lines, &text.chunks(size).collect::<Vec<_>>());
+        (out.concat(), error)
+    };
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        // U+0A0A has bytes that look like line feeds.
+        for text in ["{\"a\":\"\u{a0a}é\"}\r\n{\"a\":2}", "\u{feff}\n{\"a\":1}\n", "7", ""] {
+            let expected = text.replace("\"a\"", "\"bb\"").replace('\u{feff}', "");
+            for size in 1..=7 {
+                assert_eq!(run(&utf16(text, order), size), (expected.clone(), None));
+            }
+        }
+    }
+    assert_eq!(run("{\"a\":\"é\"}".as_bytes(), 9), ("{\"bb\":\"é\"}".into(), None), "in UTF-8 after all");
+    let half = [&utf16("{\"a\":1}\n7", u16::to_le_bytes)[..], b"7"].concat();
+    assert_eq!(run(&half, 3), ("{\"bb\":1}\n".into(), Some("charset")));
+
+    let coded = encode(Coding::Gzip, &utf16("{\"a\":1}\n7", u16::to_le_bytes)).expect("coded");
+    let pieces: Vec<&[u8]> = coded.chunks(1).collect();
+    let (out, error) = run_with(OPERATION, Terms { coding: Some(Coding::Gzip), ..lines }, &pieces);
+    assert_eq!((out.concat(), error), ("{\"bb\":1}\n7".into(), None));
 }
