@@ -19,10 +19,17 @@ use super::{
 pub(super) struct Streamed {
     /// The names that lead to it; none: it is the whole body.
     place: Vec<Name>,
-    /// Which steps of the program work on its elements, in their order.
-    steps: Vec<usize>,
-    /// For each of them: the renames that begin with it, if they can be done at once.
-    renames: Vec<Option<Renames>>,
+    /// What works on its elements, in order.
+    turns: Vec<Turn>,
+}
+
+/// One step's turn at an element.
+#[derive(Debug)]
+struct Turn {
+    /// Which step of the program.
+    step: usize,
+    /// The renames that begin with it, if they can be done at once.
+    renames: Option<Renames>,
 }
 
 /// The arrays that can be adapted while they are read.
@@ -32,10 +39,10 @@ pub(super) fn find(steps: &[Step]) -> Vec<Streamed> {
         let Some(place) = step.array() else { continue };
         let names = place.iter().filter_map(Segment::name);
         match found.iter_mut().find(|known| known.place.iter().eq(names.clone())) {
-            Some(known) => known.steps.push(index),
+            Some(known) => known.turns.push(Turn::of(index)),
             None => {
                 let place = names.cloned().collect();
-                found.push(Streamed { place, steps: vec![index], renames: Vec::new() });
+                found.push(Streamed { place, turns: vec![Turn::of(index)] });
             }
         }
     }
@@ -52,9 +59,9 @@ impl Streamed {
     fn comes_first(&self, steps: &[Step]) -> bool {
         let place: Vec<_> = self.place.iter().cloned().map(Segment::Name).collect();
         let is_touched_by = |index: &usize| {
-            !self.steps.contains(index) && steps[*index].places().iter().any(|other| meet(other, &place))
+            self.depth_for(*index).is_none() && steps[*index].places().iter().any(|other| meet(other, &place))
         };
-        let behind = self.steps.last().map_or(0, |last| last + 1);
+        let behind = self.turns.last().map_or(0, |last| last.step + 1);
         match (0..steps.len()).find(is_touched_by) {
             None => true,
             Some(first) => first >= behind && steps[first..].iter().all(Step::passes_arrays),
@@ -63,8 +70,10 @@ impl Streamed {
 
     fn find_renames(&mut self, steps: &[Step]) {
         let depth = self.place.len() + 1;
-        let pairs: Vec<_> = self.steps.iter().map(|step| steps[*step].renames_one(depth)).collect();
-        self.renames = (0..pairs.len()).map(|first| Renames::of(&pairs[first..])).collect();
+        let pairs: Vec<_> = self.turns.iter().map(|turn| steps[turn.step].renames_one(depth)).collect();
+        for (first, turn) in self.turns.iter_mut().enumerate() {
+            turn.renames = Renames::of(&pairs[first..]);
+        }
     }
 
     /// Asks for its elements to be handed over as they are read.
@@ -75,7 +84,13 @@ impl Streamed {
 
     /// How many names lead to the array, if `step` works on its elements.
     pub(super) fn depth_for(&self, step: usize) -> Option<usize> {
-        self.steps.contains(&step).then_some(self.place.len())
+        self.turns.iter().any(|turn| turn.step == step).then_some(self.place.len())
+    }
+}
+
+impl Turn {
+    fn of(step: usize) -> Self {
+        Self { step, renames: None }
     }
 }
 
@@ -130,8 +145,8 @@ impl<'p: 'b, 'b> Adapt<'b> for Arrays<'p, '_, '_> {
         let end = fate.fault.as_ref().map_or(usize::MAX, |(step, _)| *step);
         let mut changed = false;
         let mut at = 0;
-        while let Some(step) = streamed.steps.get(at).copied().filter(|step| *step < end) {
-            if let Some(Some(renames)) = streamed.renames.get(at)
+        while let Some(turn) = streamed.turns.get(at).filter(|turn| turn.step < end) {
+            if let Some(renames) = &turn.renames
                 && let Some(done) = renames.run(element)
             {
                 changed |= done;
@@ -139,10 +154,10 @@ impl<'p: 'b, 'b> Adapt<'b> for Arrays<'p, '_, '_> {
                 continue;
             }
             at += 1;
-            match self.steps[step].run_on_element(element, (&streamed.place, index), self.run) {
+            match self.steps[turn.step].run_on_element(element, (&streamed.place, index), self.run) {
                 Ok(done) => changed |= done,
                 Err(error) => {
-                    fate.fault = Some((step, error));
+                    fate.fault = Some((turn.step, error));
                     return Element::Refused;
                 }
             }
