@@ -22,6 +22,7 @@ pub mod document;
 pub mod intersect;
 pub mod mismatch;
 pub mod read;
+pub mod reference;
 pub mod render;
 pub mod sample;
 pub mod schema;
