@@ -1,4 +1,4 @@
-use crate::support::{TempDir, vergate};
+use crate::support::{Gateway, TempDir, Upstream, eventually, fill, vergate};
 
 const SHIPPED: &str = include_str!("../gateway.yaml");
 
@@ -100,4 +100,59 @@ fn the_running_gateway_does_not_need_the_documents() {
     let (code, out, err) =
         vergate(&dir, &["explain", "/v1.0/parse", "-d", "{\"query\":\"x\"}", "-H", "Content-Type: application/json"]);
     assert_eq!(code, 0, "{out}{err}");
+}
+
+/// A `merge` that loses something where a host may hold the separator.
+const MERGES: &str = r#"
+versioning: {resolve: [{header: X-API-Version}]}
+upstreams: {main: <up>}
+apis:
+  shop:
+    path: /
+    endpoints: [POST /p]
+    versions: {"1": {openapi: 1.yaml}, "2": {upstream: main, openapi: 2.yaml}}
+    changes:
+      - {change: c, from: "1", to: "2", operations: [{match: POST /p, request: [{merge: {from: [host, port], into: addr, sep: ':'}}]}]}
+"#;
+
+/// A document whose requests are objects with these properties.
+fn document(properties: &str) -> String {
+    let schema = format!("{{type: object, required: [], properties: {properties}, additionalProperties: false}}");
+    format!(
+        "openapi: 3.1.0\npaths: {{/p: {{post: {{requestBody: {{content: {{application/json: {{schema: {schema}}}}}}}, responses: {{'204': {{description: done}}}}}}}}}}\n"
+    )
+}
+
+#[test]
+fn a_loss_that_documents_may_excuse_is_refused_by_run_as_by_check() {
+    let named = document("{host: {type: string, format: uuid}, port: {type: string}}");
+    let free = document("{host: {type: string}, port: {type: string}}");
+    let up = Upstream::new(|a| a.reply(204, &[], ""));
+    let folder = |old: &str| {
+        let dir = TempDir::new();
+        dir.write("gateway.yaml", &fill(MERGES, &[("up", &up.url())]));
+        dir.write("1.yaml", old);
+        dir.write("2.yaml", &document("{addr: {type: string}}"));
+        dir
+    };
+    let dir = folder(&free);
+    for verb in [&["check"][..], &["run"], &["explain", "/p"]] {
+        let (code, out, err) = vergate(&dir, verb);
+        assert_eq!(code, 1, "{out}{err}");
+        assert!([out, err].concat().contains("gateway.yaml:10:"), "{verb:?}");
+    }
+
+    let dir = folder(&named);
+    assert_eq!(vergate(&dir, &["check"]).0, 0);
+    let yaml = std::fs::read_to_string(dir.path("gateway.yaml")).unwrap();
+    let gateway = Gateway::start_in(dir, &yaml, |_| {});
+    let answer = gateway.post_json("/p", &["X-API-Version: 1"], r#"{"host":"h","port":"1"}"#);
+    assert_eq!((answer.status, up.last().text().as_str()), (204, r#"{"addr":"h:1"}"#));
+    // What it depends on is watched, and a document that excuses nothing any more makes the file bad.
+    gateway.dir().write("1.yaml", &free);
+    eventually("the change of the document is refused", || {
+        let status = gateway.admin_get("/metrics").text();
+        status.contains("\nvergate_config_last_reload_successful 0\n").then_some(())
+    });
+    assert_eq!(gateway.post_json("/p", &["X-API-Version: 1"], "{}").status, 204, "the old one stays in use");
 }

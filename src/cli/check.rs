@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{CheckArgs, UNUSABLE};
 use crate::clock;
 use crate::config::checked::{self, Outcome};
+use crate::config::finding::sort;
 use crate::config::{Config, Finding, LoadError, Severity};
 use crate::contract;
 use crate::domain::{api::Api, time::UtcTime};
@@ -82,11 +83,6 @@ fn prove(outcome: &mut Outcome, path: &Path) {
     if outcome.findings.len() > first {
         sort(&mut outcome.findings, path);
     }
-}
-
-/// In the order of their places, the configuration's own first.
-fn sort(findings: &mut [Finding], path: &Path) {
-    findings.sort_by_key(|finding| (finding.file != path, finding.file.clone(), finding.line, finding.col));
 }
 
 fn read(path: &Path, now: UtcTime) -> Result<Outcome, Error> {

@@ -19,11 +19,7 @@ use std::{
 
 use self::{account::Account, page::Page, request::Request};
 use super::{ExplainArgs, UNUSABLE};
-use crate::{
-    clock,
-    config::{self, LoadError},
-    pipeline::snapshot::Snapshot,
-};
+use crate::{clock, config::LoadError, pipeline::snapshot::Snapshot, proof::load};
 
 /// Does what `vergate explain` asks for.
 ///
@@ -39,7 +35,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
     };
     // What is wrong only on the day of --at must not keep it from being explained.
     let now = clock::now();
-    let config = match config::load(&args.config, now) {
+    let config = match load::load(&args.config, now) {
         Ok(loaded) => Arc::new(loaded.config),
         Err(LoadError::Unreadable(path, error)) => {
             eprintln!("vergate explain: cannot read {}: {error}", path.display());

@@ -5,15 +5,16 @@ use std::{path::Path, process::ExitCode};
 use super::RunArgs;
 use crate::{
     app::{self, Launch, StartError},
-    clock, config,
+    clock,
     passed::Passed,
+    proof,
     takeover::{Guest, TakeoverError},
 };
 
 /// Serves until it has drained: 0 then, 1 for a bad file or an address that cannot be used.
 pub fn run(args: &RunArgs) -> ExitCode {
     let path = args.config.clone();
-    let load = move |now| config::load(&path, now);
+    let load = move |now| proof::load::load(&path, now);
     let loaded = match load(clock::now()) {
         Ok(loaded) => loaded,
         Err(error) => {

@@ -166,6 +166,11 @@ impl fmt::Display for Finding {
     }
 }
 
+/// In the order of their places, those of `file` first.
+pub fn sort(findings: &mut [Finding], file: &Path) {
+    findings.sort_by_key(|finding| (finding.file != file, finding.file.clone(), finding.line, finding.col));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

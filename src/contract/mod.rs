@@ -1,6 +1,6 @@
 //! What a version promises: its OpenAPI document (3.0 or 3.1, JSON or YAML) as a model that can be reasoned about.
 //!
-//! Read by `check` and its neighbours, never by the running gateway. [`read`] turns a file and the files it refers
+//! Read by `check` and its neighbours; by the running gateway only where a loss needs an excuse. [`read`] turns a file and the files it refers
 //! to into a [`Document`]; [`schema`] is the model of one value, [`subtype`] compares two of them, [`walk`] visits
 //! one with its pointers, [`directory`] finds operations by path, [`render`] writes one back as JSON Schema, [`intersect`] merges two (`allOf`).
 //!
