@@ -553,6 +553,11 @@ fn path_method_and_query_are_mapped() {
     let (gateway, up) = one("{match: 'GET /models/{id}', to: 'GET /v2/models/{id}/info'}", says("{}"));
     assert_eq!(gateway.get("/models/m%207?x=%20", &[OLD]).status, 200);
     assert_eq!(up.last().target, "/v2/models/m%207/info?x=%20");
+    // What a parameter stands for is none of the gateway's business.
+    for id in ["%61bc", "%7e1", "%c3%a9", "100%", "x;y=1"] {
+        assert_eq!(gateway.get(&format!("/m%6fdels/{id}"), &[OLD]).status, 200);
+        assert_eq!(up.last().target, format!("/v2/models/{id}/info"));
+    }
     let op = "{match: GET /p, to: POST /p, query: [{rename: {q: search}}, {add: {name: page_size, value: 20}}, \
               {remove: {name: debug}}, {map: {name: sort, pairs: [[asc, '+name']]}}]}";
     let (gateway, up) = one(op, says("{}"));

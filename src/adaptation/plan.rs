@@ -182,7 +182,7 @@ impl OperationPlan {
     /// The upstream's method (none: as sent) and path, parameters as the raw text between slashes;
     /// none where neither changes.
     ///
-    /// - `path`: as it was looked up.
+    /// - `path`: as it was looked up, or another spelling of it: what parameters stand for is taken from here.
     pub fn target(&self, path: &str) -> Option<(Option<&Method>, String)> {
         let (method, template) = self.target.as_ref()?;
         let slash = path.len() > 1 && path.ends_with('/');

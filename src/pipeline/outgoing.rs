@@ -318,7 +318,7 @@ fn assemble(parts: Parts, body: UpstreamBody) -> Box<Request<UpstreamBody>> {
 
 /// The path to forward, without a server's base path; none where it is the one that was sent.
 fn target(passage: &Passage, chosen: &Chosen<'_>, parts: &mut Parts) -> Result<Option<Uri>, Refused> {
-    let moved = passage.operation().and_then(|operation| operation.target(&chosen.unversioned_path));
+    let moved = passage.operation().and_then(|operation| operation.target(chosen.sent_path()));
     let path = match &moved {
         None => chosen.path.as_ref(),
         Some((to_method, path)) => {

@@ -115,7 +115,7 @@ impl Passage {
         };
         let api = &snapshot.config.apis[chosen.api];
         let references = plan.filter(|plan| plan.moves_paths()).map(|_| {
-            let moved = operation.as_ref().and_then(|operation| operation.target(&chosen.unversioned_path));
+            let moved = operation.as_ref().and_then(|operation| operation.target(chosen.sent_path()));
             let asked = moved.as_ref().map_or(chosen.path.as_ref(), |(_, path)| without_prefix(api, path));
             Box::new(References::of(chosen, parts, asked))
         });

@@ -318,7 +318,7 @@ impl Account {
     ) {
         let upstream = &snapshot.config.upstreams[entry.upstream];
         let api = &snapshot.config.apis[chosen.api];
-        let moved = operation.and_then(|operation| operation.target(&chosen.unversioned_path));
+        let moved = operation.and_then(|operation| operation.target(chosen.sent_path()));
         let (method, path) = match moved {
             None => (None, chosen.path.clone().into_owned()),
             Some((method, path)) => {

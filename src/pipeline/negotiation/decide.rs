@@ -200,6 +200,7 @@ fn chosen<'h>(
         requested: selected.requested,
         path: forwarded_path(resolver, path, view, &owner),
         query,
+        unversioned_sent: (path != view).then(|| owner.captures.take_off(view, path).into()),
         unversioned_path: unversioned.unwrap_or(Cow::Borrowed(path)),
         endpoint,
         path_capture: path_capture(resolver, path, view, &owner),

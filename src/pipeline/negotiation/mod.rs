@@ -91,6 +91,8 @@ pub struct Chosen<'h> {
     pub query: Option<Cow<'h, str>>,
     /// The version off, the API's prefix on, normalised: what endpoints and `match:` of changes see.
     pub unversioned_path: Cow<'h, str>,
+    /// The same as it was sent, where that differs; see [`Chosen::sent_path`].
+    pub unversioned_sent: Option<Box<str>>,
     /// Index into the version's endpoint list (its own, or the API's); none counts as `other`.
     pub endpoint: Option<usize>,
     /// Where the path holds the version, where a path source matched.
@@ -103,6 +105,13 @@ pub struct Chosen<'h> {
     pub fallback: bool,
     /// A source below names a different served version (`vergate_version_conflicts_total`).
     pub conflict: bool,
+}
+
+impl Chosen<'_> {
+    /// The version off, the API's prefix on, byte for byte: what parameters of changes stand for.
+    pub fn sent_path(&self) -> &str {
+        self.unversioned_sent.as_deref().unwrap_or(&self.unversioned_path)
+    }
 }
 
 /// Where a path holds a version.

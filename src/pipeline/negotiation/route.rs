@@ -134,7 +134,7 @@ impl Group {
         for (index, expression) in self.expressions.iter().enumerate() {
             captures.push(index, expression.find(view));
         }
-        let path = captures.take_off(view);
+        let path = captures.take_off(view, view);
         let mut best = self.root.map(|api| (api, 0));
         for (index, end) in prefix_ends(&path).take(self.segments_max).enumerate() {
             if let Some(api) = self.prefixes.get(&path[..end]) {
@@ -167,14 +167,17 @@ impl Captures {
         }
     }
 
-    fn take_off<'v>(&self, view: &'v str) -> Cow<'v, str> {
+    /// `path` without the segments in which something was found.
+    ///
+    /// - `view`: where it was found; has the same segments.
+    pub(super) fn take_off<'p>(&self, view: &str, path: &'p str) -> Cow<'p, str> {
         let mut found = self.first.iter().chain(&self.more).flatten().map(|range| segment_of(view, range)).peekable();
         match found.peek() {
-            None => Cow::Borrowed(view),
+            None => Cow::Borrowed(path),
             Some(_) => {
                 let first = found.next();
                 let more: Vec<usize> = found.collect();
-                strip::segments(view, |segment| Some(segment) == first || more.contains(&segment))
+                strip::segments(path, |segment| Some(segment) == first || more.contains(&segment))
             }
         }
     }

@@ -88,6 +88,10 @@ fn endpoints_see_the_path_without_the_version_and_with_the_prefix() {
     let sent = get("/v1/api/p%61rse");
     let chosen = ask(&negotiator, &sent).expect("served");
     assert_eq!((chosen.unversioned_path.as_ref(), chosen.path.as_ref()), ("/api/parse", "/p%61rse"));
+    assert_eq!(chosen.sent_path(), "/api/p%61rse");
+    let sent = get("/v1/api/models/7");
+    let chosen = ask(&negotiator, &sent).expect("served");
+    assert_eq!((chosen.sent_path(), chosen.unversioned_sent.as_deref()), ("/api/models/7", None));
 }
 
 #[test]
