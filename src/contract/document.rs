@@ -150,12 +150,38 @@ pub struct Content {
 }
 
 impl Content {
-    /// The schema of the JSON body: of `application/json`, else of the first `…/json` or `…+json`.
+    /// The schema of the JSON body: of `application/json`, else of the first `…/json` or `…+json`, else of a range
+    /// that takes JSON.
     pub fn json(&self) -> Option<&Schema> {
-        let plain = self.media_types.iter().find(|(name, _)| name == "application/json");
-        let any = || self.media_types.iter().find(|(name, _)| is_json(name));
-        plain.or_else(any).and_then(|(_, schema)| schema.as_ref())
+        self.main().and_then(|(_, schema)| schema.as_ref())
     }
+
+    /// Every JSON body: its media type, and its schema if it has one.
+    pub fn json_types(&self) -> impl Iterator<Item = &(String, Option<Schema>)> {
+        let named = self.media_types.iter().any(|(name, _)| is_json(name));
+        self.media_types.iter().filter(move |(name, _)| is_json(name) || (!named && takes_json(name)))
+    }
+
+    /// The JSON body that stands for the one of another version by this name: names may tell versions.
+    pub fn json_like(&self, media_type: &str) -> Option<&(String, Option<Schema>)> {
+        self.json_types().find(|(name, _)| name == media_type).or_else(|| self.main())
+    }
+
+    /// Whether bodies of a media type may be sent.
+    pub fn takes(&self, media_type: &str) -> bool {
+        let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
+        let covers = |name: &str| name == media_type || name == "*/*" || name.strip_suffix("/*") == Some(kind);
+        self.media_types.iter().any(|(name, _)| covers(name))
+    }
+
+    fn main(&self) -> Option<&(String, Option<Schema>)> {
+        let plain = self.media_types.iter().find(|(name, _)| name == "application/json");
+        plain.or_else(|| self.json_types().next())
+    }
+}
+
+fn takes_json(range: &str) -> bool {
+    range == "application/*" || range == "*/*"
 }
 
 /// Whether a media type, without parameters, is a JSON document.

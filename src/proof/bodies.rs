@@ -26,32 +26,65 @@ impl<'p> Proof<'p> {
         course: &Course<'p>,
         stash: &mut Stashed,
     ) {
-        let (Some(source), Some(target)) = (
-            promised.request.as_ref().and_then(|body| body.json()),
-            answered.request.as_ref().and_then(|body| body.json()),
-        ) else {
-            return;
-        };
+        let Some(taken) = &answered.request else { return };
         let journey = self.journey(Side::Request, endpoint, course, course.request());
-        self.flow(source, target, &journey, endpoint.method() == "PATCH", stash);
+        if taken.required && !promised.request.as_ref().is_some_and(|sent| sent.required) {
+            self.findings.push(journey.bodiless(&taken.place));
+        }
+        let Some(sent) = &promised.request else { return };
+        for (name, source) in sent.json_types() {
+            match (source, taken.json_like(name)) {
+                (_, None) => self.findings.push(journey.untaken(name, &taken.place)),
+                (Some(source), Some((_, Some(target)))) => {
+                    self.flow(source, target, &journey, endpoint.method() == "PATCH", stash);
+                }
+                (None, Some((_, Some(_)))) => self.findings.push(journey.undescribed(&sent.place)),
+                (_, Some((_, None))) => {}
+            }
+        }
+        let others = sent.media_types.iter().filter(|(name, _)| !document::is_json(name) && !taken.takes(name));
+        self.findings.extend(others.map(|(name, _)| journey.untaken(name, &taken.place)));
     }
 
-    pub(super) fn response(
+    /// What the upstream answers with, status by status where the client's document or a change tells some apart.
+    pub(super) fn responses(
         &mut self,
-        sent: &Response,
+        answered: &document::Operation,
         promised: &document::Operation,
         endpoint: &Endpoint,
         course: &Course<'p>,
         stash: &mut Stashed,
     ) {
-        let (runs, status) = course.response(sent.status);
-        let Some(expected) = documented(promised, status) else { return };
-        self.response_fields(sent, expected, endpoint, course);
-        let Some(target) = expected.content.json() else { return };
-        let journey = Journey { status: Some(sent.status), ..self.journey(Side::Response, endpoint, course, runs) };
-        match sent.content.json() {
-            Some(source) => self.flow(source, target, &journey, false, stash),
-            None => self.findings.push(journey.undescribed(&sent.content.place)),
+        for sent in &answered.responses {
+            self.response((sent, sent.status), promised, endpoint, course, stash);
+            for status in told_apart(sent.status, answered, promised, course) {
+                self.response((sent, status), promised, endpoint, course, stash);
+            }
+        }
+    }
+
+    fn response(
+        &mut self,
+        (sent, status): (&Response, StatusKey),
+        promised: &document::Operation,
+        endpoint: &Endpoint,
+        course: &Course<'p>,
+        stash: &mut Stashed,
+    ) {
+        let (runs, told) = course.response(status);
+        let Some(expected) = documented(promised, told) else { return };
+        self.response_fields((sent, status), expected, endpoint, course);
+        if expected.content.json().is_none() {
+            return;
+        }
+        let journey = Journey { status: Some(status), ..self.journey(Side::Response, endpoint, course, runs) };
+        if sent.content.json().is_none() {
+            self.findings.push(journey.undescribed(&sent.content.place));
+        }
+        for (name, source) in sent.content.json_types() {
+            if let (Some(source), Some((_, Some(target)))) = (source, expected.content.json_like(name)) {
+                self.flow(source, target, &journey, false, stash);
+            }
         }
     }
 
@@ -102,4 +135,137 @@ impl<'p> Proof<'p> {
 fn documented(operation: &document::Operation, status: StatusKey) -> Option<&Response> {
     let find = |key| operation.responses.iter().find(|response| response.status == key);
     [status, status.class(), StatusKey::Default].into_iter().find_map(find)
+}
+
+/// Statuses among those a documented answer stands for that the client's document or a change treats in a way of
+/// their own.
+///
+/// Where successes are documented, `default` is taken to stand for failures: that is how it is written.
+fn told_apart(
+    sent: StatusKey,
+    answered: &document::Operation,
+    promised: &document::Operation,
+    course: &Course<'_>,
+) -> Vec<StatusKey> {
+    if matches!(sent, StatusKey::Exact(_)) {
+        return Vec::new();
+    }
+    let is_success = |key: StatusKey| matches!(key.class(), StatusKey::Class(..=3));
+    let names_successes = answered.responses.iter().any(|response| is_success(response.status));
+    let documented_keys = promised.responses.iter().map(|response| response.status);
+    let listed = course.hops.iter().flat_map(|hop| hop.operation.responses.iter().map(|(status, _)| *status));
+    let pairs = course.hops.iter().flat_map(|hop| &hop.operation.statuses);
+    let mapped = pairs.flat_map(|(older, newer)| [StatusKey::Exact(*older), StatusKey::Exact(*newer)]);
+    let mut keys: Vec<StatusKey> = documented_keys.chain(listed).chain(mapped).collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| {
+        let of_failures = sent == StatusKey::Default && names_successes;
+        *key != sent
+            && documented(answered, *key).is_some_and(|response| response.status == sent)
+            && !(of_failures && is_success(*key))
+    });
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::proof::testing::{gateway, proof, shown};
+
+    const TEXT: &str = "{type: object, required: [a], properties: {a: {type: string}}}";
+    const NUMBER: &str = "{type: object, required: [a], properties: {a: {type: integer}}}";
+
+    /// What is found between two documents of `POST /p`: its members below the method, in flow style.
+    fn found(old: &str, new: &str, operations: &str) -> Vec<String> {
+        let document = |members: &str| format!("openapi: 3.1.0\npaths: {{/p: {{post: {{{members}}}}}}}\n");
+        shown(&proof(&gateway(operations), &[("1.yaml", &document(old)), ("2.yaml", &document(new))]))
+    }
+
+    fn answers(of: &[(&str, &str)]) -> String {
+        let of = of.iter().map(|(status, schema)| {
+            format!("'{status}': {{description: x, content: {{application/json: {{schema: {schema}}}}}}}")
+        });
+        format!("responses: {{{}}}", of.collect::<Vec<_>>().join(", "))
+    }
+
+    fn takes(required: bool, of: &[(&str, &str)]) -> String {
+        let of = of.iter().map(|(media, schema)| format!("'{media}': {{schema: {schema}}}"));
+        let content = of.collect::<Vec<_>>().join(", ");
+        format!(
+            "requestBody: {{required: {required}, content: {{{content}}}}}, responses: {{'204': {{description: x}}}}"
+        )
+    }
+
+    #[test]
+    fn a_status_is_held_against_what_the_other_document_says_of_it() {
+        let between = |old: &[(&str, &str)], new: &[(&str, &str)]| found(&answers(old), &answers(new), "[]");
+        for (old, new) in [
+            ([("200", TEXT), ("404", TEXT)], [("2XX", NUMBER), ("404", TEXT)]),
+            ([("200", TEXT), ("404", TEXT)], [("200", TEXT), ("4XX", NUMBER)]),
+            ([("200", TEXT), ("404", TEXT)], [("200", TEXT), ("default", NUMBER)]),
+            ([("200", TEXT), ("4XX", TEXT)], [("200", TEXT), ("default", NUMBER)]),
+            ([("200", TEXT), ("default", TEXT)], [("200", TEXT), ("404", NUMBER)]),
+        ] {
+            assert_eq!(between(&old, &new), ["type-flow /a"], "{old:?} {new:?}");
+        }
+        // Where successes have answers of their own, `default` is for failures; and a class covers what it does not name.
+        let old = [("200", TEXT), ("201", TEXT)];
+        assert_eq!(between(&old, &[("200", TEXT), ("default", NUMBER)]), [] as [&str; 0]);
+        assert_eq!(between(&old, &[("default", NUMBER)]), ["type-flow /a", "type-flow /a"]);
+        assert_eq!(between(&old, &[("200", TEXT), ("201", TEXT), ("2XX", NUMBER)]), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_status_with_a_list_of_its_own_is_followed_through_that_list() {
+        let (old, new) = (answers(&[("404", TEXT), ("409", NUMBER)]), answers(&[("4XX", NUMBER)]));
+        let convert = "[{convert: {path: /a, from: string, to: integer}}]";
+        assert_eq!(
+            found(&old, &new, &format!("[{{match: POST /p, response: {{'404': {convert}}}}}]")),
+            [] as [&str; 0]
+        );
+        let all = found(&old, &new, &format!("[{{match: POST /p, response: {{4xx: {convert}}}}}]"));
+        assert_eq!(all, ["type-flow /a"], "409 was a number already");
+        // 422 is what the older version knows as 400.
+        let old = answers(&[("400", TEXT)]);
+        let mapped = "[{match: POST /p, status: [[400, 422]], response: {'422': []}}]";
+        assert!(found(&old, &new, mapped).contains(&"type-flow /a".to_owned()));
+    }
+
+    #[test]
+    fn every_media_type_that_may_be_sent_is_held_against_the_other_document() {
+        const JSON: &str = "application/json";
+        let between = |old: &[(&str, &str)], new: &[(&str, &str)]| found(&takes(true, old), &takes(true, new), "[]");
+        for (old, new, expected) in [
+            (
+                &[(JSON, TEXT), ("application/a+json", TEXT)][..],
+                &[(JSON, TEXT), ("application/a+json", NUMBER)][..],
+                &["type-flow /a"][..],
+            ),
+            // Of another name, as names may tell versions.
+            (&[("application/v1+json", TEXT)], &[("application/v2+json", NUMBER)], &["type-flow /a"]),
+            (&[("*/*", TEXT)], &[("*/*", NUMBER)], &["type-flow /a"]),
+            (&[(JSON, TEXT)], &[("application/*", NUMBER)], &["type-flow /a"]),
+            (&[(JSON, TEXT)], &[("application/xml", TEXT)], &["type-flow "]),
+            (&[(JSON, TEXT), ("text/csv", "true")], &[(JSON, TEXT)], &["type-flow "]),
+            (&[(JSON, TEXT), ("text/csv", "true")], &[(JSON, TEXT), ("text/*", "true")], &[]),
+        ] {
+            assert_eq!(between(old, new), expected, "{old:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_has_to_be_there_is_not_made_by_any_op() {
+        let of = |required| takes(required, &[("application/json", TEXT)]);
+        let none = "responses: {'204': {description: x}}";
+        for (old, new, expected) in [
+            (of(false), of(true), &["missing-required "][..]),
+            (none.to_owned(), of(true), &["missing-required "]),
+            (none.to_owned(), of(false), &[]),
+            (of(true), of(true), &[]),
+            (of(true), of(false), &[]),
+            (of(true), none.to_owned(), &[]),
+        ] {
+            assert_eq!(found(&old, &new, "[]"), expected, "{old} {new}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
         op::Edit,
     },
     config::{changes::List, finding::Place, origins::OperationOrigins},
-    contract::{self, Schema, directory::Directory, subtype::Side},
+    contract::{self, Content, Schema, directory::Directory, subtype::Side},
 };
 
 /// A list of an operation of a change.
@@ -66,14 +66,19 @@ impl<'c> Leg<'c> {
             Direction::Down => status,
         };
         match self.list {
-            List::Request => source.request.iter().filter_map(|body| body.json()).cloned().collect(),
+            List::Request => source.request.iter().flat_map(described).collect(),
             List::Response(index, _) => {
                 let chosen = |status: StatusKey| self.operation.list_for(of_newer(status)) == Some(index);
                 let responses = source.responses.iter().filter(|response| chosen(response.status));
-                responses.filter_map(|response| response.content.json()).cloned().collect()
+                responses.flat_map(|response| described(&response.content)).collect()
             }
             // Documents do not describe single events.
             List::Event(_) => Vec::new(),
         }
     }
+}
+
+/// What JSON bodies may be; anything where nothing is said.
+fn described(content: &Content) -> impl Iterator<Item = Schema> {
+    content.json_types().map(|(_, schema)| schema.clone().unwrap_or_else(|| Schema::any(&content.place)))
 }

@@ -7,7 +7,7 @@ use super::{
     verdict::{self, grade},
 };
 use crate::{
-    adaptation::change::{Change, Direction},
+    adaptation::change::{Change, Direction, StatusKey},
     config::finding::{Finding, Place, Severity},
     contract::{
         Parameter,
@@ -65,7 +65,7 @@ impl<'p> Proof<'p> {
     /// The fields of an answer.
     pub(super) fn response_fields(
         &mut self,
-        sent: &Response,
+        (sent, status): (&Response, StatusKey),
         expected: &Response,
         endpoint: &Endpoint,
         course: &Course<'p>,
@@ -75,7 +75,7 @@ impl<'p> Proof<'p> {
         if to.is_empty() {
             return;
         }
-        let messages = verdict::responses(sent.status);
+        let messages = verdict::responses(status);
         let trip = self.trip(Side::Response, Location::Header, endpoint, course, messages);
         let steps = course.hops.iter().enumerate().rev().map(|(index, hop)| {
             let toward = |op: &crate::adaptation::fields::HeaderOp, way| op.toward(way).map(fields::of_headers);

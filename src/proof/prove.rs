@@ -120,9 +120,7 @@ impl<'p> Proof<'p> {
         let mut stash = Stashed::new();
         self.parameters(promised, answered, endpoint, course);
         self.request(promised, answered, endpoint, course, &mut stash);
-        for response in &answered.responses {
-            self.response(response, promised, endpoint, course, &mut stash);
-        }
+        self.responses(answered, promised, endpoint, course, &mut stash);
     }
 
     /// The change that is named where no operation of one is to blame, and where it stands.

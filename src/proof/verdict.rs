@@ -9,6 +9,7 @@ use crate::{
     },
     config::finding::{Finding, Place, Severity},
     contract::{
+        document,
         schema::{Branch, Schema, Values},
         subtype::{self, Misfit, Mismatch, Side},
     },
@@ -55,16 +56,36 @@ impl Journey<'_> {
         let message =
             format!("nothing is proven: {place} does not describe {} of version {}", self.bodies(), self.from);
         let help = "add content with a schema for application/json there";
-        self.finding(
-            Severity::Warning,
-            "unknown",
-            &self.place,
-            message,
-            help.into(),
-            self.change,
-            &self.operation,
-            &Pointer::default(),
-        )
+        self.of_the_whole(Severity::Warning, "unknown", message, help.to_owned())
+    }
+
+    /// The target wants a body, and the source may come without.
+    pub(crate) fn bodiless(&self, place: &Place) -> Finding {
+        let message = format!(
+            "requests of version {} may have no body, and version {} requires one ({place})",
+            self.from, self.to
+        );
+        let help = format!(
+            "no op makes a body: if it is always sent, write `required: true` beside `content` in the document of {}",
+            self.from
+        );
+        self.of_the_whole(Severity::Error, "missing-required", message, help)
+    }
+
+    /// The target does not take bodies of a media type. Only JSON would have been adapted.
+    pub(crate) fn untaken(&self, media_type: &str, place: &Place) -> Finding {
+        let message = format!(
+            "requests of version {} may be {media_type}, and version {} takes none ({place})",
+            self.from, self.to
+        );
+        let help = format!("add it there, or take it out of the document of {}", self.from);
+        let severity = if document::is_json(media_type) { Severity::Error } else { Severity::Warning };
+        self.of_the_whole(severity, "type-flow", message, help)
+    }
+
+    fn of_the_whole(&self, severity: Severity, code: &'static str, message: String, help: String) -> Finding {
+        let whole = Pointer::default();
+        self.finding(severity, code, &self.place, message, help, self.change, &self.operation, &whole)
     }
 
     /// Integers of 64 bits that a change makes of strings, towards clients: many read numbers as doubles.

@@ -2,6 +2,7 @@
 //!
 //! A document that can be used in part is used in part: what cannot be read is left out, and a finding says so.
 
+mod doubts;
 mod operations;
 mod references;
 mod schemas;

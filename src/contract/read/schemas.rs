@@ -1,35 +1,15 @@
 //! Schema objects: keywords to branches.
 
-use super::{Reader, Revision, operations::flag, unions::listed, value};
+use super::{Reader, Revision, doubts, operations::flag, unions::listed, value};
 use crate::{
     config::{finding::Place, tree::Node},
     contract::{
         intersect, render,
-        schema::{
-            Arrays, Booleans, Bound, Branch, Doubt, Field, Notes, Numbers, Objects, Rest, Schema, Strings, Values,
-        },
+        schema::{Arrays, Booleans, Bound, Branch, Field, Notes, Numbers, Objects, Rest, Schema, Strings, Values},
+        unite,
     },
 };
 
-/// Keywords that can forbid values in ways the model does not follow.
-const DOUBTFUL: [&str; 16] = [
-    "not",
-    "if",
-    "patternProperties",
-    "propertyNames",
-    "dependentRequired",
-    "dependentSchemas",
-    "dependencies",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "prefixItems",
-    "contains",
-    "additionalItems",
-    "contentSchema",
-    "$dynamicRef",
-    "$recursiveRef",
-    "$id",
-];
 const OF_OBJECTS: [&str; 5] = ["properties", "required", "additionalProperties", "minProperties", "maxProperties"];
 const OF_ARRAYS: [&str; 4] = ["items", "minItems", "maxItems", "uniqueItems"];
 const KINDS: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
@@ -77,11 +57,7 @@ impl Reader<'_> {
         let place = &node.place;
         let combined = ["allOf", "anyOf", "oneOf"].iter().any(|key| node.get(key).is_some());
         let mut schema = Schema::new(place, self.own_kinds(node, whole && !combined));
-        for (key, content) in members.iter().filter(|(key, _)| DOUBTFUL.contains(&key.text().unwrap_or_default())) {
-            let said = Some(value(content)).filter(|said| !said.to_string().contains("$ref\""));
-            let keyword = key.text().unwrap_or_default().to_owned();
-            schema.doubts.push(Doubt { keyword, place: key.place.clone(), said });
-        }
+        schema.doubts = doubts::of(members, node);
         if let Some(listed) = listed(node, place) {
             schema = intersect::schemas(&schema, &listed);
         }
@@ -133,6 +109,9 @@ impl Reader<'_> {
                 self.warning(&node.place, "implied-type", message, format!("add type: {implied}"));
             }
             kinds.push(implied);
+        }
+        if flag(node, "nullable") && !kinds.contains(&"null") {
+            kinds.push("null");
         }
         // Every integer is a number.
         if kinds.contains(&"number") {
@@ -200,13 +179,24 @@ impl Reader<'_> {
     }
 
     fn arrays(&mut self, node: &Node) -> Arrays {
-        let items = node.get("items").map_or_else(|| Schema::any(&node.place), |items| self.schema(items));
+        let items = self.items(node);
         Arrays {
             items: Box::new(items),
             min_items: self.count(node, "minItems").unwrap_or(0),
             max_items: self.count(node, "maxItems"),
             unique: flag(node, "uniqueItems"),
         }
+    }
+
+    /// What any element may be: the first ones may have schemas of their own.
+    fn items(&mut self, node: &Node) -> Schema {
+        let rest = node.get("items").map_or_else(|| Schema::any(&node.place), |items| self.schema(items));
+        let Some(first) = node.get("prefixItems").and_then(Node::list) else { return rest };
+        let first: Vec<Schema> = first.iter().map(|part| self.schema(part)).collect();
+        if !first.iter().chain([&rest]).all(|part| self.is_ready(part)) {
+            return Schema::any(&node.place);
+        }
+        first.iter().fold(rest, unite::schemas)
     }
 
     fn objects(&mut self, node: &Node) -> Objects {
@@ -338,7 +328,7 @@ fn notes(node: &Node) -> Notes {
 }
 
 /// Whether a keyword beside `$ref` permits or forbids anything.
-fn says_something(keyword: &str) -> bool {
+pub(super) fn says_something(keyword: &str) -> bool {
     let silent = [
         "$ref",
         "title",

@@ -1,13 +1,11 @@
 //! Unions: `anyOf`, `oneOf`, `discriminator`, `enum` and `const`.
 
-use serde_json::Value;
-
-use super::{Reader, value};
+use super::{Reader, doubts::holds_elsewhere, value};
 use crate::{
     config::{finding::Place, tree::Node},
     contract::{
         intersect,
-        schema::{Branch, Field, Objects, Schema, Strings, Values},
+        schema::{Branch, Doubt, Field, Objects, Schema, Strings, Values},
     },
 };
 
@@ -15,6 +13,8 @@ impl Reader<'_> {
     /// `anyOf` and `oneOf`.
     pub(super) fn union(&mut self, node: &Node, list: &Node, exactly_one: bool) -> Schema {
         let discriminator = Discriminator::of(node);
+        // What a part says holds for its own values only; the whole list says the same of all.
+        let said = Some(value(list)).filter(holds_elsewhere);
         let mut union = Schema::new(&list.place, Values::Branches(Vec::new()));
         let mut alternatives: Vec<Vec<Branch>> = Vec::new();
         for part in list.list().unwrap_or_default() {
@@ -26,9 +26,12 @@ impl Reader<'_> {
                 schema = discriminator.narrow(&schema, part);
             }
             let opened = schema.opened();
-            union.doubts.extend(
-                opened.doubts.iter().filter(|doubt| !union.doubts.contains(doubt)).cloned().collect::<Vec<_>>(),
-            );
+            for doubt in &opened.doubts {
+                let doubt = Doubt { said: said.clone(), ..doubt.clone() };
+                if !union.doubts.contains(&doubt) {
+                    union.doubts.push(doubt);
+                }
+            }
             match &opened.values {
                 Values::Branches(branches) => alternatives.push(branches.clone()),
                 Values::Any | Values::Ref(_) => alternatives.push(Branch::all(&part.place)),
@@ -39,7 +42,7 @@ impl Reader<'_> {
         };
         // A value that fits two of them is not valid.
         if exactly_one && alternatives.iter().enumerate().any(overlaps) {
-            union = union.doubting("oneOf", &list.place);
+            union.doubts.push(Doubt { keyword: "oneOf".to_owned(), place: list.place.clone(), said });
         }
         let mut branches: Vec<Branch> = Vec::new();
         for branch in alternatives.into_iter().flatten() {
@@ -99,9 +102,11 @@ impl Discriminator {
 
 /// `enum` and `const` as a schema.
 pub(super) fn listed(node: &Node, place: &Place) -> Option<Schema> {
-    let values: Vec<Value> = match (node.get("const"), node.get("enum").and_then(Node::list)) {
-        (Some(one), _) => vec![value(one)],
-        (None, Some(items)) => items.iter().map(value).collect(),
+    let items = node.get("enum").and_then(Node::list).map(|items| items.iter().map(value).collect::<Vec<_>>());
+    let values = match (node.get("const").map(value), items) {
+        (Some(one), Some(items)) => items.into_iter().filter(|item| *item == one).collect(),
+        (Some(one), None) => vec![one],
+        (None, Some(items)) => items,
         (None, None) => return None,
     };
     let mut union = Schema::new(place, Values::Branches(Vec::new()));
