@@ -135,6 +135,24 @@ pub(super) fn describe(headers: &mut HeaderMap, length: Option<usize>) {
     charset::remove_foreign(headers);
 }
 
+/// Describes a body that is adapted while it passes: trailers may follow it, but for digests of other bytes.
+pub(super) fn describe_stream(headers: &mut HeaderMap) {
+    let announced = trailers_left(headers);
+    describe(headers, None);
+    if let Some(names) = announced {
+        headers.insert(TRAILER, names);
+    }
+}
+
+/// `Trailer` without the names of digests; none where none is left.
+fn trailers_left(headers: &HeaderMap) -> Option<HeaderValue> {
+    let lines = headers.get_all(TRAILER).iter();
+    let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let is_digest = |name: &[u8]| DIGESTS.iter().any(|digest| name.eq_ignore_ascii_case(digest.as_str().as_bytes()));
+    let left: Vec<&[u8]> = names.filter(|name| !name.is_empty() && !is_digest(name)).collect();
+    if left.is_empty() { None } else { HeaderValue::from_bytes(&left.join(&b", "[..])).ok() }
+}
+
 fn essence(value: &[u8]) -> &[u8] {
     value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
@@ -236,6 +254,21 @@ mod tests {
         describe(&mut headers, Some(12));
         assert_eq!(headers[CONTENT_LENGTH], "12");
         assert_eq!(headers.len(), 2, "{headers:?}");
+    }
+
+    #[test]
+    fn a_stream_keeps_the_trailers_that_say_nothing_of_its_bytes() {
+        for (names, left) in [
+            (&["Content-Digest, X-Sum", "Server-Timing"][..], Some("X-Sum, Server-Timing")),
+            (&["content-md5"], None),
+            (&[], None),
+        ] {
+            let mut headers: HeaderMap = names.iter().map(|line| (TRAILER, HeaderValue::from_static(line))).collect();
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("1"));
+            describe_stream(&mut headers);
+            assert_eq!(headers.get(TRAILER).and_then(|line| line.to_str().ok()), left);
+            assert!(!headers.contains_key(CONTENT_LENGTH));
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn body_treatment(
 
 /// Describes a body in `headers` that is adapted record by record, and says how much each speaks of.
 pub fn records(method: &Method, headers: &mut HeaderMap) -> Mode {
-    media::describe(headers, None);
+    media::describe_stream(headers);
     if *method == Method::PATCH { Mode::Patch } else { Mode::Whole }
 }
 

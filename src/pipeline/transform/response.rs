@@ -75,14 +75,15 @@ pub fn treatment<'p>(
     if !is_json {
         return Ok(Treatment::Pass);
     }
-    if is_adapted && media::forbids_transform(headers) {
-        match rules.no_transform {
-            NoTransform::Adapt => {}
-            NoTransform::Bypass => return Ok(Treatment::Pass),
-            NoTransform::Fail => return Err(TransformError { side: Side::Response, cause: Cause::NoTransform }),
-        }
+    let forbids = is_adapted && media::forbids_transform(headers);
+    if forbids && rules.no_transform == NoTransform::Fail {
+        return Err(TransformError { side: Side::Response, cause: Cause::NoTransform });
     }
+    // Also where it is bypassed: only a tag of this gateway's comes through to the upstream again.
     disown(op, headers);
+    if forbids && rules.no_transform == NoTransform::Bypass {
+        return Ok(Treatment::Pass);
+    }
     if !is_adapted {
         return Ok(Treatment::Pass);
     }
@@ -102,7 +103,7 @@ pub fn treatment<'p>(
     match (media.format(), program) {
         (Some(format), _) => {
             let charset = format.charset(headers, rules);
-            media::describe(headers, None);
+            media::describe_stream(headers);
             Ok(Treatment::Records(format, coding, charset))
         }
         (None, Some(program)) => Ok(Treatment::Adapt(program, coding)),
@@ -310,7 +311,7 @@ mod tests {
         let bypass = BodyRules { no_transform: NoTransform::Bypass, ..rules };
         let fail = BodyRules { no_transform: NoTransform::Fail, ..rules };
         assert_eq!(treated(rules, "cache-control", "no-transform"), ("adapt", true));
-        assert_eq!(treated(bypass, "cache-control", "no-transform"), ("pass", false));
+        assert_eq!(treated(bypass, "cache-control", "no-transform"), ("pass", true));
         assert_eq!(treated(fail, "cache-control", "no-transform").0, "no_transform");
         assert_eq!(treated(fail, "cache-control", "no-cache"), ("adapt", true));
         let covers = "s=(\"content-digest\")";
