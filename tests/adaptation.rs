@@ -715,3 +715,25 @@ fn adaptations_are_counted_by_outcome() {
         samples.iter().filter(|s| s.value > 0.0).filter_map(|s| s.labels.get("outcome")).collect();
     assert!(outcomes.len() >= 2, "one that worked and one that failed: {samples:?}");
 }
+
+#[test]
+fn what_cannot_be_adapted_is_counted_by_change_and_op() {
+    let convert = "{convert: {path: /n, from: string, to: integer, on_error: error}}";
+    let op =
+        format!("{{match: POST /p, request: [{convert}], response: {{2xx: [{{rename: {{a: b}}, conflict: error}}]}}}}");
+    let (gateway, _up) = one(&op, says(r#"{"a":1,"b":2}"#));
+    gateway.post_json("/p", &[OLD], r#"{"n":"x"}"#).problem(400, "adaptation_request_failed");
+    gateway.post_json("/p", &[OLD], r#"{"n":"y"}"#).problem(400, "adaptation_request_failed");
+    gateway.post_json("/p", &[OLD], "{").problem(400, "adaptation_request_failed");
+    gateway.post_json("/p", &[OLD], "{}").problem(502, "adaptation_response_failed");
+    let lines = "Content-Type: application/x-ndjson";
+    gateway.call("POST", "/p", &[OLD, lines], "{\"n\":\"z\"}\n").problem(400, "adaptation_request_failed");
+    let metrics = gateway.metrics();
+    let counted = |direction, change, op, reason| {
+        let labels = [("api", "shop"), ("direction", direction), ("change", change), ("op", op), ("reason", reason)];
+        metrics.sum("vergate_adaptation_failures_total", &labels)
+    };
+    assert_eq!(counted("request", "the-change", "convert", "value"), 3.0);
+    assert_eq!(counted("request", "none", "none", "malformed"), 1.0);
+    assert_eq!(counted("response", "the-change", "rename", "conflict"), 1.0);
+}

@@ -15,6 +15,7 @@ use super::{
     recast::Fault,
     snapshot::VersionEntry,
     timings::Timings,
+    transform::{Side, TransformError},
     worker::{Loaded, Worker},
 };
 use crate::{
@@ -165,6 +166,12 @@ impl Exchange {
     /// Counts what happened to a body.
     pub fn adapted(&self, direction: &'static str, outcome: &'static str) {
         self.loaded.handles.adaptation(self.counted, Adaptation { direction, outcome });
+    }
+
+    /// Counts a body that could not be adapted.
+    pub fn unadapted(&self, error: &TransformError) {
+        self.adapted(error.side.as_str(), if error.side == Side::Request { "refused" } else { "failed" });
+        self.loaded.handles.unadapted(self.counted, error);
     }
 
     /// Counts a message that forbids what is done to its body, or would be.

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::snapshot::{Snapshot, endpoints};
+use super::{
+    snapshot::{Snapshot, endpoints},
+    transform::TransformError,
+};
 use crate::telemetry::{Counter, Histogram, Metrics, Target, metrics::NONE, series::OTHER};
 
 /// Cells of everything that is counted per exchange.
@@ -153,6 +156,13 @@ impl Handles {
         let counter = self.metrics.adaptations(api, from, speaks, adaptation.direction, adaptation.outcome);
         counter.inc();
         known.push((adaptation, counter));
+    }
+
+    /// Counts a body that could not be adapted, by what is to blame.
+    pub fn unadapted(&self, counted: CountedAs, error: &TransformError) {
+        let Names { api, .. } = &self.version(counted).names;
+        let (change, op) = error.culprit().unwrap_or((NONE, NONE));
+        self.metrics.adaptation_failures(api, error.side.as_str(), change, op, error.reason()).inc();
     }
 
     /// Counts a message that forbids what is done to its body, or would be.

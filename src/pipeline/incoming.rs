@@ -268,7 +268,7 @@ fn truncated(exchange: &mut Exchange, passage: &Passage, error: DownloadError) -
 }
 
 fn fail(exchange: &mut Exchange, error: &TransformError) -> Refused {
-    exchange.adapted("response", "failed");
+    exchange.unadapted(error);
     exchange.code = Some(Code::AdaptationResponseFailed);
     exchange.note(error);
     Refused::adaptation(error)

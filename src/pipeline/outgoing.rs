@@ -262,7 +262,7 @@ fn full(body: Bytes) -> UpstreamBody {
 }
 
 fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
-    exchange.adapted("request", "refused");
+    exchange.unadapted(error);
     Refused::adaptation(error)
 }
 

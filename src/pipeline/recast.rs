@@ -107,9 +107,13 @@ impl fmt::Debug for Recast {
 impl Drop for Recast {
     fn drop(&mut self) {
         let (adapted, narrowed) = self.records.outcome();
+        let fault = self.fault.borrow();
+        if let Some(error) = &*fault {
+            self.loaded.handles.unadapted(self.counted, error);
+        }
         let outcome = match self.side {
-            Side::Request if self.fault.borrow().is_some() => "refused",
-            Side::Response if self.fault.borrow().is_some() => "failed",
+            Side::Request if fault.is_some() => "refused",
+            Side::Response if fault.is_some() => "failed",
             _ if narrowed => "narrowed",
             _ if adapted => "adapted",
             _ => "passed",

@@ -217,6 +217,7 @@ mod tests {
         metrics.in_flight().inc();
         metrics.conflicts("a");
         metrics.adaptations("a", "1", "2", "request", "adapted");
+        metrics.adaptation_failures("a", "request", NONE, NONE, "malformed");
         metrics.no_transform("a", "1", "request");
         metrics.upstream_retries("u");
         metrics.shed("memory").inc();
@@ -234,6 +235,7 @@ mod tests {
             "vergate_requests_in_flight",
             "vergate_version_conflicts_total",
             "vergate_adaptations_total",
+            "vergate_adaptation_failures_total",
             "vergate_no_transform_total",
             "vergate_upstream_retries_total",
             "vergate_config_last_reload_successful",

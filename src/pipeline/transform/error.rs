@@ -102,6 +102,14 @@ impl TransformError {
         is_coding.then_some(coding::READ)
     }
 
+    /// The change and the op at fault; none where no op is to blame.
+    pub fn culprit(&self) -> Option<(&str, &'static str)> {
+        match &self.cause {
+            Cause::Body(error) => error.change.as_deref().zip(error.op),
+            Cause::Coded | Cause::Undecodable | Cause::JsonPatch | Cause::NoTransform | Cause::Signed => None,
+        }
+    }
+
     /// `reason` of the problem, also for the log.
     pub fn reason(&self) -> &'static str {
         match &self.cause {

@@ -21,6 +21,7 @@ pub(super) struct RequestFamilies {
     pub(super) in_flight: Arc<Series<Gauge, 0>>,
     pub(super) conflicts: Arc<Series<Counter, 1>>,
     pub(super) adaptations: Arc<Series<Counter, 5>>,
+    pub(super) failures: Arc<Series<Counter, 5>>,
     pub(super) no_transform: Arc<Series<Counter, 3>>,
     pub(super) upstream_retries: Arc<Series<Counter, 1>>,
     pub(super) upstream_queue_wait: Arc<Series<Histogram, 1>>,
@@ -60,6 +61,11 @@ impl RequestFamilies {
                 "vergate_adaptations_total",
                 "Bodies and heads adapted between versions.",
                 ["api", "from", "to", "direction", "outcome"],
+            ),
+            failures: families.add(
+                "vergate_adaptation_failures_total",
+                "Bodies that could not be adapted, by the change and op at fault.",
+                ["api", "direction", "change", "op", "reason"],
             ),
             no_transform: families.add(
                 "vergate_no_transform_total",
@@ -133,6 +139,15 @@ impl Metrics {
     /// - `outcome`: `adapted`, `passed` (nothing to do), `narrowed` (newer members hidden), `refused` or `failed`.
     pub fn adaptations(&self, api: &str, from: &str, to: &str, direction: &str, outcome: &str) -> Counter {
         self.requests.adaptations.handle([api, from, to, direction, outcome])
+    }
+
+    /// `vergate_adaptation_failures_total`: bodies that could not be adapted.
+    ///
+    /// - `direction`: `request` or `response`.
+    /// - `change`, `op`: as configured, or [`super::NONE`] where no op is to blame.
+    /// - `reason`: that of the problem.
+    pub fn adaptation_failures(&self, api: &str, direction: &str, change: &str, op: &str, reason: &str) -> Counter {
+        self.requests.failures.handle([api, direction, change, op, reason])
     }
 
     /// `vergate_no_transform_total`.
