@@ -159,7 +159,7 @@ impl Content {
     /// Every JSON body: its media type, and its schema if it has one.
     pub fn json_types(&self) -> impl Iterator<Item = &(String, Option<Schema>)> {
         let named = self.media_types.iter().any(|(name, _)| is_json(name));
-        self.media_types.iter().filter(move |(name, _)| is_json(name) || (!named && takes_json(name)))
+        self.media_types.iter().filter(move |(name, _)| if named { is_json(name) } else { takes_json(name) })
     }
 
     /// The JSON body that stands for the one of another version by this name: names may tell versions.
@@ -180,8 +180,9 @@ impl Content {
     }
 }
 
-fn takes_json(range: &str) -> bool {
-    range == "application/*" || range == "*/*"
+/// Whether a media type, or one of a range of them, is JSON.
+pub fn takes_json(range: &str) -> bool {
+    is_json(range) || range == "application/*" || range == "*/*"
 }
 
 /// Whether a media type, without parameters, is a JSON document.

@@ -408,6 +408,54 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_followed_says_the_same_only_with_all_that_decides_what_it_says() {
+        let same = |text: &str| fits(text, text);
+        let doubtful = |source: &str, target: &str, keyword: &str| {
+            let found = compare(source, target);
+            let expected = format!("is held against {keyword}, which is not followed");
+            assert!(found.iter().any(|reason| reason.ends_with(&expected)), "{source} under {target}: {found:?}");
+        };
+        for (source, target, keyword) in [
+            ("{if: {type: string}, then: {}}", "{if: {type: string}, then: {maxLength: 2}}", "if"),
+            ("{if: {type: string}, else: {}}", "{if: {type: string}, else: {type: integer}}", "if"),
+            ("{type: array, contains: {const: x}}", "{type: array, contains: {const: x}, minContains: 3}", "contains"),
+            ("{type: array, contains: {const: x}}", "{type: array, contains: {const: x}, maxContains: 1}", "contains"),
+            (
+                "{type: array, prefixItems: [{type: string}], items: {type: string}}",
+                "{type: array, prefixItems: [{type: string}], items: false}",
+                "prefixItems",
+            ),
+            (
+                "{type: object, patternProperties: {'^x': {type: string}}}",
+                "{type: object, patternProperties: {'^x': {type: string}}, additionalProperties: false}",
+                "patternProperties",
+            ),
+            (
+                "{type: object, oneOf: [{required: [a]}, {required: [b]}], unevaluatedProperties: false}",
+                "{type: object, oneOf: [{required: [a]}, {required: [c]}], unevaluatedProperties: false}",
+                "unevaluatedProperties",
+            ),
+            (
+                "{anyOf: [{type: object, required: [c], properties: {c: {type: string}}}, {type: object, dependentRequired: {a: [d]}}]}",
+                "{anyOf: [{type: object, required: [c], properties: {c: {type: integer}}}, {type: object, dependentRequired: {a: [d]}}]}",
+                "dependentRequired",
+            ),
+        ] {
+            doubtful(source, target, keyword);
+            same(source);
+            same(target);
+        }
+        same("{oneOf: [{type: object, properties: {a: {}}}, {type: object, properties: {b: {}}}]}");
+        // Elements that prefixItems describes are not what `items` says.
+        doubtful("{type: array}", "{type: array, prefixItems: [{type: string}]}", "prefixItems");
+        misfit(
+            "{type: array, prefixItems: [{type: integer}], items: {type: string}}",
+            "{type: array, items: {type: [string, object, array, 'null', boolean]}}",
+            "/[]: may be integer and has to be string or object or array or null or boolean",
+        );
+    }
+
+    #[test]
     fn members_of_the_other_side_are_not_missed() {
         let (open, needs) = (
             schema("{type: object}"),

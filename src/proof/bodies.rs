@@ -17,6 +17,11 @@ use crate::{
     domain::endpoint::Endpoint,
 };
 
+/// RFC 7396: what it lacks stays as it is, whatever the method.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+/// RFC 6902.
+const JSON_PATCH: &str = "application/json-patch+json";
+
 impl<'p> Proof<'p> {
     pub(super) fn request(
         &mut self,
@@ -35,8 +40,11 @@ impl<'p> Proof<'p> {
         for (name, source) in sent.json_types() {
             match (source, taken.json_like(name)) {
                 (_, None) => self.findings.push(journey.untaken(name, &taken.place)),
+                // A list of edits is no such document as ops are about.
+                _ if name == JSON_PATCH && !journey.runs.is_empty() => {}
                 (Some(source), Some((_, Some(target)))) => {
-                    self.flow(source, target, &journey, endpoint.method() == "PATCH", stash);
+                    let patch = endpoint.method() == "PATCH" || name == MERGE_PATCH;
+                    self.flow(source, target, &journey, patch, stash);
                 }
                 (None, Some((_, Some(_)))) => self.findings.push(journey.undescribed(&sent.place)),
                 (_, Some((_, None))) => {}
@@ -78,8 +86,14 @@ impl<'p> Proof<'p> {
             return;
         }
         let journey = Journey { status: Some(status), ..self.journey(Side::Response, endpoint, course, runs) };
-        if sent.content.json().is_none() {
-            self.findings.push(journey.undescribed(&sent.content.place));
+        let (given, wanted) = (&sent.content, &expected.content);
+        if !given.media_types.is_empty()
+            && !given.media_types.iter().any(|(name, _)| document::takes_json(name) || wanted.takes(name))
+        {
+            let names: Vec<&str> = given.media_types.iter().map(|(name, _)| name.as_str()).collect();
+            self.findings.push(journey.untaken(&names.join(" or "), &wanted.place));
+        } else if given.json().is_none() {
+            self.findings.push(journey.undescribed(&given.place));
         }
         for (name, source) in sent.content.json_types() {
             if let (Some(source), Some((_, Some(target)))) = (source, expected.content.json_like(name)) {
@@ -250,6 +264,28 @@ mod tests {
             (&[(JSON, TEXT), ("text/csv", "true")], &[(JSON, TEXT), ("text/*", "true")], &[]),
         ] {
             assert_eq!(between(old, new), expected, "{old:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn a_merge_patch_gets_no_defaults_and_a_json_patch_is_no_document() {
+        const ADD: &str = "[{match: POST /p, request: [{add: {path: /b, value: x}}]}]";
+        let needs = TEXT.replace("required: [a]", "required: [a, b]").replace("{a: ", "{b: {type: string}, a: ");
+        let between = |media: &str| found(&takes(true, &[(media, TEXT)]), &takes(true, &[(media, &needs)]), ADD);
+        assert_eq!(between("application/json"), [] as [&str; 0]);
+        assert_eq!(between("application/merge-patch+json"), ["missing-required /b"]);
+        let list = "{type: array, items: {type: object}}";
+        let patches = takes(true, &[("application/json-patch+json", list)]);
+        assert_eq!(found(&patches, &patches, ADD), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_none_that_the_client_reads() {
+        let answer = |media: &str| format!("responses: {{'200': {{content: {{{media}: {{schema: {TEXT}}}}}}}}}");
+        let between = |old: &str, new: &str| found(&answer(old), &answer(new), "[]");
+        assert_eq!(between("application/json", "application/xml"), ["type-flow "]);
+        for new in ["'*/*'", "application/v2+json", "application/json"] {
+            assert_eq!(between("application/json", new), [] as [&str; 0], "{new}");
         }
     }
 

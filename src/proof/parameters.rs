@@ -14,7 +14,11 @@ use crate::{
         document::{Location, Operation, Response},
         subtype::{self, Misfit, Mismatch, Side},
     },
-    domain::{api::SourcePlace, endpoint::Endpoint, version::ApiVersion},
+    domain::{
+        api::SourcePlace,
+        endpoint::{Endpoint, Segment},
+        version::ApiVersion,
+    },
 };
 
 /// Fields that documents may list and do not describe (OpenAPI 3.1 sections 4.8.12.1 and 4.8.17.1).
@@ -42,6 +46,7 @@ impl<'p> Proof<'p> {
         endpoint: &Endpoint,
         course: &Course<'p>,
     ) {
+        self.path_parameters(promised, answered, endpoint, course);
         for location in [Location::Query, Location::Header, Location::Cookie] {
             let sent = self.described(&promised.parameters, location);
             let wanted = self.described(&answered.parameters, location);
@@ -60,6 +65,33 @@ impl<'p> Proof<'p> {
                 course.hops.iter().enumerate().map(|(index, hop)| (index, steps(hop))).collect();
             self.travel(&trip, course, &sent, &wanted, &steps);
         }
+    }
+
+    /// Those that are segments of the path: the change binds them by place, whatever documents call them.
+    fn path_parameters(
+        &mut self,
+        promised: &Operation,
+        answered: &Operation,
+        endpoint: &Endpoint,
+        course: &Course<'p>,
+    ) {
+        // Where the chain ends they bear the numbers of their places in the client's path.
+        let numbers: Vec<usize> = params(&course.end).filter_map(|name| name.parse().ok()).collect();
+        let described = |operation: &Operation, name: &str| {
+            let known = |known: &&Parameter| known.location == Location::Path && known.name == name;
+            operation.parameters.iter().find(known).cloned()
+        };
+        let (mut sent, mut wanted) = (Vec::new(), Vec::new());
+        for (number, name) in numbers.iter().zip(params(&answered.endpoint)) {
+            let own = number.checked_sub(1).and_then(|index| params(&promised.endpoint).nth(index));
+            if let (Some(own), Some(target)) = (own.and_then(|own| described(promised, own)), described(answered, name))
+            {
+                sent.push(Parameter { name: name.to_owned(), ..own });
+                wanted.push(target);
+            }
+        }
+        let trip = self.trip(Side::Request, Location::Path, endpoint, course, "requests".to_owned());
+        self.travel(&trip, course, &sent.iter().collect::<Vec<_>>(), &wanted.iter().collect::<Vec<_>>(), &[]);
     }
 
     /// The fields of an answer.
@@ -258,7 +290,8 @@ impl<'p> Proof<'p> {
 impl Trip<'_> {
     fn what(&self) -> &'static str {
         match self.location {
-            Location::Path | Location::Query => "query parameter",
+            Location::Path => "path parameter",
+            Location::Query => "query parameter",
             Location::Header => "header field",
             Location::Cookie => "cookie",
         }
@@ -273,6 +306,14 @@ impl Trip<'_> {
             (Location::Header, Side::Response) => Some("headers.response"),
         }
     }
+}
+
+/// The names of a path's parameters, from the left.
+fn params(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
+    endpoint.segments().iter().filter_map(|segment| match segment {
+        Segment::Param(name) => Some(name.as_str()),
+        Segment::Literal(_) => None,
+    })
 }
 
 #[cfg(test)]
@@ -376,6 +417,32 @@ paths:
         let all: Vec<String> = headers.iter().map(|name| header(name, true, TEXT)).collect();
         found("", &all.join(", "), "", &[]);
         found(&query("version", false, TEXT), "", "", &[]);
+    }
+
+    #[test]
+    fn parameters_of_the_path_are_bound_by_place() {
+        let document = |path: &str, names: [&str; 2], kinds: [&str; 2]| {
+            let all: Vec<String> = names
+                .iter()
+                .zip(kinds)
+                .map(|(name, kind)| format!("{{name: {name}, in: path, required: true, schema: {{type: {kind}}}}}"))
+                .collect();
+            format!(
+                "openapi: 3.1.0\npaths: {{'{path}': {{get: {{parameters: [{}], responses: {{}}}}}}}}\n",
+                all.join(", ")
+            )
+        };
+        let found = |operation: &str, old: &str, new: &str| {
+            shown(&proof(&gateway(&format!("[{operation}]")), &[("1.yaml", old), ("2.yaml", new)]))
+        };
+        let old = document("/p/{a}/{b}", ["a", "b"], ["string", "integer"]);
+        let same = document("/p/{x}/{y}", ["x", "y"], ["string", "string"]);
+        assert_eq!(found("{match: 'GET /p/{a}/{b}'}", &old, &same), [] as [&str; 0]);
+        let narrower = document("/p/{x}/{y}", ["x", "y"], ["integer", "integer"]);
+        assert_eq!(found("{match: 'GET /p/{a}/{b}'}", &old, &narrower), ["type-flow x"]);
+        let turned = "{match: 'GET /p/{1st}/{2nd}', to: 'GET /q/{2nd}/{1st}'}";
+        assert_eq!(found(turned, &old, &document("/q/{m}/{n}", ["m", "n"], ["integer", "string"])), [] as [&str; 0]);
+        assert_eq!(found(turned, &old, &document("/q/{m}/{n}", ["m", "n"], ["string", "integer"])), ["type-flow n"]);
     }
 
     #[test]

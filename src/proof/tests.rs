@@ -74,6 +74,22 @@ fn an_op_needs_what_it_names_to_be_there() {
 }
 
 #[test]
+fn an_op_needs_its_place_in_one_alternative_only() {
+    let union = |name: &str| {
+        format!(
+            "{{anyOf: [{{type: object, required: [{name}], properties: {{{name}: {{type: string}}}}, additionalProperties: false}}, {{type: object, required: [k], properties: {{k: {{type: string}}}}, additionalProperties: false}}]}}"
+        )
+    };
+    requests(&union("a"), &union("b"), "[{rename: {a: b}}]", &[]);
+    responses(&union("a"), &union("b"), "[{rename: {a: b}}]", &[]);
+    requests(&union("a"), &union("a"), "[{rename: {x: b}}]", &["no-such-path /x"]);
+    let inside = |name: &str| one("o", &union(name));
+    requests(&inside("a"), &inside("b"), "[{at: /o, rename: {a: b}}]", &[]);
+    requests(&inside("a"), &inside("a"), "[{at: /o, rename: {x: b}}]", &["no-such-path /o/x"]);
+    requests(&union("a"), &union("a"), "[{nest: {into: o, members: [x]}}]", &["no-such-path /x"]);
+}
+
+#[test]
 fn an_op_needs_a_value_of_its_kind() {
     requests(A, A, "[{at: /a, rename: {x: y}}]", &["op-type /a"]);
     let number = one("a", "{type: number}");

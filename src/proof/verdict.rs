@@ -72,14 +72,18 @@ impl Journey<'_> {
         self.of_the_whole(Severity::Error, "missing-required", message, help)
     }
 
-    /// The target does not take bodies of a media type. Only JSON would have been adapted.
+    /// The target does not take bodies of a media type. Only JSON would have been adapted; of an answer nothing else is
+    /// left.
     pub(crate) fn untaken(&self, media_type: &str, place: &Place) -> Finding {
         let message = format!(
-            "requests of version {} may be {media_type}, and version {} takes none ({place})",
-            self.from, self.to
+            "{} of version {} may be {media_type}, and version {} takes none ({place})",
+            self.bodies(),
+            self.from,
+            self.to
         );
         let help = format!("add it there, or take it out of the document of {}", self.from);
-        let severity = if document::is_json(media_type) { Severity::Error } else { Severity::Warning };
+        let is_hard = self.side == Side::Response || document::is_json(media_type);
+        let severity = if is_hard { Severity::Error } else { Severity::Warning };
         self.of_the_whole(severity, "type-flow", message, help)
     }
 

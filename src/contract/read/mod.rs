@@ -2,10 +2,11 @@
 //!
 //! A document that can be used in part is used in part: what cannot be read is left out, and a finding says so.
 
-mod doubts;
 mod operations;
 mod references;
+mod said;
 mod schemas;
+mod unevaluated;
 mod unions;
 mod value;
 

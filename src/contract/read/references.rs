@@ -23,12 +23,12 @@ const MERGING_MAX: usize = 32;
 /// What a `$ref` leads to: a file's tree, and where in it. Trees are shared: large documents refer to much.
 pub(super) struct Target {
     tree: Arc<Node>,
-    key: Key,
+    pub(super) key: Key,
 }
 
 impl Target {
     /// The node; it is there, or there would be no target.
-    fn node(&self) -> &Node {
+    pub(super) fn node(&self) -> &Node {
         descend(&self.tree, &self.key.1).unwrap_or(&self.tree)
     }
 }
@@ -54,7 +54,7 @@ impl Deref for Resolved<'_> {
 
 impl Reader<'_> {
     /// What `text` leads to.
-    fn locate(&mut self, text: &str, place: &Place) -> Option<Target> {
+    pub(super) fn locate(&mut self, text: &str, place: &Place) -> Option<Target> {
         let (file, fragment) = text.split_once('#').unwrap_or((text, ""));
         if file.contains("://") {
             let message = format!("{text:?} leads to another host");

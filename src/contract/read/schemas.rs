@@ -1,15 +1,37 @@
 //! Schema objects: keywords to branches.
 
-use super::{Reader, Revision, doubts, operations::flag, unions::listed, value};
+use super::{Reader, Revision, operations::flag, said::is_silent, unions::listed, value};
 use crate::{
     config::{finding::Place, tree::Node},
     contract::{
         intersect, render,
-        schema::{Arrays, Booleans, Bound, Branch, Field, Notes, Numbers, Objects, Rest, Schema, Strings, Values},
+        schema::{
+            Arrays, Booleans, Bound, Branch, Doubt, Field, Notes, Numbers, Objects, Rest, Schema, Strings, Values,
+        },
         unite,
     },
 };
 
+/// Keywords that can forbid values in ways the model does not follow, each with the keywords beside it that decide
+/// what it says; none: all of them.
+const DOUBTFUL: [(&str, &[&str]); 16] = [
+    ("not", &["not"]),
+    ("if", &["if", "then", "else"]),
+    ("patternProperties", &["patternProperties", "properties", "additionalProperties"]),
+    ("propertyNames", &["propertyNames"]),
+    ("dependentRequired", &["dependentRequired"]),
+    ("dependentSchemas", &["dependentSchemas"]),
+    ("dependencies", &["dependencies"]),
+    ("unevaluatedProperties", &[]),
+    ("unevaluatedItems", &[]),
+    ("prefixItems", &["prefixItems", "items", "additionalItems"]),
+    ("contains", &["contains", "minContains", "maxContains"]),
+    ("additionalItems", &["prefixItems", "items", "additionalItems"]),
+    ("contentSchema", &["contentSchema"]),
+    ("$dynamicRef", &[]),
+    ("$recursiveRef", &[]),
+    ("$id", &["$id"]),
+];
 const OF_OBJECTS: [&str; 5] = ["properties", "required", "additionalProperties", "minProperties", "maxProperties"];
 const OF_ARRAYS: [&str; 4] = ["items", "minItems", "maxItems", "uniqueItems"];
 const KINDS: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
@@ -40,9 +62,11 @@ impl Reader<'_> {
                 return schema;
             }
             let own = Schema { notes, ..self.keywords(node, members, false) };
-            return self.merged(&own, &schema);
+            let merged = self.merged(&own, &schema);
+            return self.evaluated(node, merged);
         }
-        Schema { notes, ..self.keywords(node, members, whole) }
+        let schema = Schema { notes, ..self.keywords(node, members, whole) };
+        self.evaluated(node, schema)
     }
 
     fn referred(&mut self, target: &Node, place: &Place, notes: Notes) -> Schema {
@@ -55,26 +79,48 @@ impl Reader<'_> {
 
     fn keywords(&mut self, node: &Node, members: &[(Node, Node)], whole: bool) -> Schema {
         let place = &node.place;
-        let combined = ["allOf", "anyOf", "oneOf"].iter().any(|key| node.get(key).is_some());
-        let mut schema = Schema::new(place, self.own_kinds(node, whole && !combined));
-        schema.doubts = doubts::of(members, node);
+        let parts = |key: &str| node.get(key).and_then(Node::list).unwrap_or_default();
+        let whole = whole && !["allOf", "anyOf", "oneOf"].iter().any(|key| parts(key).iter().any(says_kinds));
+        let mut schema = Schema::new(place, self.own_kinds(node, whole));
+        for (key, _) in members {
+            self.doubt(node, key, &mut schema);
+        }
         if let Some(listed) = listed(node, place) {
             schema = intersect::schemas(&schema, &listed);
         }
-        for part in node.get("allOf").and_then(Node::list).unwrap_or_default() {
-            let part = self.part(part, false);
+        for part in parts("allOf") {
+            let part = self.part(part, whole && matches!(schema.values, Values::Any));
             schema = self.merged(&schema, &part);
         }
-        for (key, exactly_one) in [("anyOf", false), ("oneOf", true)] {
+        for key in ["anyOf", "oneOf"] {
             if let Some(list) = node.get(key) {
-                let union = self.union(node, list, exactly_one);
-                schema = self.merged(&schema, &union);
+                schema = self.union(node, key, list, &schema);
             }
         }
         if flag(node, "nullable") && self.is_ready(&schema) && !schema.is_nullable() {
             schema = nullable(schema, node.get("enum").is_some());
         }
         schema
+    }
+
+    /// Remembers a keyword that the model does not follow, and what it says.
+    fn doubt(&mut self, node: &Node, key: &Node, schema: &mut Schema) {
+        let keyword = key.text().unwrap_or_default();
+        let Some((_, beside)) = DOUBTFUL.iter().find(|(known, _)| *known == keyword) else { return };
+        let said = match keyword {
+            // Followed where it is plain what it leaves.
+            "unevaluatedProperties" if self.plain_names(node).is_some() => return,
+            // What these lead to depends on who refers to them.
+            "$dynamicRef" | "$recursiveRef" => None,
+            // Other members are as the model has them, unless they are forbidden.
+            "patternProperties"
+                if matches!(node.get("additionalProperties").map(Node::text), None | Some(Some("true"))) =>
+            {
+                self.said(node, &[keyword])
+            }
+            _ => self.said(node, beside),
+        };
+        schema.doubts.push(Doubt { keyword: keyword.to_owned(), place: key.place.clone(), said });
     }
 
     /// What `type` and the keywords of each kind permit.
@@ -245,7 +291,7 @@ impl Reader<'_> {
     }
 
     /// What both permit, once both are read.
-    fn merged(&mut self, a: &Schema, b: &Schema) -> Schema {
+    pub(super) fn merged(&mut self, a: &Schema, b: &Schema) -> Schema {
         // One side that permits everything leaves the other a reference, which may be read later.
         let trivial = matches!(a.values, Values::Any) || matches!(b.values, Values::Any);
         if trivial || (self.is_ready(a) && self.is_ready(b)) {
@@ -328,21 +374,11 @@ fn notes(node: &Node) -> Notes {
 }
 
 /// Whether a keyword beside `$ref` permits or forbids anything.
-pub(super) fn says_something(keyword: &str) -> bool {
-    let silent = [
-        "$ref",
-        "title",
-        "description",
-        "summary",
-        "default",
-        "example",
-        "examples",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "externalDocs",
-        "xml",
-        "$comment",
-    ];
-    !silent.contains(&keyword) && !keyword.starts_with("x-")
+fn says_something(keyword: &str) -> bool {
+    keyword != "$ref" && !is_silent(keyword)
+}
+
+/// Whether a part of a combination says, itself or somewhere else, of which kinds values are.
+fn says_kinds(part: &Node) -> bool {
+    ["type", "$ref", "const", "enum", "allOf", "anyOf", "oneOf"].iter().any(|key| part.get(key).is_some())
 }

@@ -193,4 +193,61 @@ fn null_is_spelled_in_several_ways() {
         assert_eq!(render(&schema(text)), json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), "{text}");
     }
     assert!(!schema("{type: string, nullable: true, enum: [a]}").is_nullable());
+    assert!(schema("{type: string, nullable: true, enum: [a, null]}").is_nullable());
+}
+
+#[test]
+fn a_value_has_to_be_what_const_and_enum_permit() {
+    assert_eq!(render(&schema("{const: 1, enum: [0, 1.0]}")), json!({"type": "integer", "enum": [1.0]}));
+    assert_eq!(render(&schema("{const: 1, enum: [0, 3]}")), json!(false));
+    assert_eq!(render(&schema("{const: {a: 1}, enum: [{a: 2}]}")), json!(false));
+}
+
+#[test]
+fn unevaluated_properties_are_followed_where_it_is_plain_what_is_left() {
+    let text = "{allOf: [{type: object, required: [a], properties: {a: {type: string}}}, {properties: {b: {}}}], unevaluatedProperties: REST}";
+    let with = |rest: &str| schema(&text.replace("REST", rest));
+    let plain = |rest: serde_json::Value| json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}, "b": true}, "additionalProperties": rest});
+    assert_eq!(render(&with("false")), plain(json!(false)));
+    assert_eq!(render(&with("{type: integer}")), plain(json!({"type": "integer"})));
+    assert!(with("false").doubts.is_empty());
+    let read = document(
+        "openapi: 3.1.0
+paths: {/a: {get: {responses: {'200': {content: {application/json: {schema: {
+  $ref: '#/components/schemas/Base', properties: {b: {}}, unevaluatedProperties: false}}}}}}}}
+components: {schemas: {Base: {type: object, properties: {a: {type: string}}}}}
+",
+    );
+    let merged = read.operations[0].response(200).and_then(|response| response.content.json()).expect("a schema");
+    assert_eq!(
+        render(merged),
+        json!({"type": "object", "properties": {"a": {"type": "string"}, "b": true}, "additionalProperties": false})
+    );
+    for more in [
+        "additionalProperties: true",
+        "anyOf: [{type: object, properties: {c: {}}}, {type: object}]",
+        "patternProperties: {x: {}}",
+    ] {
+        let doubtful = schema(&format!("{{type: object, allOf: [{{{more}}}], unevaluatedProperties: false}}"));
+        assert!(doubtful.doubts.iter().any(|doubt| doubt.keyword == "unevaluatedProperties"), "{more}");
+    }
+    // Nobody evaluates what is only required.
+    assert_eq!(
+        render(&schema("{type: object, required: [z], unevaluatedProperties: false}"))["properties"],
+        json!({"z": false})
+    );
+}
+
+#[test]
+fn parts_without_a_kind_on_either_side_are_taken_as_one_aloud() {
+    let read = |schema: &str| {
+        let text = format!(
+            "openapi: 3.1.0\npaths: {{/a: {{get: {{responses: {{'200': {{content: {{application/json: {{schema: {schema}}}}}}}}}}}}}}}\n"
+        );
+        outcome(&[("o.yaml", &text)]).1.len()
+    };
+    assert_eq!(read("{oneOf: [{required: [a]}, {type: string}]}"), 1);
+    assert_eq!(read("{type: object, oneOf: [{required: [a]}, {required: [b]}]}"), 0);
+    assert_eq!(read("{allOf: [{properties: {a: {}}}, {properties: {b: {}}}]}"), 1);
+    assert_eq!(read("{allOf: [{type: object}, {properties: {b: {}}}]}"), 0);
 }

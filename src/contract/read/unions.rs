@@ -1,37 +1,39 @@
 //! Unions: `anyOf`, `oneOf`, `discriminator`, `enum` and `const`.
 
-use super::{Reader, doubts::holds_elsewhere, value};
+use serde_json::Value;
+
+use super::{Reader, value};
 use crate::{
     config::{finding::Place, tree::Node},
     contract::{
         intersect,
-        schema::{Branch, Doubt, Field, Objects, Schema, Strings, Values},
+        schema::{Branch, Doubt, Field, Objects, Schema, Strings, Values, same_number},
     },
 };
 
 impl Reader<'_> {
-    /// `anyOf` and `oneOf`.
-    pub(super) fn union(&mut self, node: &Node, list: &Node, exactly_one: bool) -> Schema {
+    /// `anyOf` or `oneOf`, by `key`, and what stands beside it.
+    ///
+    /// - `beside`: what the other keywords permit.
+    pub(super) fn union(&mut self, node: &Node, key: &str, list: &Node, beside: &Schema) -> Schema {
         let discriminator = Discriminator::of(node);
-        // What a part says holds for its own values only; the whole list says the same of all.
-        let said = Some(value(list)).filter(holds_elsewhere);
-        let mut union = Schema::new(&list.place, Values::Branches(Vec::new()));
+        let beside = &if self.is_ready(beside) { beside.opened().into_owned() } else { beside.clone() };
+        let mut union = Schema { values: Values::Branches(Vec::new()), ..beside.clone() };
         let mut alternatives: Vec<Vec<Branch>> = Vec::new();
+        let mut doubtful: Vec<String> = Vec::new();
         for part in list.list().unwrap_or_default() {
-            let mut schema = self.part(part, false);
+            // Without a kind on either side a part is taken as what its keywords are about.
+            let mut schema = self.part(part, matches!(beside.values, Values::Any));
             if !self.is_ready(&schema) {
                 schema = schema.doubting("$ref", &part.place);
             }
             if let Some(discriminator) = &discriminator {
                 schema = discriminator.narrow(&schema, part);
             }
-            let opened = schema.opened();
-            for doubt in &opened.doubts {
-                let doubt = Doubt { said: said.clone(), ..doubt.clone() };
-                if !union.doubts.contains(&doubt) {
-                    union.doubts.push(doubt);
-                }
-            }
+            let merged = self.merged(beside, &schema);
+            let opened = merged.opened();
+            let more = opened.doubts.iter().filter(|doubt| !beside.doubts.contains(doubt));
+            doubtful.extend(more.map(|doubt| doubt.keyword.clone()));
             match &opened.values {
                 Values::Branches(branches) => alternatives.push(branches.clone()),
                 Values::Any | Values::Ref(_) => alternatives.push(Branch::all(&part.place)),
@@ -41,8 +43,16 @@ impl Reader<'_> {
             alternatives[index + 1..].iter().any(|other| one.iter().any(|a| other.iter().any(|b| !a.is_disjoint(b))))
         };
         // A value that fits two of them is not valid.
-        if exactly_one && alternatives.iter().enumerate().any(overlaps) {
-            union.doubts.push(Doubt { keyword: "oneOf".to_owned(), place: list.place.clone(), said });
+        if key == "oneOf" && alternatives.iter().enumerate().any(overlaps) {
+            doubtful.push(key.to_owned());
+        }
+        if !doubtful.is_empty() {
+            // What one part leaves out, another one may permit: only the whole union can say the same elsewhere.
+            let said = self.said(node, &[key, "discriminator"]);
+            doubtful.sort_unstable();
+            doubtful.dedup();
+            let doubt = |keyword| Doubt { keyword, place: list.place.clone(), said: said.clone() };
+            union.doubts.extend(doubtful.into_iter().map(doubt));
         }
         let mut branches: Vec<Branch> = Vec::new();
         for branch in alternatives.into_iter().flatten() {
@@ -102,11 +112,11 @@ impl Discriminator {
 
 /// `enum` and `const` as a schema.
 pub(super) fn listed(node: &Node, place: &Place) -> Option<Schema> {
-    let items = node.get("enum").and_then(Node::list).map(|items| items.iter().map(value).collect::<Vec<_>>());
-    let values = match (node.get("const").map(value), items) {
-        (Some(one), Some(items)) => items.into_iter().filter(|item| *item == one).collect(),
+    let values: Vec<Value> = match (node.get("const").map(value), node.get("enum").and_then(Node::list)) {
         (Some(one), None) => vec![one],
-        (None, Some(items)) => items,
+        // Both have to permit it.
+        (Some(one), Some(items)) => items.iter().map(value).filter(|item| is_equal(item, &one)).collect(),
+        (None, Some(items)) => items.iter().map(value).collect(),
         (None, None) => return None,
     };
     let mut union = Schema::new(place, Values::Branches(Vec::new()));
@@ -120,6 +130,18 @@ pub(super) fn listed(node: &Node, place: &Place) -> Option<Schema> {
     }
     union.values = Values::Branches(branches);
     Some(union)
+}
+
+/// Whether two values are equal; numbers are, however they are spelled.
+fn is_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => same_number(a, b),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_equal(a, b)))
+        }
+        (a, b) => a == b,
+    }
 }
 
 /// Strings and numbers of one list stay one branch.

@@ -1,6 +1,6 @@
 //! Where an op works: from the body to the places its pointer names, past guards, and what is not there.
 
-use super::{Fate, Flow};
+use super::{Fate, Flow, Remark};
 use crate::{
     adaptation::{
         op::{Edit, Guard},
@@ -12,6 +12,9 @@ use crate::{
         unite,
     },
 };
+
+/// The code of an op whose place is not there.
+const MISSING: &str = "no-such-path";
 
 /// A way to a place, and how far it was found.
 struct Way<'w> {
@@ -58,6 +61,7 @@ impl Flow<'_> {
         mut act: impl FnMut(&mut Self, &Objects, &Pointer) -> Vec<Objects>,
     ) {
         let strict = edit.strict;
+        let (mut objects_met, mut misses) = (0_usize, Vec::<Remark>::new());
         self.on_value(schema, edit, path, |flow, schema, at| {
             let Values::Branches(branches) = &mut schema.values else {
                 flow.unknown(edit, at);
@@ -70,7 +74,12 @@ impl Flow<'_> {
             let mut made = Vec::with_capacity(branches.len());
             for branch in std::mem::take(branches) {
                 match branch {
-                    Branch::Object(objects) => made.extend(act(flow, &objects, at).into_iter().map(Branch::Object)),
+                    Branch::Object(objects) => {
+                        objects_met += 1;
+                        let said = flow.remarks.len();
+                        made.extend(act(flow, &objects, at).into_iter().map(Branch::Object));
+                        misses.extend(flow.remarks.extract_if(said.., |remark| remark.code == MISSING));
+                    }
                     Branch::Null => made.push(Branch::Null),
                     other if !strict => made.push(other),
                     _ => {}
@@ -79,6 +88,14 @@ impl Flow<'_> {
             *branches = made;
             Fate::Kept
         });
+        // What one alternative lacks is there in another: only what all of them lack is missing.
+        for miss in &misses {
+            if misses.iter().filter(|other| other.pointer == miss.pointer).count() == objects_met
+                && !self.remarks.iter().any(|known| known.code == MISSING && known.pointer == miss.pointer)
+            {
+                self.remarks.push(miss.clone());
+            }
+        }
     }
 
     /// The member an op needs is not there in the version the body comes from.
@@ -91,7 +108,7 @@ impl Flow<'_> {
             None if known.is_empty() => "correct the pointer".to_owned(),
             None => format!("it has {}", known.join(", ")),
         };
-        self.error("no-such-path", at, message, help);
+        self.error(MISSING, at, message, help);
     }
 
     /// The op works on something that the document says nothing about.
@@ -216,7 +233,7 @@ impl Flow<'_> {
         if inside.is_empty() {
             let at = Pointer::of_segments(&way.segments[..depth]).join(&Pointer::of_names(&guard.path));
             let message = format!("when: in {} nothing at \"{at}\" has one of these values", self.source);
-            self.error("no-such-path", &at, message, "correct the pointer or the values");
+            self.error(MISSING, &at, message, "correct the pointer or the values");
             way.found = true;
             return Fate::Kept;
         }
