@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Version, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Version, request::Parts, uri::PathAndQuery};
 
 use super::{
     downstream::{forwarded, link::Link},
@@ -86,19 +86,19 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 
 impl Exchange {
     /// Begins: counted as in flight from here on.
-    pub fn begin<B>(worker: Rc<Worker>, link: Rc<Link>, request: &Request<B>) -> Box<Self> {
+    pub fn begin(worker: Rc<Worker>, link: Rc<Link>, head: &Parts) -> Box<Self> {
         let loaded = worker.loaded();
         let trusted = &loaded.snapshot.config.trusted_proxies;
-        let present = Present::of(request.headers());
-        let client = forwarded::client(request.headers(), link.peer.ip(), trusted);
+        let present = Present::of(&head.headers);
+        let client = forwarded::client(&head.headers, link.peer.ip(), trusted);
         worker.in_flight.inc();
-        let is_http2 = request.version() == Version::HTTP_2;
+        let is_http2 = head.version == Version::HTTP_2;
         link.exchange_began();
         Box::new(Self {
             present,
-            request_id: request_id(request.headers(), present),
-            method: request.method().clone(),
-            target: request.uri().path_and_query().cloned(),
+            request_id: request_id(&head.headers, present),
+            method: head.method.clone(),
+            target: head.uri.path_and_query().cloned(),
             counted: CountedAs::default(),
             served: None,
             source: None,
@@ -112,7 +112,7 @@ impl Exchange {
             status: None,
             started: Instant::now(),
             timings: Timings::default(),
-            trace: Trace::begin(loaded.snapshot.config.otlp.as_ref().map(|otlp| otlp.ratio), request.headers()),
+            trace: Trace::begin(loaded.snapshot.config.otlp.as_ref().map(|otlp| otlp.ratio), &head.headers),
             client,
             is_http2,
             worker,

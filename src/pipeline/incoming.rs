@@ -33,7 +33,7 @@ use super::{
     },
 };
 use crate::{
-    adaptation::{Mode, plan::OperationPlan, program::Program},
+    adaptation::{Mode, plan::OperationPlan},
     headers::{self, Present},
     problem::Code,
 };
@@ -41,12 +41,26 @@ use crate::{
 /// Larger bodies are coded on another thread: a hundredth of a second is long for a worker.
 const LARGE_BYTES: usize = 128 * 1024;
 
-/// Edits the head, adapts the body where it has to be, or begins a tunnel.
-pub(super) async fn respond(
-    exchange: &mut Exchange,
-    passage: &Passage,
-    answer: Answer,
-) -> Result<Response<Source>, Refused> {
+/// An answer once its head is edited.
+pub(super) enum Edited {
+    /// As the client gets it.
+    Ready(Response<Source>),
+    /// The body has to be read whole and adapted.
+    Held(Box<Held>),
+}
+
+/// An answer whose body is to be adapted.
+pub(super) struct Held {
+    head: Parts,
+    body: Download,
+    /// The upstream's, which chose the program.
+    status: StatusCode,
+    /// The coding to take off first.
+    coding: Option<Coding>,
+}
+
+/// Edits the head, and begins a tunnel where there is to be one. None of it waits.
+pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer) -> Result<Edited, Refused> {
     let Answer { head, arrival } = answer;
     let (mut head, decoder) = parts(head);
     let asked_for_tunnel = passage.upgrade.as_ref().is_some_and(|upgrade| upgrade.key.is_some());
@@ -64,7 +78,7 @@ pub(super) async fn respond(
     }
     let arrival = match arrival {
         Arrival::Http1(lease, _) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-            return switch(exchange, passage, head, lease);
+            return switch(exchange, passage, head, lease).map(Edited::Ready);
         }
         arrival => arrival,
     };
@@ -84,7 +98,7 @@ pub(super) async fn respond(
         location::rewrite(&mut head.headers, &places);
     }
     let Some(operation) = passage.operation() else {
-        return Ok(stream(head, body));
+        return Ok(Edited::Ready(stream(head, body)));
     };
     let status = head.status;
     let has_program = operation.response(status.as_u16()).is_some() || operation.adapts_events(status.as_u16());
@@ -100,20 +114,17 @@ pub(super) async fn respond(
         head.extensions.remove::<ReasonPhrase>();
     }
     match treatment {
-        // Boxed: answers that pass have no use for its room.
-        Treatment::Adapt(program, coding) => {
-            Box::pin(adapt(exchange, passage, (status, program, coding), head, body)).await
-        }
+        Treatment::Adapt(_, coding) => Ok(Edited::Held(Box::new(Held { head, body, status, coding }))),
         Treatment::Records(format, coding, charset) => {
             let filter = recast(exchange, operation, status, (format, coding, charset));
             let source = Source::Rewritten(Box::new((Filtered::new(filter), body)));
-            Ok(Response::from_parts(head, source))
+            Ok(Edited::Ready(Response::from_parts(head, source)))
         }
         Treatment::Pass | Treatment::HeadOnly => {
             if has_program {
                 exchange.adapted("response", "passed");
             }
-            Ok(stream(head, body))
+            Ok(Edited::Ready(stream(head, body)))
         }
     }
 }
@@ -134,13 +145,15 @@ fn stream(head: Parts, body: Download) -> Response<Source> {
     Response::from_parts(head, source)
 }
 
-async fn adapt(
+/// Reads the body whole and puts the adapted one in its place.
+pub(super) async fn adapt(
     exchange: &mut Exchange,
     passage: &Passage,
-    (status, program, coding): (StatusCode, &Program, Option<Coding>),
-    mut head: Parts,
-    mut body: Download,
+    held: Box<Held>,
 ) -> Result<Response<Source>, Refused> {
+    let Held { mut head, mut body, status, coding } = *held;
+    let adapting = passage.operation().and_then(|operation| Some((operation, operation.response(status.as_u16())?)));
+    let Some((operation, program)) = adapting else { return Ok(stream(head, body)) };
     let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
     let too_large = || TransformError::too_large(Side::Response);
     if body.size_hint().lower() > cap as u64 {
@@ -170,9 +183,9 @@ async fn adapt(
     let whole = charset::transcode(Side::Response, passage.rules(), &mut head.headers, whole, cap);
     let whole = whole.map_err(|error| fail(exchange, &error))?;
     let mut stash = std::mem::take(&mut exchange.stash);
-    let adapted = match passage.operation().filter(|_| program.is_opaque()) {
-        None => transform::response::body(program, &mut head.headers, &whole, &mut stash),
-        Some(operation) => {
+    let adapted = match program.is_opaque() {
+        false => transform::response::body(program, &mut head.headers, &whole, &mut stash),
+        true => {
             let (plan, body, mut fields) = (Arc::clone(operation), whole.clone(), std::mem::take(&mut head.headers));
             let work = move || {
                 // The upstream's status chose the program before.

@@ -35,12 +35,13 @@ pub mod worker;
 
 use std::rc::Rc;
 
-use http::{Method, Request, Response, StatusCode, header, request::Parts};
+use http::{Method, Response, StatusCode, header, request::Parts};
 
 use self::{
     connection::http2::hpack::encoder,
     downstream::{admission, body::RequestBody, link::Link},
     exchange::Exchange,
+    incoming::Edited,
     negotiation::{Chosen, Head, PathCapture},
     outgoing::Prepared,
     passage::Passage,
@@ -62,10 +63,9 @@ use crate::{
 ///
 /// Success, refusal and failure take the same way out: every answer names the version, its
 /// lifecycle and the request, and is counted and logged when its body ends.
-pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<RequestBody>) -> Handled {
-    let mut exchange = Exchange::begin(worker, link, &request);
-    // Boxed once: each stage that waits would keep room for a copy of its own.
-    let answer = match journey(&mut exchange, Box::new(request)).await {
+pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, head: Box<Parts>, body: RequestBody) -> Handled {
+    let mut exchange = Exchange::begin(worker, link, &head);
+    let answer = match journey(&mut exchange, head, body).await {
         Ok(answer) => answer,
         Err(refused) => refused.into_answer(&mut exchange),
     };
@@ -73,8 +73,8 @@ pub async fn handle(worker: Rc<Worker>, link: Rc<Link>, request: Request<Request
 }
 
 /// The request's way down and the answer's way up.
-async fn journey(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Result<Response<Source>, Refused> {
-    let (passage, mut request) = match descend(exchange, request)? {
+async fn journey(exchange: &mut Exchange, head: Box<Parts>, body: RequestBody) -> Result<Response<Source>, Refused> {
+    let (passage, mut request) = match descend(exchange, head, body)? {
         Way::Answered(answer) => return Ok(answer),
         Way::Upstream(passage, request) => (passage, request),
     };
@@ -82,8 +82,13 @@ async fn journey(exchange: &mut Exchange, request: Box<Request<RequestBody>>) ->
         // Boxed: requests that pass have no use for its room.
         Box::pin(outgoing::adapt(exchange, &passage, &mut request)).await?;
     }
-    let answer = outgoing::send(exchange, &passage, request).await?;
-    incoming::respond(exchange, &passage, answer).await
+    let answer = outgoing::send(exchange, &passage, &mut request).await?;
+    request.done();
+    let held = match incoming::respond(exchange, &passage, answer)? {
+        Edited::Ready(answer) => return Ok(answer),
+        Edited::Held(held) => held,
+    };
+    Box::pin(incoming::adapt(exchange, &passage, held)).await
 }
 
 /// Where a request goes once every stage has seen it.
@@ -96,20 +101,19 @@ enum Way {
 
 /// All stages down to the upstream. None of them waits: what they look at is gone when the upstream is
 /// waited for, and an idle connection keeps no room for it.
-fn descend(exchange: &mut Exchange, request: Box<Request<RequestBody>>) -> Result<Way, Refused> {
+fn descend(exchange: &mut Exchange, head: Box<Parts>, body: RequestBody) -> Result<Way, Refused> {
     admit(exchange)?;
-    let (parts, body) = request.into_parts();
     // A copy of shared slices, so that the path can be read while the fields are edited.
-    let uri = parts.uri.clone();
-    let chosen = negotiate(exchange, &uri, &parts)?;
+    let uri = head.uri.clone();
+    let chosen = negotiate(exchange, &uri, &head)?;
     if let Some(redirect) = permit(exchange, &chosen, &uri)? {
         return Ok(Way::Answered(redirect));
     }
-    if exchange.method == Method::OPTIONS && outgoing::hops_left(&parts.headers) == Some(0) {
+    if exchange.method == Method::OPTIONS && outgoing::hops_left(&head.headers) == Some(0) {
         return Ok(Way::Answered(last_hop()));
     }
-    let passage = Passage::find(exchange, &chosen, &parts)?;
-    let request = outgoing::prepare(exchange, &passage, &chosen, parts, body)?;
+    let passage = Passage::find(exchange, &chosen, &head)?;
+    let request = outgoing::prepare(exchange, &passage, &chosen, head, body)?;
     Ok(Way::Upstream(passage, request))
 }
 

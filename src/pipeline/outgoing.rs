@@ -8,9 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, request::Parts, uri::PathAndQuery,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
 
 use super::{
     downstream::{body::RequestBody, forwarded},
@@ -28,7 +26,7 @@ use super::{
     },
     unpack::{self, UnpackError},
     upstream::{
-        body::{Upload, UploadError, UploadFailure, UpstreamBody},
+        body::{Upload, UploadError, UploadFailure, UpstreamBody, UpstreamRequest},
         client::{Answer, Terms},
         error::UpstreamError,
         hop_by_hop,
@@ -38,13 +36,13 @@ use super::{
 use crate::{
     adaptation::{Mode, Stash, plan::OperationPlan},
     domain::upstream::Protocol,
-    headers::{self, Present},
+    headers::{self, Present, spare},
     problem::Code,
 };
 
 /// A request ready to be sent.
 pub(super) struct Prepared {
-    request: Box<Request<UpstreamBody>>,
+    request: UpstreamRequest,
     /// Whether the body has to be [adapted](adapt) before it is sent.
     pub(super) adapt: bool,
     /// The coding to take off first.
@@ -61,8 +59,13 @@ struct Lines {
 }
 
 impl Prepared {
+    /// Its head is not needed any more.
+    pub(super) fn done(self) {
+        spare::give_back_head(self.request.head);
+    }
+
     /// Nothing is to be done any more before it is sent.
-    fn passing(request: Box<Request<UpstreamBody>>, lines: Lines) -> Self {
+    fn passing(request: UpstreamRequest, lines: Lines) -> Self {
         Self { request, adapt: false, coding: None, lines }
     }
 }
@@ -72,7 +75,7 @@ pub(super) fn prepare(
     exchange: &mut Exchange,
     passage: &Passage,
     chosen: &Chosen<'_>,
-    mut parts: Parts,
+    mut parts: Box<Parts>,
     body: RequestBody,
 ) -> Result<Prepared, Refused> {
     let limits = &exchange.loaded.snapshot.config.limits;
@@ -102,8 +105,8 @@ pub(super) fn prepare(
                 let mode = transform::request::records(&exchange.method, &mut parts.headers);
                 let (recast, fault) = recast(exchange, operation, (format, coding, charset), mode);
                 let mut prepared = stream(exchange, passage, parts, body, lines);
-                let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
-                *prepared.request.body_mut() = match body {
+                let body = std::mem::replace(&mut prepared.request.body, UpstreamBody::Empty);
+                prepared.request.body = match body {
                     UpstreamBody::Stream(upload) => UpstreamBody::Stream(upload.through(recast)),
                     body => body,
                 };
@@ -121,15 +124,15 @@ pub(super) fn prepare(
 }
 
 /// Forwards the body as it comes.
-fn stream(exchange: &Exchange, passage: &Passage, parts: Parts, body: RequestBody, lines: Lines) -> Prepared {
+fn stream(exchange: &Exchange, passage: &Passage, head: Box<Parts>, body: RequestBody, lines: Lines) -> Prepared {
     let limits = &exchange.loaded.snapshot.config.limits;
     let deadlines = &exchange.worker.deadlines;
     if body.is_end_stream() {
-        return Prepared::passing(assemble(parts, UpstreamBody::Empty), lines);
+        return Prepared::passing(UpstreamRequest { head, body: UpstreamBody::Empty }, lines);
     }
-    let expects = expects_continue(&parts.headers, parts.version);
+    let expects = expects_continue(&head.headers, head.version);
     let upload = Upload::new(body, limits.request_body_bytes, speed(exchange, passage.is_call), deadlines, expects);
-    Prepared::passing(assemble(parts, UpstreamBody::Stream(upload)), lines)
+    Prepared::passing(UpstreamRequest { head, body: UpstreamBody::Stream(upload) }, lines)
 }
 
 /// Adapts the records of a request body while they pass.
@@ -176,7 +179,7 @@ fn speed(exchange: &Exchange, is_call: bool) -> (Duration, Pace) {
 /// Gets a body ready to be read whole.
 fn hold(
     exchange: &Exchange,
-    parts: Parts,
+    head: Box<Parts>,
     body: RequestBody,
     coding: Option<Coding>,
     lines: Lines,
@@ -188,7 +191,7 @@ fn hold(
     }
     let deadlines = &exchange.worker.deadlines;
     let upload = Upload::new(body, cap, speed(exchange, false), deadlines, false);
-    let request = assemble(parts, UpstreamBody::Stream(upload));
+    let request = UpstreamRequest { head, body: UpstreamBody::Stream(upload) };
     Ok(Prepared { adapt: true, coding, ..Prepared::passing(request, lines) })
 }
 
@@ -210,7 +213,7 @@ impl From<UnpackError<UploadError>> for Unread {
 /// Reads the body whole and puts the adapted one in its place. Reading it answers `Expect` locally.
 pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: &mut Prepared) -> Result<(), Refused> {
     let Some(operation) = passage.operation() else { return Ok(()) };
-    let body = std::mem::replace(prepared.request.body_mut(), UpstreamBody::Empty);
+    let body = std::mem::replace(&mut prepared.request.body, UpstreamBody::Empty);
     let UpstreamBody::Stream(mut upload) = body else { return Ok(()) };
     let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
     let whole = match prepared.coding {
@@ -225,7 +228,7 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
         Unread::Upload(other) => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),
         Unread::Coding(error) => refuse(exchange, &TransformError::undecodable(Side::Request, error)),
     })?;
-    let headers = prepared.request.headers_mut();
+    let headers = &mut prepared.request.head.headers;
     headers.remove(header::EXPECT);
     headers.remove(header::TRAILER);
     let whole = charset::transcode(Side::Request, passage.rules(), headers, whole, cap);
@@ -253,7 +256,7 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
         Some(_) => "adapted",
     };
     exchange.adapted("request", outcome);
-    *prepared.request.body_mut() = full(adapted.map_or(whole, |adapted| adapted.body));
+    prepared.request.body = full(adapted.map_or(whole, |adapted| adapted.body));
     Ok(())
 }
 
@@ -267,7 +270,11 @@ fn refuse(exchange: &Exchange, error: &TransformError) -> Refused {
 }
 
 /// Sends the request and waits for the head of the answer.
-pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: Prepared) -> Result<Answer, Refused> {
+pub(super) async fn send(
+    exchange: &mut Exchange,
+    passage: &Passage,
+    prepared: &mut Prepared,
+) -> Result<Answer, Refused> {
     // Nothing was waited for unless the body was read: only who wants to know the gateway's own time looks again.
     let since = if prepared.adapt || exchange.is_timed() { Instant::now() } else { exchange.started };
     let Lines { forwarded, via, request_id } = &prepared.lines;
@@ -293,7 +300,8 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
             exchange.link.interim(status, &fields);
         },
     };
-    match passage.group.send(prepared.request, terms).await {
+    // Boxed: with it, the state of a connection would not fit into what the allocator keeps at hand.
+    match Box::pin(passage.group.send(&mut prepared.request, &terms)).await {
         Ok(answer) => {
             exchange.upstream_answered(since);
             Ok(answer)
@@ -310,10 +318,6 @@ pub(super) async fn send(exchange: &mut Exchange, passage: &Passage, prepared: P
             })
         }
     }
-}
-
-fn assemble(parts: Parts, body: UpstreamBody) -> Box<Request<UpstreamBody>> {
-    Box::new(Request::from_parts(parts, body))
 }
 
 /// The path to forward, without a server's base path; none where it is the one that was sent.

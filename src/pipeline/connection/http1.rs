@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, HeaderName, Response, header};
+use http::{HeaderMap, HeaderName, Response, header, request::Parts};
 use http_body::Body as _;
 
 use super::close;
@@ -63,36 +63,50 @@ enum Pause {
 /// Serves exchanges until there is a pause.
 async fn exchanges(worker: &Rc<Worker>, link: &Rc<Link>, wire: &Rc<Wire>) -> Pause {
     loop {
-        let head = match poll_fn(|cx| wire.poll_arrival(cx)).await {
-            Arrival::Head(head) => head,
+        let (head, body, asked) = match poll_fn(|cx| wire.poll_arrival(cx)).await {
+            Arrival::Head(Head { request, framing, asked, .. }) if framing.is_done() => {
+                (request, RequestBody::Empty, asked)
+            }
+            Arrival::Head(Head { request, asked, .. }) => (request, RequestBody::Http1(Rc::clone(wire)), asked),
             Arrival::Pause => return Pause::Idle,
             Arrival::End => return Pause::Ended,
         };
-        if let Some(pause) = exchange(worker, link, wire, head).await {
+        if let Some(pause) = exchange(worker, link, wire, (head, body), asked).await {
             return pause;
         }
     }
 }
 
 /// One request and its answer; none when another may follow.
-async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, wire: &Rc<Wire>, head: Box<Head>) -> Option<Pause> {
-    let Head { request, framing, asked, .. } = *head;
+async fn exchange(
+    worker: &Rc<Worker>,
+    link: &Rc<Link>,
+    wire: &Rc<Wire>,
+    (head, body): (Box<Parts>, RequestBody),
+    asked: Asked,
+) -> Option<Pause> {
     link.relay(asked.modern);
-    let body = if framing.is_done() { RequestBody::Empty } else { RequestBody::Http1(Rc::clone(wire)) };
-    let answer = {
-        let mut handling = pin!(handle(Rc::clone(worker), Rc::clone(link), request.map(|()| body)));
+    let mut sending = {
+        let mut handling = pin!(handle(Rc::clone(worker), Rc::clone(link), head, body));
         let mut interims = Outbox::default();
-        poll_fn(|cx| match handling.as_mut().poll(cx) {
-            Poll::Ready(Ok(answer)) => Poll::Ready(Some((answer, std::mem::take(&mut interims).ready()))),
+        let sending = poll_fn(|cx| match handling.as_mut().poll(cx) {
+            Poll::Ready(Ok(answer)) => {
+                let most = worker.loaded().snapshot.config.limits.requests_per_connection;
+                let persists = asked.persists && worker.keep_alive.get() && !link.is_last(most);
+                let outbox = std::mem::take(&mut interims).ready();
+                Poll::Ready(Some(Sending::new(wire, link, asked, persists, answer, outbox)))
+            }
             Poll::Pending if relay(link, wire, &mut interims, cx) || wire.poll_gone(cx) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
-        })
-        .await
+        });
+        match sending.await {
+            Some(sending) => sending,
+            None => return Some(Pause::Ended),
+        }
     };
-    let Some((answer, outbox)) = answer else { return Some(Pause::Ended) };
-    let most = worker.loaded().snapshot.config.limits.requests_per_connection;
-    let persists = asked.persists && worker.keep_alive.get() && !link.is_last(most);
-    let kept = match Sending::new(wire, link, asked, persists, answer, outbox).run().await {
+    let sent = poll_fn(|cx| sending.poll(cx)).await;
+    drop(sending);
+    let kept = match sent {
         Ok(kept) => kept,
         Err(Broken::Client) => return Some(Pause::Ended),
         // A reset would destroy earlier answers too. Length or chunks show that this one is not whole.
@@ -162,11 +176,7 @@ impl<'w> Sending<'w> {
         Self { wire, body, delimiter, trailers, outbox, persists, broken: false }
     }
 
-    /// Whether the connection may carry another exchange.
-    async fn run(mut self) -> Result<bool, Broken> {
-        poll_fn(|cx| self.poll(cx)).await
-    }
-
+    /// Whether the connection may carry another exchange, once the answer has left.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Broken>> {
         loop {
             let whole = self.load(cx);

@@ -1,7 +1,7 @@
 //! An HTTP/1 request from its bytes.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
 use memchr::memmem;
 
 use super::{
@@ -14,7 +14,7 @@ use crate::headers::{spare, spelling};
 #[derive(Debug)]
 pub struct Head {
     /// The request without its body.
-    pub request: Request<()>,
+    pub request: Box<Parts>,
     /// Where its body ends.
     pub framing: Framing,
     /// What its answer depends on.
@@ -39,8 +39,8 @@ pub struct Asked {
 impl Head {
     /// Stands for a head that was refused.
     pub fn refused(head: bool) -> Self {
-        let mut request = Request::new(());
-        *request.method_mut() = if head { Method::HEAD } else { Method::GET };
+        let mut request = spare::head(spare::take(ADDED_FIELDS));
+        request.method = if head { Method::HEAD } else { Method::GET };
         let asked = Asked { head, modern: true, persists: false, trailers: false };
         Self { request, framing: Framing::Length(0), asked, expects: false }
     }
@@ -72,7 +72,7 @@ fn read(whole: &Bytes, limits: &HeadLimits) -> Result<Head, HeadError> {
 /// Puts a request together from the parts of its head, as slices of it.
 struct Builder<'b> {
     whole: &'b Bytes,
-    request: Request<()>,
+    request: Box<Parts>,
     connection: Connection,
     trailers: bool,
     expects: bool,
@@ -87,20 +87,19 @@ struct Connection {
 
 impl<'b> Builder<'b> {
     fn new(whole: &'b Bytes) -> Self {
-        let mut request = Request::new(());
         let lines = memchr::memchr_iter(b'\n', whole).count();
-        *request.headers_mut() = spare::take(lines + ADDED_FIELDS);
+        let request = spare::head(spare::take(lines + ADDED_FIELDS));
         Self { whole, request, connection: Connection::default(), trailers: false, expects: false }
     }
 
     fn finish(self, framing: Framing) -> Head {
-        let modern = self.request.version() == Version::HTTP_11;
+        let modern = self.request.version == Version::HTTP_11;
         let Connection { close, keep_alive } = self.connection;
         let asked = Asked {
-            head: self.request.method() == Method::HEAD,
+            head: self.request.method == Method::HEAD,
             modern,
             // What follows a CONNECT may be meant for the tunnel it did not get.
-            persists: !close && (modern || keep_alive) && self.request.method() != Method::CONNECT,
+            persists: !close && (modern || keep_alive) && self.request.method != Method::CONNECT,
             trailers: self.trailers,
         };
         let expects = self.expects && modern && !framing.is_done();
@@ -119,9 +118,9 @@ impl<'b> Builder<'b> {
 
 impl Reader for Builder<'_> {
     fn line(&mut self, method: &[u8], target: &[u8], old: bool) -> Result<(), HeadError> {
-        *self.request.method_mut() = Method::from_bytes(method).map_err(|_| HeadError::RequestLine)?;
-        *self.request.uri_mut() = self.uri(target)?;
-        *self.request.version_mut() = if old { Version::HTTP_10 } else { Version::HTTP_11 };
+        self.request.method = Method::from_bytes(method).map_err(|_| HeadError::RequestLine)?;
+        self.request.uri = self.uri(target)?;
+        self.request.version = if old { Version::HTTP_10 } else { Version::HTTP_11 };
         Ok(())
     }
 
@@ -135,7 +134,7 @@ impl Reader for Builder<'_> {
         } else if name == header::TE {
             let mut codings = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
             self.trailers |= codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-        } else if name == header::CONTENT_LENGTH && self.request.headers().contains_key(&name) {
+        } else if name == header::CONTENT_LENGTH && self.request.headers.contains_key(&name) {
             // The same number again (RFC 9110 section 8.6): the next reader shall see it once.
             return Ok(());
         } else if name == header::EXPECT {
@@ -147,7 +146,7 @@ impl Reader for Builder<'_> {
         } else {
             HeaderValue::from_maybe_shared(self.whole.slice_ref(value)).map_err(|_| HeadError::ControlCharacter)?
         };
-        self.request.headers_mut().try_append(name, value).map_err(|_| HeadError::TooLarge)?;
+        self.request.headers.try_append(name, value).map_err(|_| HeadError::TooLarge)?;
         Ok(())
     }
 }
@@ -177,10 +176,10 @@ mod tests {
         );
         let head = take(&mut buffer, &LIMITS).expect("good").expect("whole");
         assert_eq!(&buffer[..], b"abcGET");
-        assert_eq!((head.request.method(), head.request.uri().to_string().as_str()), (&Method::POST, "/a?b=c"));
-        let values: Vec<_> = head.request.headers().get_all("x-a").iter().collect();
+        assert_eq!((&head.request.method, head.request.uri.to_string().as_str()), (&Method::POST, "/a?b=c"));
+        let values: Vec<_> = head.request.headers.get_all("x-a").iter().collect();
         assert_eq!(values, ["1", "2"]);
-        assert_eq!(head.request.headers()["x-e"], "");
+        assert_eq!(head.request.headers["x-e"], "");
         assert_eq!(head.framing, Framing::Length(3));
     }
 
@@ -189,7 +188,7 @@ mod tests {
         for (target, path, authority) in [("/", "/", None), ("*", "*", None), ("http://a:8/b?c", "/b", Some("a:8"))] {
             let method = if target == "*" { "OPTIONS" } else { "GET" };
             let head = whole(&format!("{method} {target} HTTP/1.1\r\nHost: a:8\r\n\r\n"));
-            let uri = head.request.uri();
+            let uri = &head.request.uri;
             assert_eq!((uri.path(), uri.authority().map(|a| a.as_str())), (path, authority), "{target}");
         }
     }
@@ -212,7 +211,7 @@ mod tests {
     #[test]
     fn a_length_is_told_once() {
         let head = whole("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n");
-        assert_eq!(head.request.headers().get_all("content-length").iter().count(), 1);
+        assert_eq!(head.request.headers.get_all("content-length").iter().count(), 1);
         assert_eq!(head.framing, Framing::Length(5));
     }
 

@@ -54,7 +54,7 @@ struct State {
 #[derive(Debug)]
 pub enum Arrival {
     /// A request, or what stands for one that is not acceptable.
-    Head(Box<Head>),
+    Head(Head),
     /// Nothing for a while: buffers may be given up.
     Pause,
     /// The client left, said nothing in time, or the gateway drains.
@@ -108,7 +108,7 @@ impl Wire {
             state.skip_blank_lines();
             if !state.buffer.is_empty() {
                 match request::take(&mut state.buffer, &self.link.head_limits) {
-                    Ok(Some(head)) => return Poll::Ready(Arrival::Head(Box::new(self.begin(state, head)))),
+                    Ok(Some(head)) => return Poll::Ready(Arrival::Head(self.begin(state, head))),
                     Ok(None) => {}
                     Err(error) => return Poll::Ready(self.refuse(state, error)),
                 }
@@ -157,7 +157,7 @@ impl Wire {
         self.link.wait(Waiting::No);
         self.link.refuse(error, &state.buffer);
         state.broken = true;
-        Arrival::Head(Box::new(Head::refused(state.buffer.starts_with(b"HEAD "))))
+        Arrival::Head(Head::refused(state.buffer.starts_with(b"HEAD ")))
     }
 
     /// Cuts the connection, so that nothing sent on it looks whole.

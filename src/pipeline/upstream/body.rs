@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::request::Parts;
 use http_body::Frame;
 
 use super::{pace::Pace, whole::Whole};
@@ -27,6 +28,15 @@ pub enum UpstreamBody {
     Full(Bytes),
     /// The client's body as it comes.
     Stream(Box<Upload>),
+}
+
+/// A request on its way upstream.
+#[derive(Debug)]
+pub struct UpstreamRequest {
+    /// Its head; the URI is the path to forward without a server's base path.
+    pub head: Box<Parts>,
+    /// Its body.
+    pub body: UpstreamBody,
 }
 
 /// Why the client's body did not arrive whole.

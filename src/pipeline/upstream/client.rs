@@ -3,10 +3,10 @@
 
 use std::{cell::Cell, net::IpAddr, rc::Rc, time::Instant};
 
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::{
-    body::UpstreamBody,
+    body::{UpstreamBody, UpstreamRequest},
     cap::{Full, Place},
     connect::{ConnectError, ConnectOptions},
     error::UpstreamError,
@@ -24,7 +24,6 @@ use super::{
 use crate::{
     config::checked::Limits,
     domain::upstream::{Protocol, Queue},
-    headers::spare,
     pipeline::{
         deadline::Deadlines,
         timings::{self, Waits},
@@ -43,10 +42,6 @@ pub struct Answer {
 
 /// How an answer's body arrives.
 #[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly every answer comes by HTTP/1.1, and a box for it would cost each an allocation"
-)]
 pub enum Arrival {
     /// On a connection of its own, together with what is left of the request where the server answered before it
     /// had all of it. The head says where it ends.
@@ -57,7 +52,7 @@ pub enum Arrival {
 
 /// What carries a request.
 enum Carrier {
-    Http1(Connection),
+    Http1(Box<Connection>),
     Http2(Rc<Multiplexed>),
 }
 
@@ -102,40 +97,35 @@ pub struct Rules<'g> {
 }
 
 impl Group {
-    /// Sends `request`, whose URI is the path to forward without a server's base path.
+    /// Sends `request`; a body that is streamed is taken out of it.
     ///
     /// Errors name the server and whose fault it was.
-    pub async fn send(
-        &self,
-        mut request: Box<Request<UpstreamBody>>,
-        terms: Terms<'_>,
-    ) -> Result<Answer, UpstreamError> {
+    pub async fn send(&self, request: &mut UpstreamRequest, terms: &Terms<'_>) -> Result<Answer, UpstreamError> {
         self.budget.request(terms.deadlines.now());
-        let streamed = matches!(request.body(), UpstreamBody::Stream(_));
+        let streamed = matches!(request.body, UpstreamBody::Stream(_));
         let mut tried = 0u64;
         let mut retries = 0;
         let mut fresh = false;
         let unavailable = || UpstreamError::Unavailable { upstream: self.name.clone() };
         let hash = self.hash.as_ref();
-        let key = hash.and_then(|by| hash::of_request(by, request.headers(), terms.client));
+        let key = hash.and_then(|by| hash::of_request(by, &request.head.headers, terms.client));
         let members = self.members();
         let mut index = self.pick(&members, key, tried).ok_or_else(unavailable)?;
         loop {
             let member = &members.list[index];
-            let place = self.enter(member, &terms).await?;
+            let place = self.enter(member, terms).await?;
             terms.trace.try_begins(&member.pool.name);
-            let error = match self.connection(member, fresh, &terms).await {
+            let error = match self.connection(member, fresh, terms).await {
                 Err(source) => {
                     self.judge(&members, member, false);
                     UpstreamError::Connect { server: member.pool.name.clone(), source }
                 }
                 Ok(connection) => {
                     let reused = connection.is_reused();
-                    match self.exchange(&member.pool, (connection, place), &mut request, &terms).await {
+                    match self.exchange(&member.pool, (connection, place), request, terms).await {
                         Ok(answer) => {
                             terms.trace.try_ends(Ok(answer.head.status.as_u16()));
                             self.judge(&members, member, answer.head.status.as_u16() < 500);
-                            spare::give_back(std::mem::take(request.headers_mut()));
                             return Ok(answer);
                         }
                         // Nothing went out on a connection the server had closed: not even a try.
@@ -151,7 +141,7 @@ impl Group {
                             self.judge(&members, member, false);
                             let progress = if reused { Progress::LostOnReused } else { Progress::LostOnFresh };
                             // A streamed body is gone with the connection.
-                            if !retry::allowed(progress, request.method(), !streamed) {
+                            if !retry::allowed(progress, &request.head.method, !streamed) {
                                 return Err(error);
                             }
                             // What closed this one may have closed all that idled with it.
@@ -266,7 +256,7 @@ impl Group {
         &self,
         pool: &Rc<ServerPool>,
         (carrier, place): (Carrier, Option<Place>),
-        request: &mut Request<UpstreamBody>,
+        request: &mut UpstreamRequest,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
         let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };

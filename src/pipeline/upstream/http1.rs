@@ -6,10 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::{
-    body::{UploadFailure, UpstreamBody},
+    body::{UploadFailure, UpstreamRequest},
     cap::Place,
     client::{Answer, Arrival, Failure, Rules, Terms},
     error::UpstreamError,
@@ -25,8 +25,8 @@ use crate::config::checked::Limits;
 /// A streamed body is taken out of the request, and put back where nothing of it was sent.
 pub async fn send(
     pool: &Rc<ServerPool>,
-    (mut connection, place): (Connection, Option<Place>),
-    request: &mut Request<UpstreamBody>,
+    (mut connection, place): (Box<Connection>, Option<Place>),
+    request: &mut UpstreamRequest,
     (terms, rules): (&Terms<'_>, Rules<'_>),
 ) -> Result<Answer, Failure> {
     terms.patience.sending();
@@ -35,7 +35,7 @@ pub async fn send(
     let pump = terms.trace.with_lines(terms.lines, |lines| Pump::new(request, base, lines, rules.trailers, lead));
     let mut lease = Lease { active: Active::new(pool), connection, place, keep_alive: false };
     let mut sending = Sending { pump: Some(pump), interims: 0, heard: false, failed: None, limits: rules.limits };
-    let method = request.method();
+    let method = &request.head.method;
     let outcome = std::future::poll_fn(|cx| sending.poll(&mut lease.connection, method, terms, cx)).await;
     let server = || pool.name.clone();
     match outcome {

@@ -40,7 +40,7 @@ impl Drop for Active {
 pub struct Lease {
     pub(super) active: Active,
     /// The connection itself.
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     /// Its place among those the server may be busy with.
     pub(super) place: Option<Place>,
     /// Whether it may carry another request.

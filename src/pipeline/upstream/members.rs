@@ -108,7 +108,7 @@ impl Member {
         &self,
         deadlines: &Rc<Deadlines>,
         options: ConnectOptions,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<Box<Connection>, ConnectError> {
         let Some(cap) = &self.cap else { return self.pool.connect(deadlines, options).await };
         let late = |_| ConnectError::TimedOut(options.connect);
         let held = tokio::time::timeout(options.connect, cap.hold()).await.map_err(late)?;

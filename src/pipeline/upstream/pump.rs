@@ -7,10 +7,10 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, HeaderName, Request, header};
+use http::{HeaderMap, HeaderName, header};
 
 use super::{
-    body::{Upload, UploadError, UploadFailure, UpstreamBody},
+    body::{Upload, UploadError, UploadFailure, UpstreamBody, UpstreamRequest},
     server::Connection,
     wire::request::{self, Coding},
 };
@@ -55,7 +55,7 @@ impl Pump {
     /// - `trailers`: fields that may follow a streamed body.
     /// - `lead`: an empty buffer to write with.
     pub fn new(
-        request: &mut Request<UpstreamBody>,
+        request: &mut UpstreamRequest,
         base: &str,
         lines: &[&[u8]],
         trailers: &Rc<[HeaderName]>,
@@ -71,13 +71,14 @@ impl Pump {
             trailers: None,
             begun: false,
         };
-        if let UpstreamBody::Stream(upload) = request.body() {
-            let sized = upload.length().is_some() && request.headers().contains_key(header::CONTENT_LENGTH);
+        let UpstreamRequest { head, body } = request;
+        if let UpstreamBody::Stream(upload) = body {
+            let sized = upload.length().is_some() && head.headers.contains_key(header::CONTENT_LENGTH);
             pump.coding = if sized { Coding::Plain } else { Coding::Chunked };
         }
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        request::head(&mut pump.lead, request.method(), base, target, request.headers(), lines, pump.coding);
-        match request.body_mut() {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        request::head(&mut pump.lead, &head.method, base, target, &head.headers, lines, pump.coding);
+        match body {
             UpstreamBody::Empty => {}
             UpstreamBody::Full(body) if body.len() <= SMALL_BYTES_MAX => pump.lead.extend_from_slice(body),
             UpstreamBody::Full(body) => pump.data = body.clone(),
@@ -92,9 +93,9 @@ impl Pump {
     }
 
     /// Puts a streamed body of which nothing was sent back into its request.
-    pub fn give_back(self, request: &mut Request<UpstreamBody>) {
+    pub fn give_back(self, request: &mut UpstreamRequest) {
         if let Some(upload) = self.upload {
-            *request.body_mut() = UpstreamBody::Stream(upload);
+            request.body = UpstreamBody::Stream(upload);
         }
     }
 

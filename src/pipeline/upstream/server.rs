@@ -64,7 +64,7 @@ pub struct ServerPool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     /// Worker's milliseconds at which it became idle.
     since: u64,
     /// Worker's milliseconds at which the server may close it.
@@ -118,7 +118,7 @@ impl ServerPool {
     ///
     /// - `now`: worker's milliseconds.
     /// - `expired`: connections idle since before this are closed.
-    pub fn checkout(&self, now: u64, expired: u64) -> Option<Connection> {
+    pub fn checkout(&self, now: u64, expired: u64) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let mut good = None;
         while let Some(Idle { mut connection, since, until }) = idle.pop() {
@@ -139,7 +139,7 @@ impl ServerPool {
     }
 
     /// Takes back a connection whose answer was read to the end.
-    pub fn checkin(&self, connection: Connection, now: u64) {
+    pub fn checkin(&self, connection: Box<Connection>, now: u64) {
         let mut idle = self.idle.borrow_mut();
         // A byte too much belongs to no answer of ours (RELIABILITY risk 3).
         let keep = connection.buffer.is_empty() && !self.closed.get() && !self.condition.is_drained();
@@ -233,9 +233,11 @@ impl ServerPool {
         &self,
         deadlines: &Rc<Deadlines>,
         options: ConnectOptions,
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<Box<Connection>, ConnectError> {
         let (io, open) = self.open(deadlines, options).await?;
-        Ok(Connection { io, buffer: BytesMut::new(), reused: false, kept_for: None, lead: Vec::new(), open })
+        let (buffer, lead) = (BytesMut::new(), Vec::new());
+        // Boxed: it is handed from the pool to the exchange and back for every request.
+        Ok(Box::new(Connection { io, buffer, reused: false, kept_for: None, lead, open }))
     }
 }
 

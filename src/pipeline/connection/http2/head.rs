@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header,
+    request::Parts,
     uri::{Authority, PathAndQuery},
 };
 
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Head {
     /// The request without its body. Where it was refused, a harmless one stands for it.
-    pub request: Request<()>,
+    pub request: Box<Parts>,
     /// The length of the body, where the client said it.
     pub length: Option<u64>,
     /// Whether the client waits to be told to send the body (RFC 9110 section 10.1.1).
@@ -233,12 +234,11 @@ impl HeadReader {
     }
 }
 
-fn request(method: Method, uri: Uri, fields: HeaderMap) -> Request<()> {
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.version_mut() = Version::HTTP_2;
-    *request.headers_mut() = fields;
+fn request(method: Method, uri: Uri, fields: HeaderMap) -> Box<Parts> {
+    let mut request = spare::head(fields);
+    request.method = method;
+    request.uri = uri;
+    request.version = Version::HTTP_2;
     request
 }
 
@@ -300,12 +300,12 @@ mod tests {
     fn a_request_names_its_host_like_one_of_http_1() {
         let head = reader(&with(&[("x", "1"), ("x", "2"), ("content-length", "3"), ("expect", "100-Continue")]));
         let head = head.request(false).expect("a request");
-        assert_eq!((head.request.method(), head.request.uri().to_string()), (&Method::GET, "/a?b".to_owned()));
-        assert_eq!(head.request.headers()["host"], "h");
-        assert_eq!(head.request.headers().get_all("x").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!((&head.request.method, head.request.uri.to_string()), (&Method::GET, "/a?b".to_owned()));
+        assert_eq!(head.request.headers["host"], "h");
+        assert_eq!(head.request.headers.get_all("x").iter().collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!((head.length, head.expects, head.refused), (Some(3), true, None));
         let tunnel = reader(&[(":method", "CONNECT"), (":authority", "h:1")]).request(true).expect("a request");
-        assert_eq!((tunnel.request.uri().to_string(), tunnel.refused), ("h:1".to_owned(), None));
+        assert_eq!((tunnel.request.uri.to_string(), tunnel.refused), ("h:1".to_owned(), None));
     }
 
     const CONNECT: [(&str, &str); 5] = [
@@ -320,7 +320,7 @@ mod tests {
     fn a_websocket_is_asked_for_as_http_1_does() {
         let head = reader(&CONNECT).request(false).expect("a request");
         assert!(head.tunnel && head.refused.is_none());
-        let (method, uri, fields) = (head.request.method(), head.request.uri(), head.request.headers());
+        let (method, uri, fields) = (&head.request.method, &head.request.uri, &head.request.headers);
         assert_eq!((method, uri.to_string().as_str()), (&Method::GET, "/chat"));
         assert_eq!(
             (&fields["upgrade"], &fields["connection"]),
@@ -329,8 +329,8 @@ mod tests {
         let mut other = CONNECT;
         other[1].1 = "connect-udp";
         let head = reader(&other).request(false).expect("a request");
-        assert_eq!((head.tunnel, head.request.method()), (false, &Method::CONNECT));
-        assert!(head.request.headers().get("upgrade").is_none());
+        assert_eq!((head.tunnel, &head.request.method), (false, &Method::CONNECT));
+        assert!(head.request.headers.get("upgrade").is_none());
         for missing in [0, 2, 3, 4] {
             let mut fields = CONNECT.to_vec();
             fields.remove(missing);
@@ -391,12 +391,12 @@ mod tests {
         ] {
             let head = reader(&fields).request(true).expect("a head");
             assert_eq!(head.refused, Some((error, b"GET /a?b ".to_vec())), "{fields:?}");
-            assert_eq!((head.request.version(), head.request.uri().path()), (Version::HTTP_2, "/"));
+            assert_eq!((head.request.version, head.request.uri.path()), (Version::HTTP_2, "/"));
         }
         let path = format!("/{}", "x".repeat(40));
         let fields = [(":method", "HEAD"), (":scheme", "http"), (":path", &path), (":authority", "h")];
         let head = reader(&fields).request(true).expect("a head");
-        assert_eq!(head.request.method(), Method::HEAD);
+        assert_eq!(head.request.method, Method::HEAD);
         assert_eq!(head.refused.map(|(error, _)| error), Some(HeadError::TargetTooLong));
     }
 

@@ -45,11 +45,11 @@ pub(super) async fn serve(worker: Rc<Worker>, link: Rc<Link>, streams: Rc<Stream
 /// Serves a stream until its answer has left or either side has reset it.
 async fn exchange(worker: &Rc<Worker>, link: &Rc<Link>, streams: &Rc<Streams>, at: usize, arrival: Arrival) {
     let _open = Open::new(worker.http2.streams.clone());
-    let Arrival { request, tunnel, refused } = arrival;
-    let to_head = request.method() == Method::HEAD;
+    let Arrival { head, body, tunnel, refused } = arrival;
+    let to_head = head.method == Method::HEAD;
     let answer = {
         let mut refused = refused;
-        let mut handling = pin!(handle(Rc::clone(worker), Rc::clone(link), request));
+        let mut handling = pin!(handle(Rc::clone(worker), Rc::clone(link), head, body));
         poll_fn(|cx| {
             // The client takes its request back: whatever was asked for it is dropped.
             if streams.is_gone(at) {

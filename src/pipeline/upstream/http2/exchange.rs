@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use h2::{Reason, client::ResponseFuture};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, uri};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+    uri,
+};
 
 use super::{Multiplexed, Slot, answer::Stream, pump::Pump};
 use crate::{
@@ -17,7 +20,7 @@ use crate::{
     pipeline::{
         stall::Stall,
         upstream::{
-            body::{UploadFailure, UpstreamBody},
+            body::{UploadFailure, UpstreamBody, UpstreamRequest},
             cap::Place,
             client::{Answer, Arrival, Failure, Rules, Terms},
             error::UpstreamError,
@@ -35,18 +38,18 @@ pub async fn send(
     connection: Rc<Multiplexed>,
     (server, name): (&Server, &str),
     (active, place): (Active, Option<Place>),
-    request: &mut Request<UpstreamBody>,
+    request: &mut UpstreamRequest,
     (terms, rules): (&Terms<'_>, Rules<'_>),
 ) -> Result<Answer, Failure> {
     let slot = Slot::take(Rc::clone(&connection), terms.deadlines);
     let reset = |error: io::Error| UpstreamError::Reset { server: name.to_owned(), source: Some(error) };
-    let Some(head) = terms.trace.with_lines(terms.lines, |lines| head(request, server, lines)) else {
+    let Some(head) = terms.trace.with_lines(terms.lines, |lines| head(&request.head, server, lines)) else {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "the request does not fit into HTTP/2");
         return Err(Failure::Begun(reset(error)));
     };
     connection.used.set(true);
-    let empty = matches!(request.body(), UpstreamBody::Empty);
-    let streamed = matches!(request.body(), UpstreamBody::Stream(_));
+    let empty = matches!(request.body, UpstreamBody::Empty);
+    let streamed = matches!(request.body, UpstreamBody::Stream(_));
     let mut sender = connection.sender.clone();
     let opened = match std::future::poll_fn(|cx| sender.poll_ready(cx)).await {
         Ok(()) => sender.send_request(head, empty),
@@ -62,7 +65,7 @@ pub async fn send(
     };
     let pump = (!empty).then(|| {
         let stall = Stall::new(Rc::clone(terms.deadlines), rules.write);
-        let body = match request.body_mut() {
+        let body = match &mut request.body {
             body @ UpstreamBody::Stream(_) => match std::mem::replace(body, UpstreamBody::Empty) {
                 UpstreamBody::Stream(upload) => (Bytes::new(), Some(upload)),
                 UpstreamBody::Empty | UpstreamBody::Full(_) => (Bytes::new(), None),
@@ -83,7 +86,7 @@ pub async fn send(
             if !is_sound(parts.status, &parts.headers, rules.limits) {
                 return Err(Failure::Begun(UpstreamError::Invalid { server: name.to_owned(), source: None }));
             }
-            let bodiless = request.method() == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
+            let bodiless = request.head.method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
             let stream = Stream::new(body, sending.pump, (&parts.headers, bodiless), (slot, active, place));
             let head = Head {
                 status: parts.status,
@@ -187,13 +190,7 @@ impl Sending<'_> {
     }
 
     /// What a broken stream means for the request.
-    fn failure(
-        self,
-        error: h2::Error,
-        request: &mut Request<UpstreamBody>,
-        connection: &Multiplexed,
-        name: &str,
-    ) -> Failure {
+    fn failure(self, error: h2::Error, request: &mut UpstreamRequest, connection: &Multiplexed, name: &str) -> Failure {
         let server = name.to_owned();
         if error.is_library() {
             // Its answer breaks the rules of HTTP/2, or is too large.
@@ -210,7 +207,7 @@ impl Sending<'_> {
         let error = UpstreamError::Reset { server, source: Some(io::Error::other(error)) };
         let whole = match self.pump.map(Pump::give_back) {
             Some(Some(upload)) => {
-                *request.body_mut() = UpstreamBody::Stream(upload);
+                request.body = UpstreamBody::Stream(upload);
                 true
             }
             // No body, or one that the request still has.
@@ -225,22 +222,22 @@ impl Sending<'_> {
 }
 
 /// The head as HTTP/2 writes it; none where the target or the host do not fit.
-fn head(request: &Request<UpstreamBody>, server: &Server, lines: &[&[u8]]) -> Option<Request<()>> {
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let host = request.headers().get(header::HOST);
+fn head(asked: &Parts, server: &Server, lines: &[&[u8]]) -> Option<Request<()>> {
+    let target = asked.uri.path_and_query().map_or("/", |target| target.as_str());
+    let host = asked.headers.get(header::HOST);
     let authority = host.and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
     let authority = match authority {
         Some(authority) => authority,
         None => uri::Authority::try_from(format!("{}:{}", server.host, server.port)).ok()?,
     };
     let mut head = Request::new(());
-    *head.method_mut() = request.method().clone();
+    *head.method_mut() = asked.method.clone();
     *head.version_mut() = Version::HTTP_2;
     let scheme = if server.tls.is_some() { uri::Scheme::HTTPS } else { uri::Scheme::HTTP };
     let target = [&server.base_path, target].concat();
     *head.uri_mut() = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build().ok()?;
     let fields = head.headers_mut();
-    for (name, value) in request.headers().iter().filter(|(name, _)| !OF_HTTP1.contains(name)) {
+    for (name, value) in asked.headers.iter().filter(|(name, _)| !OF_HTTP1.contains(name)) {
         fields.append(name.clone(), value.clone());
     }
     let lines = lines.concat();
@@ -268,8 +265,8 @@ mod tests {
 
     #[test]
     fn a_head_names_its_host_in_the_target_and_has_no_field_of_the_connection() {
-        let mut request = Request::new(UpstreamBody::Empty);
-        *request.uri_mut() = Uri::from_static("/a?b");
+        let (mut request, ()) = Request::new(()).into_parts();
+        request.uri = Uri::from_static("/a?b");
         for (name, value) in [
             ("host", "api.example:8080"),
             ("connection", "upgrade"),
@@ -278,7 +275,7 @@ mod tests {
             ("x-a", "1"),
             ("x-a", "2"),
         ] {
-            request.headers_mut().append(name, HeaderValue::from_static(value));
+            request.headers.append(name, HeaderValue::from_static(value));
         }
         let server =
             Server { host: "svc".into(), port: 80, base_path: "/v1".into(), weight: 1, tls: None, link_local: false };
@@ -289,7 +286,7 @@ mod tests {
             fields,
             [("te", &b"trailers"[..]), ("x-a", b"1"), ("x-a", b"2"), ("via", b"2 vergate"), ("x-b", b"3"),]
         );
-        request.headers_mut().insert("host", HeaderValue::from_static("a b"));
+        request.headers.insert("host", HeaderValue::from_static("a b"));
         assert_eq!(head(&request, &server, &[]).expect("a head").uri().authority().expect("one"), "svc:80");
     }
 }

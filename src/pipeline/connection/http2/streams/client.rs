@@ -37,7 +37,7 @@ impl Streams {
         let allowed = if state.acknowledged { i64::from(window) } else { i64::from(window).max(INITIAL_WINDOW) };
         let place = Place {
             id,
-            arrival: Some(Arrival { request: request.map(|()| body), tunnel, refused }),
+            arrival: Some(Arrival { head: request, body, tunnel, refused }),
             sending: Sending::new(state.initial_window),
             receiving: Receiving::new(window, allowed),
             inflow,

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use http::Request;
+use http::request::Parts;
 
 use super::{
     flow::{INITIAL_WINDOW, Receiving, Sending},
@@ -29,8 +29,10 @@ const REMEMBERED: usize = 64;
 /// A request that waits to be served.
 #[derive(Debug)]
 pub struct Arrival {
-    /// The request, whose body comes as it is read.
-    pub request: Request<RequestBody>,
+    /// The request's head.
+    pub head: Box<Parts>,
+    /// Its body, which comes as it is read.
+    pub body: RequestBody,
     /// What comes on a stream that is to become a tunnel.
     pub tunnel: Option<RequestBody>,
     /// Why it is refused, with a line that says what was asked for.
