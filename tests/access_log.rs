@@ -1,5 +1,41 @@
-use crate::support::{Gateway, Upstream, eventually, fill, plain};
+use crate::support::{
+    Gateway, TempDir, Then, Upstream, eventually, fill,
+    gateway::exchange,
+    plain,
+    tools::{free_port, wait_listening},
+};
 use serde_json::Value;
+use std::process::Stdio;
+
+#[test]
+fn a_stderr_that_takes_nothing_costs_nothing() {
+    // As where the disk is full, or whoever read the other end of a pipe has left.
+    let up = Upstream::new(|a| {
+        a.raw("no HTTP\r\n\r\n");
+        Then::Close
+    });
+    let [data, admin] = [free_port(), free_port()];
+    let dir = TempDir::new();
+    let text = format!("listen: 127.0.0.1:{data}\nadmin: {{listen: 127.0.0.1:{admin}}}\n{}", plain(&up.url()));
+    let file = dir.write("gateway.yaml", &text);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut gateway = std::process::Command::new(env!("CARGO_BIN_EXE_vergate"))
+        .args(["run", "-c"])
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let at = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    wait_listening(data);
+    let failed = exchange(at(data), "GET /items HTTP/1.1\r\n", b"");
+    let reloaded = exchange(at(admin), "POST /api/v1/reload HTTP/1.1\r\n", b"");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&gateway), rustix::process::Signal::TERM).unwrap();
+    let ended = eventually("it exits", || gateway.try_wait().unwrap());
+    failed.problem(502, "upstream_invalid_response");
+    assert!((200..300).contains(&reloaded.status), "{}", reloaded.text());
+    assert_eq!(ended.code(), Some(0));
+}
 
 #[test]
 fn one_json_line_per_request_with_every_field() {

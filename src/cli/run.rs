@@ -1,6 +1,11 @@
 //! `vergate run`.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use super::RunArgs;
 use crate::{
@@ -19,22 +24,18 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             for finding in error.into_findings() {
-                eprintln!("{finding}");
+                tell(finding);
             }
             return ExitCode::FAILURE;
         }
     };
     for warning in &loaded.warnings {
-        eprintln!("{warning}");
+        tell(warning);
     }
     let ready = |addresses: &app::Addresses| {
         let data: Vec<String> = addresses.data.iter().map(ToString::to_string).collect();
-        eprintln!(
-            "vergate {} listening on {}, admin on {}",
-            env!("CARGO_PKG_VERSION"),
-            data.join(", "),
-            addresses.admin
-        );
+        let (version, data) = (env!("CARGO_PKG_VERSION"), data.join(", "));
+        tell(format_args!("vergate {version} listening on {data}, admin on {}", addresses.admin));
     };
     let started = meet(args.takeover, loaded.config.admin.takeover.as_deref()).and_then(|(takeover, passed)| {
         app::run(Launch { passed, takeover, loaded, load: Box::new(load), ready: Box::new(ready), stop: None })
@@ -42,7 +43,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
     match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("vergate: {error}");
+            tell(format_args!("vergate: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -54,7 +55,12 @@ fn meet(takeover: bool, place: Option<&Path>) -> Result<(Option<Guest>, Passed),
         if let Some((guest, passed)) = Guest::fetch(place.ok_or(TakeoverError::NoPlace)?)? {
             return Ok((Some(guest), passed));
         }
-        eprintln!("no gateway to take over from, starting as usual");
+        tell("no gateway to take over from, starting as usual");
     }
     Ok((None, Passed::from_service_manager()?))
+}
+
+/// Says it on stderr. That nobody reads there must not end the gateway, as it does with `eprintln!`.
+fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -19,6 +19,8 @@ pub fn init(format: Format, filter: &str) -> bool {
         .with_env_filter(directives(filter))
         .with_writer(|| OneLine(io::stderr()))
         .with_target(false)
+        // It would complain of stderr on stderr, and panic where nobody reads it any more.
+        .log_internal_errors(false)
         .with_ansi(false);
     match format {
         Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
