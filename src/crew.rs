@@ -25,7 +25,10 @@ use crate::{
     descriptors,
     pipeline::{
         connection,
-        downstream::listener::{self, Ending, Gate},
+        downstream::{
+            farewell::Farewell,
+            listener::{self, Ending, Gate},
+        },
         pressure::Pressure,
         snapshot::Snapshot,
         worker::{Shared, Worker},
@@ -39,8 +42,8 @@ enum Command {
     Use(Box<Snapshot>),
     /// Accept connections on these sockets.
     Listen(ListenerId, Vec<TcpListener>),
-    /// Stop accepting on them.
-    Close(ListenerId, Ending),
+    /// Stop accepting on them; the clients they have are those of the other listener from now on, or parted with.
+    Close(ListenerId, Ending, Option<ListenerId>),
     /// Memory is short to this degree.
     Press(Pressure),
     /// Finish what is under way, and end.
@@ -106,8 +109,10 @@ impl Crew {
     }
 
     /// Stops accepting on a listener.
-    pub fn close(&self, id: ListenerId, ending: Ending) {
-        self.workers.iter().for_each(|worker| worker.tell(Command::Close(id, ending)));
+    ///
+    /// - `heir`: one that serves its address as well, and keeps its clients.
+    pub fn close(&self, id: ListenerId, ending: Ending, heir: Option<ListenerId>) {
+        self.workers.iter().for_each(|worker| worker.tell(Command::Close(id, ending, heir)));
     }
 
     /// Tells every worker how short memory is.
@@ -161,25 +166,36 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>,
     task::spawn_local(Rc::clone(&worker.deadlines).run());
     task::spawn_local(sweep(Rc::clone(&worker), beats));
     worker.watch();
-    let mut open: HashMap<ListenerId, Vec<Rc<Gate>>> = HashMap::new();
+    let mut open: HashMap<ListenerId, Open> = HashMap::new();
     let mut accepting = task::JoinSet::new();
     while let Some(order) = orders.recv().await {
         match order {
             Command::Use(snapshot) => worker.replace(*snapshot),
             Command::Listen(id, sockets) => {
+                let listener = open.entry(id).or_insert_with(|| Open::new(&worker));
                 for socket in sockets {
                     let gate = Rc::<Gate>::default();
                     gate.pause(worker.pressure() == Pressure::NoAccept);
-                    open.entry(id).or_default().push(Rc::clone(&gate));
-                    accepting.spawn_local(accept(Rc::clone(&worker), id, socket, gate));
+                    listener.gates.push(Rc::clone(&gate));
+                    let farewell = Rc::clone(&listener.farewell);
+                    accepting.spawn_local(accept(Rc::clone(&worker), id, socket, (gate, farewell)));
                 }
             }
-            Command::Close(id, ending) => {
-                open.remove(&id).iter().flatten().for_each(|gate| gate.end(ending));
+            Command::Close(id, ending, heir) => {
+                if let Some(Open { gates, farewell, mut inherited }) = open.remove(&id) {
+                    inherited.push(farewell);
+                    gates.iter().for_each(|gate| gate.end(ending));
+                    match heir.and_then(|heir| open.get_mut(&heir)) {
+                        Some(heir) => heir.inherit(inherited),
+                        None => drop(task::spawn_local(part(Rc::clone(&worker), inherited))),
+                    }
+                }
             }
             Command::Press(pressure) => {
                 worker.press(pressure);
-                open.values().flatten().for_each(|gate| gate.pause(pressure == Pressure::NoAccept));
+                open.values()
+                    .flat_map(|listener| &listener.gates)
+                    .for_each(|gate| gate.pause(pressure == Pressure::NoAccept));
             }
             Command::Drain(patience) => return drain(&worker, accepting, patience).await,
         }
@@ -187,7 +203,39 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Command>,
     }
 }
 
-async fn accept(worker: Rc<Worker>, id: ListenerId, socket: TcpListener, gate: Rc<Gate>) {
+/// A listener in use by a worker.
+struct Open {
+    gates: Vec<Rc<Gate>>,
+    farewell: Rc<Farewell>,
+    /// Of clients of listeners that are gone, whose addresses it serves as well.
+    inherited: Vec<Rc<Farewell>>,
+}
+
+impl Open {
+    fn new(worker: &Worker) -> Self {
+        Self { gates: Vec::new(), farewell: Farewell::new(Rc::clone(&worker.draining)), inherited: Vec::new() }
+    }
+
+    fn inherit(&mut self, farewells: Vec<Rc<Farewell>>) {
+        // Clients that are gone need none.
+        self.inherited.extend(farewells);
+        self.inherited.retain(|farewell| Rc::strong_count(farewell) > 1);
+    }
+}
+
+/// Parts with the clients of a listener that is gone, as at the end of the process: an answer tells each to leave, and
+/// those that do not ask for one are closed after a while. What is under way, tunnels included, takes its time.
+async fn part(worker: Rc<Worker>, farewells: Vec<Rc<Farewell>>) {
+    farewells.iter().for_each(|farewell| farewell.say());
+    // HTTP/2 can say so without an answer.
+    worker.deadlines.wake_all();
+    let patience = worker.loaded().snapshot.config.timeouts.drain_idle;
+    tokio::time::sleep(patience).await;
+    farewells.iter().for_each(|farewell| farewell.end());
+    worker.deadlines.wake_all();
+}
+
+async fn accept(worker: Rc<Worker>, id: ListenerId, socket: TcpListener, (gate, farewell): (Rc<Gate>, Rc<Farewell>)) {
     let mut listener = worker.listener(id);
     let each = |stream: TcpStream, peer| {
         if descriptors::is_reserved(&stream) {
@@ -196,7 +244,8 @@ async fn accept(worker: Rc<Worker>, id: ListenerId, socket: TcpListener, gate: R
         // What waits in the queue of a listener that is gone is served as it was last configured.
         listener = worker.listener(id).or(listener.take());
         if let Some(listener) = &listener {
-            task::spawn_local(connection::serve(Rc::clone(&worker), Arc::clone(listener), stream, peer));
+            let entrance = (Arc::clone(listener), Rc::clone(&farewell));
+            task::spawn_local(connection::serve(Rc::clone(&worker), entrance, stream, peer));
         }
     };
     listener::accept(socket, &gate, each).await;

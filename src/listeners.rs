@@ -62,7 +62,8 @@ impl Listeners {
         // Only now: what was asked of the old address may be answered at the new one.
         let is_gone = |(id, _): &mut (ListenerId, Listening)| wanted.iter().all(|listener| listener.id != *id);
         for (id, listening) in self.open.extract_if(.., is_gone) {
-            end(id, &listening, false, crew);
+            let heir = wanted.iter().find(|listener| serves(listener.id.address, id.address));
+            end(id, &listening, false, heir.map(|listener| listener.id), crew);
         }
         Ok(())
     }
@@ -77,17 +78,23 @@ impl Listeners {
     /// - `handed_over`: what another process accepts on now.
     pub fn end(&mut self, handed_over: &[Purpose], crew: &Crew) {
         for (id, listening) in self.open.drain(..) {
-            end(id, &listening, handed_over.contains(&Purpose::Data(id)), crew);
+            end(id, &listening, handed_over.contains(&Purpose::Data(id)), None, crew);
         }
     }
 }
 
+/// Whether everything that comes to `other` could come to a listener on `address` as well.
+fn serves(address: SocketAddr, other: SocketAddr) -> bool {
+    let (ip, same_family) = (address.ip(), address.is_ipv4() == other.is_ipv4());
+    address.port() == other.port() && (ip == other.ip() || (ip.is_unspecified() && same_family))
+}
+
 /// A socket that lives on elsewhere must not be retired: it would stay so.
-fn end(id: ListenerId, listening: &Listening, handed_over: bool, crew: &Crew) {
+fn end(id: ListenerId, listening: &Listening, handed_over: bool, heir: Option<ListenerId>, crew: &Crew) {
     if handed_over || listening.is_kept() {
-        crew.close(id, Ending::HandedOver);
+        crew.close(id, Ending::HandedOver, heir);
     } else {
         listening.sockets().iter().for_each(listener::retire);
-        crew.close(id, Ending::Retired);
+        crew.close(id, Ending::Retired, heir);
     }
 }

@@ -1,4 +1,6 @@
-use crate::support::{Gateway, TempDir, Upstream, eventually, fill, gateway, load::Load, plain, upstream::Gate};
+use crate::support::{
+    Gateway, TempDir, Upstream, eventually, fill, frames::GOAWAY, gateway, load::Load, plain, upstream::Gate,
+};
 use std::time::Duration;
 
 const YAML: &str = r#"
@@ -218,13 +220,52 @@ fn new_listeners_open_and_old_ones_drain() {
     let new = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let answer = gateway::exchange(new, "GET /items HTTP/1.1\r\n", b"");
     assert_eq!(answer.used().as_deref(), Some("2.0"));
-    // What is open on the old one is still served, or told to close; new connections are not taken.
-    if kept.try_write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n").is_ok()
-        && let Ok(Some(answer)) = kept.try_read(false)
-    {
-        assert_eq!(answer.status, 200);
-    }
+    // What is open on the old one is still served, and told to close; new connections are not taken.
+    kept.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    let answer = kept.read();
+    assert_eq!((answer.status, answer.header("Connection").as_deref()), (200, Some("close")));
+    assert!(kept.read_to_close().is_empty());
     eventually("the old listener closes", || std::net::TcpStream::connect(gateway.addr()).is_err().then_some(()));
+}
+
+#[test]
+fn clients_of_a_listener_that_is_gone_are_parted_with_and_tunnels_are_not() {
+    let up = Upstream::new(|a| {
+        if a.request.header("Upgrade").is_none() {
+            return a.reply(200, &[], "main");
+        }
+        a.raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        let mut byte = [0];
+        while std::io::Read::read_exact(a.stream(), &mut byte).is_ok() {
+            a.raw(byte);
+        }
+        crate::support::Then::Close
+    });
+    let (stays, goes) = (crate::support::tools::free_port(), crate::support::tools::free_port());
+    let listen = |listen: String| format!("listen: {listen}\ntimeouts: {{drain_idle: 300ms}}\n{}", yaml(&up, "1.0"));
+    let gateway = Gateway::start(&listen(format!("[127.0.0.1:{stays}, 127.0.0.1:{goes}]")));
+    let to = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let get = "GET /items HTTP/1.1\r\nHost: h\r\n\r\n";
+    let open = |port: u16, text: &str| {
+        let mut client = crate::support::Client::connect(to(port));
+        client.write(text);
+        assert!(matches!(client.read_head().unwrap().unwrap().status, 101 | 200));
+        client
+    };
+    let mut tunnel = open(goes, "GET /items HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    let (mut idle, mut other) = (open(goes, get), open(stays, get));
+    for client in [&mut idle, &mut other] {
+        assert_eq!(client.read_bytes(4), b"main");
+    }
+    let mut streams = crate::support::Frames::connect(to(goes));
+    streams.still_serves(1);
+    gateway.reload(&listen(format!("127.0.0.1:{stays}")));
+    streams.until("a GOAWAY without an answer", |frame| frame.kind == GOAWAY && frame.reason() == 0);
+    assert!(idle.read_to_close().is_empty(), "closed when its time is over");
+    tunnel.write("x");
+    assert_eq!(tunnel.read_bytes(1), b"x");
+    other.write(get);
+    assert_eq!(other.read().header("Connection"), None, "the listener that is left is not concerned");
 }
 
 #[test]
@@ -248,7 +289,13 @@ fn an_address_is_widened_and_narrowed_under_load_without_a_loss() {
             _ => eventually("the wide address closes", || std::net::TcpStream::connect(other).is_err().then_some(())),
         }
         opened_first.write(format!("{head}\r\n"));
-        assert_eq!(opened_first.read().used().as_deref(), Some(version), "open connections survive");
+        let answer = opened_first.read();
+        assert_eq!(answer.used().as_deref(), Some(version), "open connections are served");
+        // A listener that is wider keeps them, one that is narrower does not know whether they came to its address.
+        assert_eq!(answer.header("Connection").is_some(), address == "127.0.0.1");
+        if address == "127.0.0.1" {
+            opened_first = gateway.client();
+        }
     }
     fresh.more(100);
     assert!(kept.done() > 100);

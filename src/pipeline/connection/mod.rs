@@ -15,6 +15,7 @@ use entry::{Entered, Entry};
 
 use super::{
     downstream::{
+        farewell::Farewell,
         head::HeadLimits,
         link::{Link, LinkTimeouts},
         socket::Socket,
@@ -30,8 +31,13 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// Serves a connection until it closes.
 ///
-/// - `listener`: the one it came to.
-pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
+/// - `listener`: the one it came to; `farewell`: for its clients.
+pub async fn serve(
+    worker: Rc<Worker>,
+    (listener, farewell): (Arc<Listener>, Rc<Farewell>),
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     let loaded = worker.loaded();
     let config = &loaded.snapshot.config;
     let Some(mut slot) = Slot::take(&worker.shared, config) else { return };
@@ -65,8 +71,7 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<Listener>, stream: TcpStrea
     if let Some(per_client) = per_client {
         slot.of_client(client.ip().to_canonical(), per_client);
     }
-    let draining = Rc::clone(&worker.draining);
-    let link = Link::new(client, draining, slot.over_limit, Rc::clone(&worker.deadlines), limits, timeouts);
+    let link = Link::new(client, farewell, slot.over_limit, Rc::clone(&worker.deadlines), limits, timeouts);
     let (link, agreed) = match &socket {
         Socket::Plain(_) => (link, None),
         Socket::Tls(stream) => {

@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     answer,
+    farewell::Farewell,
     head::{HeadError, HeadLimits},
     socket::Socket,
 };
@@ -25,8 +26,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub struct Link {
     /// The client's address.
     pub peer: SocketAddr,
-    /// Set once when the gateway begins to drain; shared by all connections of a worker.
-    pub draining: Rc<Cell<bool>>,
+    /// Whether its client is to leave.
+    pub farewell: Rc<Farewell>,
     /// Whether the gateway is over its connection limit: every request is answered 503.
     pub over_limit: bool,
     pub(crate) deadlines: Rc<Deadlines>,
@@ -149,7 +150,7 @@ impl Link {
     /// A connection that has not sent anything yet.
     pub fn new(
         peer: SocketAddr,
-        draining: Rc<Cell<bool>>,
+        farewell: Rc<Farewell>,
         over_limit: bool,
         deadlines: Rc<Deadlines>,
         head_limits: HeadLimits,
@@ -160,7 +161,7 @@ impl Link {
         let node = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
         Self {
             peer,
-            draining,
+            farewell,
             over_limit,
             head_limits,
             timeouts,
@@ -250,7 +251,7 @@ impl Link {
     ///
     /// - `most`: requests a connection may carry.
     pub(crate) fn is_last(&self, most: usize) -> bool {
-        self.over_limit || self.requests() >= most
+        self.over_limit || self.requests() >= most || self.farewell.is_said()
     }
 
     /// Whether the client of the exchange under way knows interim responses.
@@ -352,7 +353,7 @@ pub(crate) mod tests {
         };
         let limits = HeadLimits { target_bytes: 8192, header_bytes: 32768, fields: 100, chunked: Default::default() };
         let peer = peer.parse().expect("an address with a port");
-        Link::new(peer, Rc::default(), false, Deadlines::new(), limits, timeouts)
+        Link::new(peer, Farewell::new(Rc::default()), false, Deadlines::new(), limits, timeouts)
     }
 
     #[test]

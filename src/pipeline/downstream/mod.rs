@@ -13,5 +13,6 @@ pub mod wire;
 pub mod head;
 pub mod framing;
 pub mod link;
+pub mod farewell;
 pub mod admission;
 pub mod forwarded;

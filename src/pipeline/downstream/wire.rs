@@ -136,7 +136,7 @@ impl Wire {
         if self.link.waiting() < waiting {
             self.link.wait(waiting);
         }
-        if idle && self.link.waiting() == Waiting::Idle && self.link.draining.get() {
+        if idle && self.link.waiting() == Waiting::Idle && self.link.farewell.is_over() {
             return Poll::Ready(Arrival::End);
         }
         if !self.link.expired(cx) {
@@ -187,7 +187,7 @@ impl Wire {
                 Poll::Pending | Poll::Ready(Poll::Pending) if expired => return Poll::Ready(None),
                 Poll::Pending | Poll::Ready(Poll::Pending) => {
                     // What the kernel had accepted before the drain is still served, if it says something soon.
-                    if self.link.draining.get() && self.link.waiting() != Waiting::Last {
+                    if self.link.farewell.is_over() && self.link.waiting() != Waiting::Last {
                         self.link.wait(Waiting::Last);
                     }
                     return Poll::Pending;
@@ -205,7 +205,7 @@ impl Wire {
         let came = std::future::poll_fn(|cx| {
             if self.state.borrow_mut().socket.poll_read_ready(cx).is_ready() {
                 Poll::Ready(true)
-            } else if self.link.expired(cx) || self.link.draining.get() {
+            } else if self.link.expired(cx) || self.link.farewell.is_over() {
                 Poll::Ready(false)
             } else {
                 Poll::Pending

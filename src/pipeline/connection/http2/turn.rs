@@ -253,7 +253,7 @@ impl Connection {
     fn farewell(&mut self) {
         let most = || self.worker.loaded().snapshot.config.limits.requests_per_connection;
         let seen = self.link.requests();
-        if !self.worker.keep_alive.get() || (seen > 0 && seen >= most()) {
+        if !self.worker.keep_alive.get() || self.link.farewell.is_said() || (seen > 0 && seen >= most()) {
             self.warn();
         }
         let knows = self.told == Told::Warned && self.inbound.has_answered_ping();
