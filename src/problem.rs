@@ -54,6 +54,7 @@ pub enum Code {
     HeaderTooLarge,
     Internal,
     MethodUnsupported,
+    HttpVersionUnsupported,
     Unauthorized,
     Forbidden,
     ConfigInvalid,
@@ -146,6 +147,9 @@ impl Code {
             }
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "The gateway failed"),
             Self::MethodUnsupported => ("method_unsupported", S::NOT_IMPLEMENTED, "The method is not supported"),
+            Self::HttpVersionUnsupported => {
+                ("http_version_unsupported", S::HTTP_VERSION_NOT_SUPPORTED, "The HTTP version is not supported")
+            }
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A bearer token is required"),
             Self::Forbidden => ("forbidden", S::FORBIDDEN, "The request is not allowed here"),
             Self::ConfigInvalid => ("config_invalid", S::UNPROCESSABLE_ENTITY, "The configuration has errors"),
@@ -223,7 +227,7 @@ mod tests {
     #[test]
     fn each_code_has_the_status_of_the_contract() {
         use Code::*;
-        let table: [(u16, &[(Code, &str)]); 19] = [
+        let table: [(u16, &[(Code, &str)]); 20] = [
             (
                 400,
                 &[
@@ -288,6 +292,7 @@ mod tests {
                 ],
             ),
             (504, &[(UpstreamTimeout, "upstream_timeout")]),
+            (505, &[(HttpVersionUnsupported, "http_version_unsupported")]),
         ];
         for (status, codes) in table {
             for (code, word) in codes {

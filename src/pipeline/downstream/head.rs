@@ -38,8 +38,8 @@ pub enum HeadError {
     /// Longer than the limit.
     #[error("the request target is too long")]
     TargetTooLong,
-    /// HTTP/1.x only.
-    #[error("the HTTP version is not supported; use HTTP/1.1 or HTTP/2")]
+    /// Another major version in a request line (RFC 9110 section 15.6.6).
+    #[error("only HTTP/1.0 and HTTP/1.1 have a request line; HTTP/2 begins with its own preface")]
     Version,
     /// A line that is not `name: value` (RFC 9112 section 5).
     #[error("a header line is not \"name: value\"")]
@@ -83,10 +83,10 @@ impl HeadError {
             Self::TargetTooLong => Code::TargetTooLong,
             Self::TooLarge => Code::HeaderTooLarge,
             Self::Timeout => Code::RequestTimeout,
+            Self::Version => Code::HttpVersionUnsupported,
             Self::RequestLine
             | Self::TargetCharacter
             | Self::TargetForm
-            | Self::Version
             | Self::Line
             | Self::LineEnd
             | Self::Folded
@@ -224,9 +224,7 @@ fn request_line<'b>(line: &'b [u8], limits: &HeadLimits) -> Result<RequestLine<'
     if target.len() > limits.target_bytes {
         return Err(HeadError::TargetTooLong);
     }
-    // The parser takes a quote in a path, not in a query.
-    let quoted = |query: usize| memchr(b'"', &target[query..]).is_some();
-    if !target.iter().all(|b| is_target(*b)) || memchr(b'?', target).is_some_and(quoted) {
+    if !is_target(target) {
         return Err(HeadError::TargetCharacter);
     }
     if !is_form(method, target) {
@@ -235,6 +233,8 @@ fn request_line<'b>(line: &'b [u8], limits: &HeadLimits) -> Result<RequestLine<'
     match protocol {
         b"HTTP/1.1" => Ok((method, target, false)),
         b"HTTP/1.0" => Ok((method, target, true)),
+        // A later minor version can be read as the one that is known (RFC 9110 section 2.5).
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => Ok((method, target, false)),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Err(HeadError::Version)
         }
@@ -366,11 +366,15 @@ fn is_form(method: &[u8], target: &[u8]) -> bool {
     }
 }
 
-/// What a request target may hold: RFC 3986, and the few more that clients send unescaped; no `\`.
-pub(super) fn is_target(byte: u8) -> bool {
-    const TABLE: [bool; 256] =
-        table(b"!$%&'()*+,-./:;=?@[]_~|{}\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    TABLE[usize::from(byte)]
+/// Whether a request target holds what it may: RFC 3986, and the few more that clients send unescaped, browsers `^` and
+/// in a query a backtick among them (WHATWG URL section 1.3); no `\`, and no quote in a query.
+pub(super) fn is_target(target: &[u8]) -> bool {
+    const PATH: [bool; 256] =
+        table(b"!$%&'()*+,-./:;=@[]_~|{}^\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    const QUERY: [bool; 256] =
+        table(b"!$%&'()*+,-./:;=?@[]_~|{}^`0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    let (path, query) = target.split_at(memchr(b'?', target).unwrap_or(target.len()));
+    path.iter().all(|b| PATH[usize::from(*b)]) && query.iter().all(|b| QUERY[usize::from(*b)])
 }
 
 /// `reg-name` (RFC 3986 section 3.2.2).
@@ -410,6 +414,9 @@ mod tests {
         for good in [
             "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
             "GET /a\"b\"?{c}|d HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a^b?^`? HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.9\r\nHost: a\r\n\r\n",
             "GET http://a:8/b HTTP/1.1\r\nHost:\r\n\r\n",
             "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         ] {
@@ -457,6 +464,10 @@ mod tests {
             ("GET /\r\nHost: a\r\n\r\n", RequestLine),
             ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", RequestLine),
             ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", Version),
+            ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", Version),
+            ("GET / HTTP/1.10\r\nHost: a\r\n\r\n", RequestLine),
+            ("GET / HTTP/1.2\r\n\r\n", Host),
+            ("GET /a`b HTTP/1.1\r\nHost: a\r\n\r\n", TargetCharacter),
             ("G@T / HTTP/1.1\r\nHost: a\r\n\r\n", RequestLine),
             ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", TargetCharacter),
             ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", TargetCharacter),

@@ -54,7 +54,7 @@ fn target(method: &Method, target: &[u8]) -> Result<(), HeadError> {
         b"*" if *method == Method::OPTIONS => {}
         _ => return Err(HeadError::TargetForm),
     }
-    if target.iter().all(|b| is_target(*b)) { Ok(()) } else { Err(HeadError::TargetCharacter) }
+    if is_target(target) { Ok(()) } else { Err(HeadError::TargetCharacter) }
 }
 
 #[cfg(test)]
