@@ -133,6 +133,46 @@ fn answers_are_not_lost_to_a_large_body_that_nobody_reads() {
 }
 
 #[test]
+fn an_answer_says_whether_its_connection_closes() {
+    // RFC 9112 section 9.6.
+    let up = Upstream::streaming(|a| {
+        if a.request.method == "GET" {
+            return a.reply(200, &[], "next");
+        }
+        a.reply(200, &[], "early");
+        a.until_closed();
+        Then::Close
+    });
+    let gateway = Gateway::start(&format!("limits: {{request_body: 1000}}\n{}", plain(&up.url())));
+    let chunk = format!("7d0\r\n{}\r\n", "a".repeat(2000));
+    for (case, request) in [
+        ("unread", "POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\nstart".to_owned()),
+        ("unread chunks", "POST /items HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n".to_owned()),
+        (
+            "waited for",
+            "POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n".to_owned(),
+        ),
+        ("too large", "POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n".to_owned()),
+        ("too many chunks", format!("POST /items HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}")),
+        (
+            "all chunks",
+            format!("POST /items HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"),
+        ),
+    ] {
+        let mut client = gateway.client();
+        client.write(request);
+        let answer = client.read();
+        assert_eq!(answer.status, if case.starts_with(['u', 'w']) { 200 } else { 413 }, "{case}");
+        if answer.header("Connection").as_deref() == Some("close") {
+            assert!(client.read_to_close().is_empty(), "{case}");
+        } else {
+            client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(client.read().text(), "next", "{case}");
+        }
+    }
+}
+
+#[test]
 fn the_last_answer_over_http_2_is_not_lost_to_a_client_that_is_still_sending() {
     // More than the client's buffer holds, and little enough for the gateway to be rid of it at once.
     const LENGTH: usize = 60_000;

@@ -163,9 +163,10 @@ impl<'w> Sending<'w> {
         let (parts, mut body) = answer.into_parts();
         let size = body.size_hint().exact();
         let delimiter = Delimiter::choose(asked, parts.status, size);
-        // A body nobody reads any more would be taken for the next request.
-        let abandoned = || Rc::strong_count(wire) == 1 && !wire.discard_body();
-        let persists = persists && delimiter != Delimiter::Close && (wire.is_body_done() || !abandoned());
+        // What is left of a body would be taken for the next request. Also while it is still sent on: whether that ends
+        // before the answer does is known too late to be said (RFC 9112 section 9.6).
+        let discarded = || Rc::strong_count(wire) == 1 && wire.discard_body();
+        let persists = persists && delimiter != Delimiter::Close && (wire.is_body_done() || discarded());
         link.take_interims(outbox.lead());
         let lines = body.take_lines();
         answer::head(outbox.lead(), (&parts, &lines[..]), asked, delimiter, size, persists, link.deadlines.now());
