@@ -284,7 +284,10 @@ apis:
     );
     assert_eq!(gateway.get("/items", &["X-API-Version: 1.0"]).status, 200);
     let forwarded = up.requests().len();
-    gateway.get("/old", &["X-API-Version: 1.0"]).problem(404, "endpoint_unknown");
+    let answer = gateway.get("/old", &["X-API-Version: 1.0"]);
+    answer.problem(404, "endpoint_unknown");
+    assert_eq!(answer.used().as_deref(), Some("2.0"));
+    assert_eq!(answer.header("X-API-Version-Fallback").as_deref(), Some("true"), "it is not the version asked for");
     assert_eq!(up.requests().len(), forwarded);
 }
 

@@ -292,6 +292,20 @@ fn http_1_0_clients_are_served_and_closed() {
 }
 
 #[test]
+fn an_http_1_0_request_without_a_host_names_that_of_its_server() {
+    // RFC 9112 section 3.2: HTTP/1.1 always names one.
+    let (gateway, up) = ok();
+    let own = up.url().replace("http://", "");
+    for (head, host) in [("", own.as_str()), ("Host: h\r\n", "h")] {
+        let mut client = gateway.client();
+        client.write(format!("GET /items HTTP/1.0\r\n{head}\r\n"));
+        assert_eq!(client.read().status, 200);
+        assert_eq!(up.last().head.lines("Host"), [host]);
+        assert_eq!(up.last().header("X-Forwarded-Host"), (host == "h").then(|| "h".into()), "nobody asked for another");
+    }
+}
+
+#[test]
 fn http_1_0_with_keep_alive_stays_open() {
     let (gateway, _up) = ok();
     let mut client = gateway.client();
@@ -365,6 +379,7 @@ fn early_answers_to_a_long_body_arrive() {
     client.write("POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nstart");
     let answer = client.read();
     assert!(answer.status == 413 || answer.status == 502, "{answer:?}");
+    assert_eq!(answer.header("Connection").as_deref(), Some("close"));
 }
 
 // ---- expect and interim answers -----------------------------------------------------------------------------------
@@ -737,6 +752,62 @@ fn an_h2c_upgrade_is_not_passed_on() {
     assert_eq!(answer.status, 200);
     assert_eq!(up.last().header("Upgrade"), None);
     assert_eq!(up.last().header("HTTP2-Settings"), None);
+    // Nor in a list, and whatever the client calls by name.
+    for (lines, passed) in [
+        (&["Upgrade: foo, h2c"][..], Some("foo")),
+        (&["Upgrade: websocket", "Upgrade: H2C"], Some("websocket")),
+        (&["Upgrade: h2c, TLS/1.0, HTTP/2.0"], None),
+    ] {
+        let fields = [&["Connection: Upgrade", "HTTP2-Settings: AAMAAABkAAQAAP__"], lines].concat();
+        assert_eq!(gateway.get("/items", &fields).status, 200);
+        assert_eq!(up.last().header("Upgrade").as_deref(), passed, "{lines:?}");
+        assert_eq!(up.last().header("HTTP2-Settings"), None, "{lines:?}");
+        assert_eq!(up.last().header("Connection").is_some(), passed.is_some(), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_switch_to_what_was_not_asked_for_is_502() {
+    let (gateway, _up) = world(|a| {
+        let told = a.request.header("X-Told").unwrap_or_default();
+        a.raw(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n{told}\r\nX-A: b\r\n\r\n"));
+        Then::Close
+    });
+    for (asked, told, status) in [
+        ("websocket", "Upgrade: h2c", 502),
+        ("foo, h2c", "Upgrade: h2c", 502),
+        ("websocket", "Upgrade: foo", 502),
+        ("websocket", "Upgrade: websocket, h2c", 502),
+        ("foo, bar", "X-None: 1", 502),
+        ("foo, bar", "Upgrade: Bar", 101),
+        ("websocket", "X-None: 1", 101),
+    ] {
+        let mut client = gateway.client();
+        client.write(format!(
+            "GET /items HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: {asked}\r\nX-Told: {told}\r\n\r\n"
+        ));
+        let answer = client.read_head().unwrap().unwrap();
+        assert_eq!(answer.status, status, "{asked} {told}");
+        match told.strip_prefix("Upgrade: ") {
+            Some(told) if status == 101 => assert_eq!(answer.header("Upgrade").as_deref(), Some(told)),
+            None if status == 101 => assert_eq!(answer.header("Upgrade").as_deref(), Some(asked)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_switch_within_a_body_is_502() {
+    // The rest of the body would be taken for the other protocol.
+    let up = Upstream::streaming(|a| {
+        a.raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        a.until_closed();
+        Then::Close
+    });
+    let gateway = Gateway::start(&plain(&up.url()));
+    let mut client = gateway.client();
+    client.write(UPGRADE.replace("GET", "POST").replace("\r\n\r\n", "\r\nContent-Length: 100000\r\n\r\nstart"));
+    client.read().problem(502, "upstream_invalid_response");
 }
 
 #[test]

@@ -128,6 +128,15 @@ impl Server {
         self.host.parse::<IpAddr>().is_ok()
     }
 
+    /// How its URL names it: [`Server::label`], without the port that its scheme stands for.
+    pub fn authority(&self) -> String {
+        let mut authority = self.label();
+        if self.port == if self.tls.is_some() { 443 } else { 80 } {
+            authority.truncate(authority.rfind(':').unwrap_or(authority.len()));
+        }
+        authority
+    }
+
     /// `host:port`, an IPv6 literal in brackets: what logs, metrics and the admin port call it.
     pub fn label(&self) -> String {
         let Self { host, port, .. } = self;

@@ -9,7 +9,7 @@ use hyper::ext::ReasonPhrase;
 use super::{
     exchange::Exchange,
     filter::Filtered,
-    passage::{Passage, Upgrade},
+    passage::Passage,
     recast::{self, Fault, Recast},
     refused::Refused,
     reply::Source,
@@ -23,6 +23,7 @@ use super::{
     },
     tunnel,
     unpack::{self, UnpackError},
+    upgrade::Upgrade,
     upstream::{
         client::{Answer, Arrival},
         download::{Download, DownloadError},
@@ -68,6 +69,15 @@ pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer
         // Over HTTP/2 it would say that the tunnel stands.
         return Err(invalid(exchange, passage));
     }
+    // Before its fields are looked through: this one is removed on the way.
+    let switched = match (head.status, &arrival, passage.upgrade.as_deref()) {
+        (StatusCode::SWITCHING_PROTOCOLS, Arrival::Http1(_, rest), Some(upgrade)) => {
+            // What is left of a body would be taken for the other protocol (RFC 9110 section 7.8).
+            let chosen = upgrade.chosen(&head.headers).filter(|_| rest.is_none());
+            Some((upgrade, chosen.ok_or_else(|| invalid(exchange, passage))?))
+        }
+        _ => None,
+    };
     let present = Present::of(&head.headers);
     hop_by_hop::remove_from_response(&mut head.headers, present);
     if present.has(Present::API) {
@@ -76,11 +86,11 @@ pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer
     if present.has(Present::CONTENT_TYPE) {
         content_type(exchange, passage, &mut head.headers);
     }
-    let arrival = match arrival {
-        Arrival::Http1(lease, _) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-            return switch(exchange, passage, head, lease).map(Edited::Ready);
+    let arrival = match (arrival, switched) {
+        (Arrival::Http1(lease, _), Some(switched)) => {
+            return switch(exchange, passage, switched, head, lease).map(Edited::Ready);
         }
-        arrival => arrival,
+        (arrival, _) => arrival,
     };
     let (deadlines, patience) = (Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
     let body = Download::new(decoder, arrival, deadlines, patience);
@@ -311,22 +321,21 @@ fn is_event_stream(content_type: &[u8]) -> bool {
 fn switch(
     exchange: &mut Exchange,
     passage: &Passage,
+    (upgrade, chosen): (&Upgrade, HeaderValue),
     mut head: Parts,
     lease: Lease,
 ) -> Result<Response<Source>, Refused> {
-    match passage.upgrade.as_deref() {
-        Some(Upgrade { key: Some(key), .. }) => {
+    match &upgrade.key {
+        Some(key) => {
             if !key.accepts(&mut head.headers) {
                 return Err(invalid(exchange, passage));
             }
             // What HTTP/2 calls it (RFC 8441 section 5).
             head.status = StatusCode::OK;
         }
-        upgrade => {
+        None => {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            if let Some(Upgrade { protocol, .. }) = upgrade {
-                head.headers.entry(header::UPGRADE).or_insert_with(|| protocol.clone());
-            }
+            head.headers.insert(header::UPGRADE, chosen);
         }
     }
     let (server, early, held) = lease.into_socket();

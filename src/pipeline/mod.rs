@@ -30,6 +30,7 @@ pub(crate) mod stall;
 pub mod timings;
 mod tunnel;
 mod unpack;
+mod upgrade;
 mod websocket;
 pub mod worker;
 
@@ -227,10 +228,10 @@ fn permit(exchange: &mut Exchange, chosen: &Chosen<'_>, uri: &http::Uri) -> Resu
         Verdict::Restricted | Verdict::Gone => Err(gone()),
         Verdict::FallForward { successor } => {
             exchange.served = Some(successor);
+            exchange.fallback = true;
             let listed = &loaded.snapshot.negotiator;
             let listed = listed.endpoint(chosen.api, successor, &exchange.method, &chosen.unversioned_path);
             listed.map_err(|error| Refused::because(error.code(), error.to_string()))?;
-            exchange.fallback = true;
             Ok(None)
         }
         Verdict::Redirect => {

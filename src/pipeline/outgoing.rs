@@ -56,6 +56,8 @@ struct Lines {
     via: &'static [u8],
     /// Whether the request id is one of them: the client sent none.
     request_id: bool,
+    /// Whether the client named no host, as HTTP/1.0 permits.
+    hostless: bool,
 }
 
 impl Prepared {
@@ -277,7 +279,7 @@ pub(super) async fn send(
 ) -> Result<Answer, Refused> {
     // Nothing was waited for unless the body was read: only who wants to know the gateway's own time looks again.
     let since = if prepared.adapt || exchange.is_timed() { Instant::now() } else { exchange.started };
-    let Lines { forwarded, via, request_id } = &prepared.lines;
+    let Lines { forwarded, via, request_id, hostless } = &prepared.lines;
     let (name, id): (&[u8], &[u8]) = match request_id {
         true => (b"x-request-id: ", exchange.request_id.as_bytes()),
         false => (b"", b""),
@@ -293,6 +295,7 @@ pub(super) async fn send(
         waits: &exchange.timings.waits,
         trace: &exchange.trace,
         upgrade: passage.upgrade.is_some(),
+        hostless: *hostless,
         interim: &|status, mut fields| {
             let present = Present::of(&fields);
             hop_by_hop::remove_from_response(&mut fields, present);
@@ -377,7 +380,7 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     }
     if let Some(upgrade) = &passage.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        fields.insert(header::UPGRADE, upgrade.protocol.clone());
+        fields.insert(header::UPGRADE, upgrade.protocols.clone());
         if let Some(key) = &upgrade.key {
             key.put(fields);
         }
@@ -409,7 +412,7 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     if !request_id {
         fields.insert(headers::X_REQUEST_ID, exchange.request_id.clone());
     }
-    Ok(Lines { forwarded, via, request_id })
+    Ok(Lines { forwarded, via, request_id, hostless: host.is_none() })
 }
 
 /// Whether the client reads trailers; gRPC servers ask for this word (RFC 9110 section 10.1.4).

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Version, header, request::Parts};
+use http::{HeaderValue, header, request::Parts};
 
 use super::{
     exchange::Exchange,
@@ -10,8 +10,8 @@ use super::{
     refused::Refused,
     snapshot::Snapshot,
     transform::coding::Accepted,
+    upgrade::Upgrade,
     upstream::{group::Group, grpc, patience::Patience},
-    websocket::Key,
     worker::Loaded,
 };
 use crate::{
@@ -43,14 +43,6 @@ pub(super) struct Passage {
     pub(super) references: Option<Box<References>>,
     /// Whether it is a gRPC call.
     pub(super) is_call: bool,
-}
-
-/// A switch of protocols that the client asks for.
-pub(super) struct Upgrade {
-    /// To what.
-    pub(super) protocol: HeaderValue,
-    /// For the handshake with the server, where the client's protocol has none.
-    pub(super) key: Option<Key>,
 }
 
 /// What the client's references to resources are made of.
@@ -129,7 +121,7 @@ impl Passage {
             media_type: chosen.media_type_text.map(|text| text.to_string().into()),
             group,
             patience,
-            upgrade: if exchange.present.has(Present::UPGRADE) { upgrade(parts).map(Box::new) } else { None },
+            upgrade: if exchange.present.has(Present::UPGRADE) { Upgrade::read(parts).map(Box::new) } else { None },
             is_call: call.is_some(),
             loaded: Rc::clone(&loaded),
         })
@@ -173,18 +165,6 @@ impl Passage {
     pub(super) fn operation(&self) -> Option<&Arc<OperationPlan>> {
         self.operation.as_ref()
     }
-}
-
-/// The protocol a request asks to switch to, unless it is one the gateway does not tunnel.
-fn upgrade(parts: &Parts) -> Option<Upgrade> {
-    // Over HTTP/2 it stands for an extended CONNECT: no client can send it.
-    let protocol = parts.headers.get(header::UPGRADE).filter(|_| parts.version >= Version::HTTP_11)?;
-    let lines = parts.headers.get_all(header::CONNECTION);
-    let mut options = lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
-    let asks = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-    // HTTP/2 over an upgrade is obsolete (RFC 9113 section 3.1) and would pass unchecked.
-    (asks && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
-        .then(|| Upgrade { protocol: protocol.clone(), key: (parts.version == Version::HTTP_2).then(Key::new) })
 }
 
 /// A path of the API as its upstream gets it.

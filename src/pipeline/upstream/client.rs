@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, net::IpAddr, rc::Rc, time::Instant};
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     body::{UpstreamBody, UpstreamRequest},
@@ -81,6 +81,8 @@ pub struct Terms<'a> {
     pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
     pub upgrade: bool,
+    /// Whether the request names no host: each server is asked by its own.
+    pub hostless: bool,
     /// Passes an interim response on.
     pub interim: &'a dyn Fn(StatusCode, HeaderMap),
 }
@@ -259,6 +261,11 @@ impl Group {
         request: &mut UpstreamRequest,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
+        if terms.hostless {
+            // HTTP/1.1 has to name one (RFC 9112 section 3.2).
+            let own = HeaderValue::try_from(pool.server.authority());
+            request.head.headers.extend(own.ok().map(|own| (header::HOST, own)));
+        }
         let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };
         match carrier {
             Carrier::Http1(connection) => http1::send(pool, (connection, place), request, (terms, rules)).await,

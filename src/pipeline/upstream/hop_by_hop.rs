@@ -48,9 +48,11 @@ pub fn remove_from_response(fields: &mut HeaderMap, present: Present) {
 }
 
 /// Besides `Connection` itself: what is [`Present::HOP_BY_HOP`].
-const OTHERS: [HeaderName; 7] = [
+const OTHERS: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
+    // Of the obsolete upgrade to HTTP/2 (RFC 9113 section 3.1); harmless where none is asked for.
+    HeaderName::from_static("http2-settings"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     header::TE,
@@ -146,6 +148,7 @@ mod tests {
             ("x-two", "2"),
             ("x-three", "3"),
             ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABk"),
             ("keep-alive", "timeout=5"),
             ("te", "trailers"),
             ("transfer-encoding", "chunked"),

@@ -228,7 +228,7 @@ fn head(asked: &Parts, server: &Server, lines: &[&[u8]]) -> Option<Request<()>> 
     let authority = host.and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
     let authority = match authority {
         Some(authority) => authority,
-        None => uri::Authority::try_from(format!("{}:{}", server.host, server.port)).ok()?,
+        None => uri::Authority::try_from(server.authority()).ok()?,
     };
     let mut head = Request::new(());
     *head.method_mut() = asked.method.clone();
@@ -287,6 +287,6 @@ mod tests {
             [("te", &b"trailers"[..]), ("x-a", b"1"), ("x-a", b"2"), ("via", b"2 vergate"), ("x-b", b"3"),]
         );
         request.headers.insert("host", HeaderValue::from_static("a b"));
-        assert_eq!(head(&request, &server, &[]).expect("a head").uri().authority().expect("one"), "svc:80");
+        assert_eq!(head(&request, &server, &[]).expect("a head").uri().authority().expect("one"), "svc");
     }
 }
