@@ -17,7 +17,6 @@ use super::{
         self, Side, TransformError,
         charset::{self, Charset},
         coding::{self, Accepted, Coding},
-        location,
         records::{self, Format},
         response::Treatment,
     },
@@ -94,18 +93,8 @@ pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer
     };
     let (deadlines, patience) = (Rc::clone(&exchange.worker.deadlines), Rc::clone(&passage.patience));
     let body = Download::new(decoder, arrival, deadlines, patience);
-    if let Some(references) = &passage.references
-        && location::has_references(&head.headers)
-    {
-        let places = location::Places {
-            host: references.host.as_ref().and_then(|host| host.to_str().ok()),
-            path: &references.path,
-            asked: &references.asked,
-            base: passage.base_path(),
-            moved: &|path| passage.path_back(path, true),
-            kept: &|path| passage.path_back(path, false),
-        };
-        location::rewrite(&mut head.headers, &places);
+    if let Some(references) = &passage.references {
+        references.rewrite(passage.snapshot(), (passage.api, passage.version), &mut head.headers);
     }
     let Some(operation) = passage.operation() else {
         return Ok(Edited::Ready(stream(head, body)));

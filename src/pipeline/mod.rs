@@ -21,6 +21,7 @@ mod outgoing;
 mod passage;
 pub mod pressure;
 mod recast;
+pub mod references;
 mod refused;
 pub mod reply;
 pub(crate) mod scratch;

@@ -14,8 +14,9 @@ use super::{
     downstream::{body::RequestBody, forwarded},
     exchange::Exchange,
     negotiation::Chosen,
-    passage::{Passage, without_prefix},
+    passage::Passage,
     recast::{self, Fault, Recast},
+    references::without_prefix,
     refused::Refused,
     transform::{
         self, Side, TransformError,

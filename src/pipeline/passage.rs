@@ -7,6 +7,7 @@ use http::{HeaderValue, header, request::Parts};
 use super::{
     exchange::Exchange,
     negotiation::Chosen,
+    references::{References, without_prefix},
     refused::Refused,
     snapshot::Snapshot,
     transform::coding::Accepted,
@@ -16,10 +17,7 @@ use super::{
 };
 use crate::{
     adaptation::plan::{Lookup, OperationPlan},
-    domain::{
-        api::{Api, BodyRules},
-        upstream::Protocol,
-    },
+    domain::{api::BodyRules, upstream::Protocol},
     headers::Present,
     problem::Code,
 };
@@ -45,36 +43,8 @@ pub(super) struct Passage {
     pub(super) is_call: bool,
 }
 
-/// What the client's references to resources are made of.
-pub(super) struct References {
-    /// As the client named it.
-    pub(super) host: Option<HeaderValue>,
-    /// The path it asked for.
-    pub(super) path: Box<str>,
-    /// The path the upstream is asked for, without the base path of its URL.
-    pub(super) asked: Box<str>,
-    /// What stands before the segment that named the version in the path, and that segment; none
-    /// where the path named none.
-    version: Option<(Box<str>, Box<str>)>,
-}
-
 /// Longer than any exchange.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
-
-impl References {
-    fn of(chosen: &Chosen<'_>, parts: &Parts, asked: &str) -> Self {
-        let authority = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-        let path = parts.uri.path();
-        let segment = chosen.path_capture.as_ref().filter(|_| chosen.unversioned_path != path).and_then(|capture| {
-            let start = path.get(..capture.range.start)?.rfind('/')?;
-            let rest = path.get(capture.range.end..)?;
-            let end = path.len() - rest.len() + rest.find('/').unwrap_or(rest.len());
-            Some((path[..start].into(), path[start..end].into()))
-        });
-        let host = authority.or_else(|| parts.headers.get(header::HOST).cloned());
-        Self { host, path: path.into(), asked: asked.into(), version: segment }
-    }
-}
 
 impl Passage {
     /// Errors where the client's version does not have the operation.
@@ -109,7 +79,9 @@ impl Passage {
         let references = plan.filter(|plan| plan.moves_paths()).map(|_| {
             let moved = operation.as_ref().and_then(|operation| operation.target(chosen.sent_path()));
             let asked = moved.as_ref().map_or(chosen.path.as_ref(), |(_, path)| without_prefix(api, path));
-            Box::new(References::of(chosen, parts, asked))
+            let authority = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+            let host = authority.or_else(|| parts.headers.get(header::HOST).cloned());
+            Box::new(References::of(chosen, parts.uri.path(), host, asked))
         });
         let adapts_answers = operation.as_ref().is_some_and(|operation| operation.adapts_responses());
         Ok(Self {
@@ -137,38 +109,8 @@ impl Passage {
         self.snapshot().config.apis[self.api].bodies
     }
 
-    /// The client's path for one of the upstream's; none where the client has none.
-    ///
-    /// - `moved`: the changes moved it, or there is none; else it is taken as one that they left where it is.
-    pub(super) fn path_back(&self, path: &str, moved: bool) -> Option<String> {
-        let snapshot = self.snapshot();
-        let api = &snapshot.config.apis[self.api];
-        let prefix = if api.strip_path { api.path.as_str() } else { "" };
-        let plan = snapshot.version(self.api, self.version).plan.as_ref()?;
-        let path = [prefix, path].concat();
-        let path = if moved { plan.path_back(&path)? } else { path };
-        match &self.references.as_ref()?.version {
-            None => Some(path),
-            Some((before, segment)) => Some([&**before, &**segment, path.strip_prefix(&**before)?].concat()),
-        }
-    }
-
-    /// The base path of the upstream's URL; empty where its servers have different ones.
-    pub(super) fn base_path(&self) -> &str {
-        let snapshot = self.snapshot();
-        let servers = &snapshot.config.upstreams[snapshot.version(self.api, self.version).upstream].servers;
-        let base = servers.first().map_or("", |server| &server.base_path);
-        if servers.iter().all(|server| server.base_path == base) { base } else { "" }
-    }
-
     /// How the operation is adapted, if it is.
     pub(super) fn operation(&self) -> Option<&Arc<OperationPlan>> {
         self.operation.as_ref()
     }
-}
-
-/// A path of the API as its upstream gets it.
-pub(super) fn without_prefix<'p>(api: &Api, path: &'p str) -> &'p str {
-    let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(path) } else { path };
-    if stripped.is_empty() { "/" } else { stripped }
 }

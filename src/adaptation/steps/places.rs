@@ -49,7 +49,8 @@ impl Step {
                 members.iter().map(|(inner, outer)| (below(&[from, inner]), below(&[outer]))).collect()
             }
             Action::Cut(Pieces { whole, parts, .. }) => {
-                vec![(below(&[whole]), below(&parts.iter().take(1).collect::<Vec<_>>()))]
+                // Followed, it is the first part that counts.
+                parts.iter().map(|part| (below(&[whole]), below(&[part]))).collect()
             }
             Action::Join(Pieces { whole, parts, .. }) => {
                 parts.iter().map(|part| (below(&[part]), below(&[whole]))).collect()

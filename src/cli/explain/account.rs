@@ -20,6 +20,7 @@ use crate::{
     pipeline::{
         negotiation::{Chosen, Head, PathCapture, VersionSource},
         policy::{Captured, Policy, Verdict},
+        references::{References, without_prefix},
         snapshot::{Snapshot, VersionEntry},
     },
     problem::{Code, Problem},
@@ -46,13 +47,20 @@ pub(super) struct Account {
     pub(super) chain: Vec<Link>,
     /// Fields the upstream sees other than the client sent them.
     pub(super) request_headers: BTreeMap<String, String>,
-    /// Fields the gateway adds to the answer.
+    /// Fields the gateway adds to the answer, and those of a given answer that it changes.
     pub(super) response_headers: BTreeMap<String, String>,
     /// The body as it is sent on, byte for byte.
     pub(super) body: Option<String>,
     /// With -v: each op and the request's body after it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) body_steps: Vec<BodyStep>,
+    /// Bodies without a media type, which are explained as JSON: `request`, `response`. The gateway passes such bodies
+    /// untouched unless `adaptation.untyped` says otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) assumed_json: Vec<&'static str>,
+    /// The status of the upstream's answer as the client gets it, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) response_status: Option<u16>,
     /// The upstream's answer as the client gets it, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_body: Option<String>,
@@ -78,6 +86,8 @@ pub(super) struct Told {
     pub(super) servers: Vec<String>,
     pub(super) served_by: Option<String>,
     pub(super) removed: Vec<String>,
+    /// Fields of the answer that do not reach the client.
+    pub(super) withheld: Vec<String>,
     /// Request and answer.
     pub(super) bodies: [Option<BodyAccount>; 2],
     /// The place complained of as the op met it, where the caller's version has it elsewhere.
@@ -100,6 +110,8 @@ impl Account {
     pub(super) fn of(snapshot: &Snapshot, request: &Request, at: UtcTime, verbose: bool) -> Self {
         let mut account = Self::default();
         account.told.request = format!("{} {}", request.method, request.target());
+        let assumed = ["request", "response"].into_iter().zip(request.assumed);
+        account.assumed_json = assumed.filter_map(|(which, assumed)| assumed.then_some(which)).collect();
         let mut answer = HeaderMap::new();
         if let Err(problem) = account.treat(snapshot, request, at, verbose, &mut answer) {
             account.refuse(problem, &mut answer);
@@ -253,7 +265,7 @@ impl Account {
                 return Ok(());
             }
         }
-        self.forward(snapshot, request, chosen, served, verbose)
+        self.forward(snapshot, request, chosen, (served, verbose), answer)
     }
 
     fn forward(
@@ -261,8 +273,8 @@ impl Account {
         snapshot: &Snapshot,
         request: &Request,
         chosen: &Chosen<'_>,
-        served: usize,
-        verbose: bool,
+        (served, verbose): (usize, bool),
+        answer: &mut HeaderMap,
     ) -> Result<(), Problem> {
         let api = &snapshot.config.apis[chosen.api];
         let entry = snapshot.version(chosen.api, served);
@@ -278,7 +290,7 @@ impl Account {
             Some(Lookup::Operation(operation)) => Some(&**operation),
             Some(Lookup::Untouched) | None => None,
         };
-        self.name_upstream(snapshot, request, chosen, entry, operation);
+        let asked = self.name_upstream(snapshot, request, chosen, entry, operation);
         let mut forwarded = request.headers.clone();
         forwarded.insert(header::VIA, HeaderValue::from_static("1.1 vergate"));
         snapshot.negotiator.remove_version_fields(chosen.api, &mut forwarded);
@@ -289,14 +301,23 @@ impl Account {
         let rules = snapshot.config.apis[chosen.api].bodies;
         let body = body::request(request, (operation, rules), &mut forwarded, verbose, &mut stash);
         self.told.bodies[0] = body.map_err(|refused| self.blame(0, *refused))?;
-        let unchanged = |name: &HeaderName| request.headers.get_all(name).iter().eq(forwarded.get_all(name).iter());
-        self.request_headers = spelled(&forwarded);
-        self.request_headers.retain(|name, _| !HeaderName::try_from(name).is_ok_and(|name| unchanged(&name)));
-        let gone = request.headers.keys().filter(|name| !forwarded.contains_key(*name));
-        self.told.removed = gone.map(headers::spelled).collect();
-        if let Some(mut answer) = request.answer.clone() {
-            let body = body::response(&mut answer, &request.method, (operation, rules), verbose, &mut stash);
+        self.request_headers = spelled(&changed(&request.headers, &forwarded));
+        self.told.removed = gone_from(&request.headers, &forwarded);
+        if let Some(sent) = &request.answer {
+            let mut given = sent.clone();
+            if entry.plan.as_ref().is_some_and(|plan| plan.moves_paths()) {
+                let host = request.headers.get(header::HOST).cloned();
+                let references = References::of(chosen, &request.path, host, &asked);
+                references.rewrite(snapshot, (chosen.api, served), &mut given.headers);
+            }
+            let body = body::response(&mut given, &request.method, (operation, rules), verbose, &mut stash);
             self.told.bodies[1] = Some(body.map_err(|refused| self.blame(1, *refused))?);
+            let mapped = operation.and_then(|operation| operation.status(sent.status));
+            self.response_status = Some(mapped.unwrap_or(sent.status).as_u16());
+            self.told.withheld = gone_from(&sent.headers, &given.headers);
+            for (name, value) in &changed(&sent.headers, &given.headers) {
+                answer.append(name, value.clone());
+            }
         }
         Ok(())
     }
@@ -308,6 +329,7 @@ impl Account {
         refused.error.problem()
     }
 
+    /// Returns the path the upstream is asked for, without its base path.
     fn name_upstream(
         &mut self,
         snapshot: &Snapshot,
@@ -315,16 +337,13 @@ impl Account {
         chosen: &Chosen<'_>,
         entry: &VersionEntry,
         operation: Option<&OperationPlan>,
-    ) {
+    ) -> String {
         let upstream = &snapshot.config.upstreams[entry.upstream];
         let api = &snapshot.config.apis[chosen.api];
         let moved = operation.and_then(|operation| operation.target(chosen.sent_path()));
         let (method, path) = match moved {
             None => (None, chosen.path.clone().into_owned()),
-            Some((method, path)) => {
-                let stripped = if api.strip_path { path.strip_prefix(&*api.path).unwrap_or(&path) } else { &path };
-                (method, if stripped.is_empty() { "/".to_owned() } else { stripped.to_owned() })
-            }
+            Some((method, path)) => (method, without_prefix(api, &path).to_owned()),
         };
         let query = match (operation, chosen.query.as_deref()) {
             (Some(operation), query) => {
@@ -343,6 +362,7 @@ impl Account {
         self.told.servers = servers
             .map(|server| format!("http://{}:{}{}", bracketed(&server.host), server.port, server.base_path))
             .collect();
+        path
     }
 
     /// What every answer of the version carries.
@@ -375,6 +395,16 @@ impl Account {
         self.problem = Some([detail].into_iter().chain(members).collect());
         self.told.refusal = Some(problem);
     }
+}
+
+/// The fields that are new in `after`, or say something else there.
+fn changed(before: &HeaderMap, after: &HeaderMap) -> HeaderMap {
+    let is_new = |name: &HeaderName| !before.get_all(name).iter().eq(after.get_all(name).iter());
+    after.iter().filter(|(name, _)| is_new(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn gone_from(before: &HeaderMap, after: &HeaderMap) -> Vec<String> {
+    before.keys().filter(|name| !after.contains_key(*name)).map(headers::spelled).collect()
 }
 
 /// Where the newest stable version has the same resource.

@@ -56,13 +56,19 @@ impl Page {
             }
         }
         self.fields(out, "The answer gains", width, &account.response_headers)?;
+        if !account.told.withheld.is_empty() {
+            let withheld = account.told.withheld.join(", ");
+            writeln!(out, "  {}", self.ink(Ink::Dim, &format!("without {withheld}")))?;
+        }
         let [request, answer] = &account.told.bodies;
+        let assumed = |which| account.assumed_json.contains(&which);
         if let Some(body) = request {
-            self.body("body", body, &account.body_steps, ["as the client sends it", "sent on"], out)?;
+            let what = ("body", assumed("request"));
+            self.body(what, body, &account.body_steps, ["as the client sends it", "sent on"], out)?;
         }
         if let Some(body) = answer {
             self.body(
-                "answer's body",
+                ("answer's body", assumed("response")),
                 body,
                 &account.response_steps,
                 ["as the upstream sends it", "as the client gets it"],
@@ -111,6 +117,9 @@ impl Page {
             let ink = if code.is_empty() { Ink::Yellow } else { Ink::Red };
             lines.push(("answer", self.ink(ink, &format!("{status}{code}"))));
         }
+        if let Some(status) = account.response_status {
+            lines.push(("answered with", status.to_string()));
+        }
         if let Some(problem) = &told.refusal {
             lines.push(("because", problem.detail.clone()));
             for (name, value) in &problem.extensions {
@@ -126,10 +135,11 @@ impl Page {
         self.section(out, "What becomes of it", &lines)
     }
 
+    /// - `assumed`: nothing was said of its type.
     /// - `ends`: what the first and the last text are.
     fn body(
         self,
-        what: &str,
+        (what, assumed): (&str, bool),
         body: &BodyAccount,
         steps: &[BodyStep],
         ends: [&str; 2],
@@ -141,6 +151,10 @@ impl Page {
             (Some(_), false) => "unchanged",
         };
         writeln!(out, "\n{}", self.ink(Ink::Bold, &format!("The {what}, {became}")))?;
+        if assumed {
+            let note = "taken as application/json; without a Content-Type it passes untouched, unless adaptation.untyped says otherwise";
+            writeln!(out, "  {}", self.ink(Ink::Dim, note))?;
+        }
         if became == "unchanged" {
             return self.lines(&body.before, "  ", out);
         }

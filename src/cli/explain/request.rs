@@ -18,6 +18,8 @@ pub(super) struct Request {
     pub(super) body: Option<Bytes>,
     /// What the upstream answers, if that is to be explained too.
     pub(super) answer: Option<Answer>,
+    /// Bodies that are taken as JSON because nothing was said of them: the request's and the answer's.
+    pub(super) assumed: [bool; 2],
 }
 
 /// An answer as an upstream would send it.
@@ -60,18 +62,16 @@ impl Request {
             return Err(RequestError::StdinTwice);
         }
         let body = args.data.as_deref().map(body).transpose()?;
-        if body.is_some() {
-            assume_json(&mut headers);
-        }
+        let mut assumed = [body.is_some() && assume_json(&mut headers), false];
         let answer = match &args.response {
             None => None,
             Some(text) => {
                 let mut headers = fields(&args.response_headers)?;
-                assume_json(&mut headers);
+                assumed[1] = assume_json(&mut headers);
                 Some(Answer { status: args.status, headers, body: self::body(text)? })
             }
         };
-        Ok(Self { method, path: path.to_owned(), query: query.map(str::to_owned), headers, body, answer })
+        Ok(Self { method, path: path.to_owned(), query: query.map(str::to_owned), headers, body, answer, assumed })
     }
 
     pub(super) fn host(&self) -> Option<&str> {
@@ -96,9 +96,11 @@ fn fields(lines: &[String]) -> Result<HeaderMap, RequestError> {
     Ok(headers)
 }
 
-/// Nobody types a body here that is anything else.
-fn assume_json(headers: &mut HeaderMap) {
+/// Nobody types a body here that is anything else. Whether nothing was said of it.
+fn assume_json(headers: &mut HeaderMap) -> bool {
+    let is_missing = !headers.contains_key(header::CONTENT_TYPE);
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    is_missing
 }
 
 /// The body itself, the content of the file `@NAME`, or stdin for `-`.

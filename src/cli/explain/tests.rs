@@ -207,3 +207,44 @@ fn fields_the_upstream_does_not_see_are_told() {
     let told = account(&["/v1.5/parse", "-H", "X-API-Version-Used: 9", "-H", "X_API_Version: 2.0"]).told;
     assert_eq!(told.removed, ["X-API-Version-Used", "X_api_version"]);
 }
+
+#[test]
+fn an_answer_is_told_as_the_client_gets_it_head_and_all() {
+    let yaml = "upstreams: {u: 'http://127.0.0.1:1'}
+versioning: {resolve: [{path: '^/v([0-9]+)(?:/|$)'}]}
+apis: {a: {path: /, endpoints: ['GET /p/{id}'], versions: {\"1\": {}, \"2\": {upstream: u}},
+  changes: [{change: c, from: \"1\", to: \"2\", operations: [{match: 'GET /p/{id}', to: 'GET /q/{id}', status: [[400, 422]],
+    headers: {response: [{rename: {X-Cost: X-Credits}}]}, response: {4xx: [{rename: {err: error}}]}}]}]}}
+";
+    let at = UtcTime::parse("2026-06-01").expect("a date");
+    let config = config::load::read(yaml, Path::new("g.yaml"), &|_| None, at).config.expect("sound");
+    let snapshot = Snapshot::compile(Arc::new(config), at);
+    let treat = |line: &[&str]| {
+        let args = arguments(&[&["http://h/v1/p/7"][..], line].concat());
+        let account = Account::of(&snapshot, &Request::read(&args).expect("a request"), at, false);
+        let mut page = Vec::new();
+        Page { colour: false }.write(&account, &mut page).expect("a page");
+        (serde_json::to_value(&account).expect("an account"), String::from_utf8(page).expect("text"))
+    };
+    let fields = ["ETag: \"v\"", "Location: /q/8", "X-Credits: 5", "Content-Digest: sha-256=:x:", "X-Other: 1"];
+    let fields = fields.into_iter().flat_map(|field| ["-R", field]);
+    let line: Vec<&str> = ["-r", r#"{"error":1}"#, "--status", "422"].into_iter().chain(fields).collect();
+    let (told, page) = treat(&line);
+    assert_eq!((&told["response_status"], &told["status"]), (&json!(400), &Value::Null));
+    assert_eq!(told["response_body"], r#"{"err":1}"#);
+    let gained = &told["response_headers"];
+    assert_eq!(
+        (&gained["Location"], &gained["X-Cost"], &gained["Content-Length"]),
+        (&json!("/v1/p/8"), &json!("5"), &json!("9"))
+    );
+    assert!(gained["Etag"].as_str().or(gained["ETag"].as_str()).is_some_and(|tag| tag.starts_with("\"v~")), "{gained}");
+    assert_eq!((gained.get("X-Other"), gained.get("X-API-Version-Used")), (None, Some(&json!("1"))));
+    assert!(page.contains("answered with  400"), "{page}");
+    assert!(page.contains("without ") && page.contains("X-Credits") && page.contains("Content-Digest"), "{page}");
+    // Nothing was said of its type.
+    assert_eq!(told["assumed_json"], json!(["response"]));
+    assert!(page.contains("taken as application/json"), "{page}");
+    let (told, page) = treat(&["-r", "{}", "-R", "Content-Type: application/json"]);
+    assert_eq!(told.get("assumed_json"), None);
+    assert!(!page.contains("taken as"), "{page}");
+}
