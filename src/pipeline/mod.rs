@@ -20,6 +20,7 @@ mod incoming;
 mod outgoing;
 mod passage;
 pub mod pressure;
+mod rare;
 mod recast;
 pub mod references;
 mod refused;
@@ -48,6 +49,7 @@ use self::{
     outgoing::Prepared,
     passage::Passage,
     policy::{Captured, Verdict},
+    rare::rare,
     refused::Refused,
     reply::{Handled, Reply, Source},
     worker::Worker,
@@ -81,8 +83,7 @@ async fn journey(exchange: &mut Exchange, head: Box<Parts>, body: RequestBody) -
         Way::Upstream(passage, request) => (passage, request),
     };
     if request.adapt {
-        // Boxed: requests that pass have no use for its room.
-        Box::pin(outgoing::adapt(exchange, &passage, &mut request)).await?;
+        rare(|| outgoing::adapt(exchange, &passage, &mut request)).await?;
     }
     let answer = outgoing::send(exchange, &passage, &mut request).await?;
     request.done();
@@ -90,7 +91,7 @@ async fn journey(exchange: &mut Exchange, head: Box<Parts>, body: RequestBody) -
         Edited::Ready(answer) => return Ok(answer),
         Edited::Held(held) => held,
     };
-    Box::pin(incoming::adapt(exchange, &passage, held)).await
+    rare(|| incoming::adapt(exchange, &passage, held)).await
 }
 
 /// Where a request goes once every stage has seen it.

@@ -21,6 +21,7 @@ use super::{
         socket::Socket,
         wire::{Protocol, Wire},
     },
+    rare::rare,
     worker::{Slot, Worker},
 };
 use crate::{config::Listener, telemetry::Gauge};
@@ -61,8 +62,7 @@ pub async fn serve(
     let due = entry.is_some().then(|| worker.deadlines.after(timeouts.request_header));
     let Entered { socket, client } = match (entry, due) {
         (Some(entry), Some(due)) => {
-            // Boxed: most connections have no entry, and none has one for long.
-            let passed = Box::pin(entry.pass(Rc::clone(&worker), stream, peer, due)).await;
+            let passed = rare(|| entry.pass(Rc::clone(&worker), stream, peer, due)).await;
             let Some(entered) = passed else { return };
             entered
         }
@@ -90,10 +90,9 @@ pub async fn serve(
     open.speaks(spoken);
     match spoken {
         Some(Protocol::Http1) => http1::serve(worker, link, wire).await,
-        // Boxed: its state is several times that of HTTP/1, and every connection would pay for it.
         Some(Protocol::Http2) => {
             if let Some((socket, read)) = wire.into_parts() {
-                Box::pin(http2::serve(worker, link, socket, read)).await;
+                rare(|| http2::serve(worker, link, socket, read)).await;
             }
         }
         None => {

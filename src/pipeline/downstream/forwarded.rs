@@ -4,10 +4,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Version,
-    header::{self, Entry},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use ipnet::IpNet;
 
 use super::link::{Link, Scheme};
@@ -48,8 +45,12 @@ pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
 /// - `host`: as the client asked for it.
 pub fn set(headers: &mut HeaderMap, present: Present, link: &Link, trusted: bool, host: Option<&HeaderValue>) -> Bytes {
     if trusted {
-        append(headers, header::FORWARDED, element(link, host));
-        append(headers, X_FORWARDED_FOR, link.address.plain.clone());
+        let mut hop = Vec::with_capacity(128);
+        element(&mut hop, link, host);
+        append(headers, header::FORWARDED, &hop);
+        hop.clear();
+        address(&mut hop, client_address(link));
+        append(headers, X_FORWARDED_FOR, &hop);
         headers.entry(X_FORWARDED_PROTO).or_insert(link.scheme.value());
         if let Some(host) = host {
             headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
@@ -73,38 +74,67 @@ pub fn set(headers: &mut HeaderMap, present: Present, link: &Link, trusted: bool
 
 /// All fields about an untrusted peer, as they stand in a head.
 fn lines(link: &Link, host: Option<&HeaderValue>) -> Bytes {
-    let element = element(link, host);
     let mut lines = Vec::with_capacity(256);
-    let mut line = |name: HeaderName, value: &HeaderValue| {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value.as_bytes());
-        lines.extend_from_slice(b"\r\n");
-    };
-    line(header::FORWARDED, &element);
-    line(X_FORWARDED_FOR, &link.address.plain);
-    line(X_FORWARDED_PROTO, &link.scheme.value());
+    let out = &mut lines;
+    out.extend_from_slice(b"forwarded: ");
+    element(out, link, host);
+    out.extend_from_slice(b"\r\nx-forwarded-for: ");
+    address(out, client_address(link));
+    out.extend_from_slice(b"\r\nx-forwarded-proto: ");
+    out.extend_from_slice(link.scheme.name().as_bytes());
     if let Some(host) = host {
-        line(X_FORWARDED_HOST, host);
+        out.extend_from_slice(b"\r\nx-forwarded-host: ");
+        out.extend_from_slice(host.as_bytes());
     }
     if let Some(certificate) = &link.client_certificate {
-        line(CLIENT_CERT, certificate);
+        out.extend_from_slice(b"\r\nclient-cert: ");
+        out.extend_from_slice(certificate.as_bytes());
     }
+    out.extend_from_slice(b"\r\n");
     lines.into()
 }
 
-/// This hop as `Forwarded` writes it: `for=192.0.2.1;host=api.example;proto=http`.
-fn element(link: &Link, host: Option<&HeaderValue>) -> HeaderValue {
-    let mut element = String::with_capacity(128);
-    element.push_str(&link.address.node);
-    if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty()) {
-        element.push_str(";host=");
-        quote(host, &mut element);
+/// This hop as `Forwarded` writes it: `for=192.0.2.1;host=api.example;proto=http`,
+/// `for="[2001:db8::1]";proto=http` (RFC 7239 section 6).
+fn element(out: &mut Vec<u8>, link: &Link, host: Option<&HeaderValue>) {
+    let client = client_address(link);
+    let (open, close): (&[u8], &[u8]) = if client.is_ipv6() { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
+    out.extend_from_slice(open);
+    address(out, client);
+    out.extend_from_slice(close);
+    // Hosts are visible ASCII by now.
+    if let Some(host) = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) {
+        out.extend_from_slice(b";host=");
+        quote(host, out);
     }
-    element.push_str(";proto=");
-    element.push_str(link.scheme.name());
-    // Addresses and hosts are visible ASCII by now.
-    HeaderValue::try_from(element).unwrap_or(link.scheme.value())
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(link.scheme.name().as_bytes());
+}
+
+fn client_address(link: &Link) -> IpAddr {
+    link.peer.ip().to_canonical()
+}
+
+/// `192.0.2.1`, `2001:db8::1`.
+fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        // Nearly all of them, and once for each connection: by hand.
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                if octet >= 100 {
+                    out.push(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    out.push(b'0' + octet / 10 % 10);
+                }
+                out.push(b'0' + octet % 10);
+            }
+        }
+        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+    }
 }
 
 /// The address that called first, as far as trusted proxies tell: the rightmost entry of
@@ -128,10 +158,10 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
 /// Adds this hop to `Via`, naming the protocol the request came in: in the field if there is one, else
 /// as a line to put beside the fields.
 pub fn via(headers: &mut HeaderMap, present: Present, version: Version) -> &'static [u8] {
-    let (hop, line): (HeaderValue, &[u8]) = match version {
-        Version::HTTP_10 => (HeaderValue::from_static("1.0 vergate"), b"via: 1.0 vergate\r\n"),
-        Version::HTTP_2 => (HeaderValue::from_static("2 vergate"), b"via: 2 vergate\r\n"),
-        _ => (HeaderValue::from_static("1.1 vergate"), b"via: 1.1 vergate\r\n"),
+    let (hop, line): (&[u8], &[u8]) = match version {
+        Version::HTTP_10 => (b"1.0 vergate", b"via: 1.0 vergate\r\n"),
+        Version::HTTP_2 => (b"2 vergate", b"via: 2 vergate\r\n"),
+        _ => (b"1.1 vergate", b"via: 1.1 vergate\r\n"),
     };
     if !present.has(Present::VIA) {
         return line;
@@ -141,37 +171,30 @@ pub fn via(headers: &mut HeaderMap, present: Present, version: Version) -> &'sta
 }
 
 /// Adds to a list field, in one line.
-fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    let mut present = match headers.entry(name) {
-        Entry::Vacant(absent) => {
-            absent.insert(value);
-            return;
-        }
-        Entry::Occupied(present) => present,
-    };
-    let lines = present.iter().map(HeaderValue::as_bytes).chain([value.as_bytes()]);
-    let joined = lines.collect::<Vec<_>>().join(&b", "[..]);
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    let lines = headers.get_all(&name);
+    let lines = lines.iter().map(HeaderValue::as_bytes).chain([value]);
     // Valid values joined by visible text are a valid value.
-    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
-        present.insert(joined);
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.collect::<Vec<_>>().join(&b", "[..])) {
+        headers.insert(name, joined);
     }
 }
 
 /// A token as it is, anything else as a quoted string (RFC 7239 section 4).
-fn quote(text: &str, out: &mut String) {
-    let token = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+fn quote(text: &[u8], out: &mut Vec<u8>) {
+    let token = text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b));
     if token {
-        out.push_str(text);
+        out.extend_from_slice(text);
         return;
     }
-    out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
+    out.push(b'"');
+    for b in text {
+        if matches!(b, b'"' | b'\\') {
+            out.push(b'\\');
         }
-        out.push(c);
+        out.push(*b);
     }
-    out.push('"');
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -228,6 +251,15 @@ mod tests {
         assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 2001:db8::1");
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "evil");
+    }
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for text in ["0.0.0.0", "9.10.99.100", "255.199.1.20", "::1", "2001:db8::1"] {
+            let mut out = Vec::new();
+            address(&mut out, text.parse().expect("an address"));
+            assert_eq!(String::from_utf8(out).expect("text"), text);
+        }
     }
 
     #[test]

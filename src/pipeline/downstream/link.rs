@@ -56,8 +56,6 @@ pub struct Link {
     pub(crate) scheme: Scheme,
     /// The certificate the client has shown, as `Client-Cert` carries it.
     pub(crate) client_certificate: Option<Box<HeaderValue>>,
-    /// The client's address as `X-Forwarded-For` and `Forwarded: for=` write it.
-    pub(crate) address: ClientText,
 }
 
 /// The scheme of every URL asked for on a connection.
@@ -137,15 +135,6 @@ pub struct RefusedHead {
     pub path: Option<String>,
 }
 
-/// Two spellings of the client's address.
-#[derive(Debug)]
-pub struct ClientText {
-    /// `192.0.2.1`, `2001:db8::1`.
-    pub plain: HeaderValue,
-    /// `for=192.0.2.1`, `for="[2001:db8::1]"` (RFC 7239 section 6).
-    pub node: String,
-}
-
 impl Link {
     /// A connection that has not sent anything yet.
     pub fn new(
@@ -156,9 +145,6 @@ impl Link {
         head_limits: HeadLimits,
         timeouts: LinkTimeouts,
     ) -> Self {
-        let ip = peer.ip().to_canonical();
-        let plain = HeaderValue::try_from(ip.to_string()).expect("an address is visible ASCII");
-        let node = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
         Self {
             peer,
             farewell,
@@ -178,7 +164,6 @@ impl Link {
             forwarded: RefCell::default(),
             scheme: Scheme::Http,
             client_certificate: None,
-            address: ClientText { plain, node },
         }
     }
 

@@ -26,6 +26,7 @@ use crate::{
     domain::upstream::{Protocol, Queue},
     pipeline::{
         deadline::Deadlines,
+        rare::rare,
         timings::{self, Waits},
     },
     telemetry::spans::Trace,
@@ -182,7 +183,7 @@ impl Group {
             Some(place) => Ok(place),
             None => {
                 let queue = Queue { timeout: self.queue.timeout.min(terms.patience.left()), ..self.queue };
-                Box::pin(cap.enter(queue)).await
+                rare(|| cap.enter(queue)).await
             }
         };
         let took = began.elapsed();
@@ -212,11 +213,10 @@ impl Group {
             return Ok(pooled);
         }
         pool.tally.misses.inc();
-        // Boxed: connecting is rare, and its state would weigh on every exchange.
         let connect = self.options.connect.min(terms.patience.left());
         let options = ConnectOptions { connect, ..self.options };
         let began = Instant::now();
-        let connected = Box::pin(self.connect(member, deadlines, options)).await;
+        let connected = rare(|| self.connect(member, deadlines, options)).await;
         timings::add(terms.waits, |waits| &mut waits.connect, began.elapsed());
         match &connected {
             Ok(_) => pool.condition.connected(),
@@ -271,8 +271,7 @@ impl Group {
             Carrier::Http1(connection) => http1::send(pool, (connection, place), request, (terms, rules)).await,
             Carrier::Http2(connection) => {
                 let (server, active) = ((&pool.server, &*pool.name), (Active::new(pool), place));
-                // Boxed: its state would weigh on every exchange over HTTP/1.1.
-                Box::pin(http2::exchange::send(connection, server, active, request, (terms, rules))).await
+                rare(|| http2::exchange::send(connection, server, active, request, (terms, rules))).await
             }
         }
     }
