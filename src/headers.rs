@@ -3,6 +3,7 @@
 //! One module, so that a name a dashboard or a client depends on is spelled in one place
 //! (CONTRACT sections 3 to 5). The names HTTP itself knows come from [`http::header`].
 
+pub mod disguise;
 pub mod lines;
 pub mod present;
 pub mod spare;

@@ -11,6 +11,9 @@
 //! Everything a request needs is compiled into one immutable [`pipeline::snapshot`] when the
 //! configuration loads; [`reload`] replaces it whole. [`adaptation`] and [`domain`] are pure.
 
+// A stderr that cannot be written is no reason to end: `telemetry::say`.
+#![deny(clippy::print_stderr)]
+
 pub mod domain;
 pub mod problem;
 pub mod headers;

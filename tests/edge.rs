@@ -263,6 +263,37 @@ fn claims_about_the_caller_are_removed_in_every_spelling() {
 }
 
 #[test]
+fn names_that_backends_take_for_the_gateways_own_do_not_pass() {
+    const NAMES: [&str; 10] = [
+        "client_cert",
+        "Client-Cert_Chain",
+        "client_cert-chain",
+        "X_Request_Id",
+        "x-request_id",
+        "Content_Length",
+        "Transfer_Encoding",
+        "Proxy_Authorization",
+        "Proxy_Connection",
+        "X_Forwarded_For",
+    ];
+    let up = Upstream::named("main");
+    // Trusted proxies take the names themselves off what strangers send, and pass on what only looks like them.
+    for settings in ["", "trusted_proxies: [127.0.0.0/8]"] {
+        let gateway = start(settings, &up.url());
+        let fields: Vec<String> = NAMES.iter().map(|name| format!("{name}: 6")).collect();
+        let mut fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        fields.extend(["X-Request-Id: mine", "User_Id: kept"]);
+        assert_eq!(gateway.get("/items", &fields).status, 200);
+        let seen = up.last();
+        for name in NAMES {
+            assert_eq!(seen.header(name), None, "{settings} {name}");
+        }
+        assert_eq!(seen.head.lines("X-Request-Id"), ["mine"]);
+        assert_eq!(seen.header("User_Id").as_deref(), Some("kept"));
+    }
+}
+
+#[test]
 fn fields_that_name_another_path_do_not_reach_the_upstream() {
     let up = Upstream::named("main");
     let gateway = start("", &up.url());

@@ -28,6 +28,8 @@ mod cli;
 mod closing;
 /// Content codings of adapted bodies (RFC 9110 section 8.4), both ways.
 mod codings;
+/// What a stderr that nobody reads may not cost.
+mod deaf;
 /// `vergate diff`: what a newer version breaks, and which changes heal it.
 mod diff;
 /// `vergate docs`: the texts it writes, and whether those that are shipped are up to date.

@@ -12,6 +12,7 @@ use crate::config::{Config, Finding, LoadError, Severity};
 use crate::contract;
 use crate::domain::{api::Api, time::UtcTime};
 use crate::proof::{documents, prove};
+use crate::telemetry::say;
 
 /// Verifies a configuration and lists everything that is wrong with it on stdout.
 ///
@@ -23,12 +24,12 @@ pub fn run(args: &CheckArgs) -> ExitCode {
             // A reader that has left, such as `head`, does not change the verdict.
             let _ = if args.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
             if !args.json && report.findings.is_empty() {
-                eprintln!("{}: nothing to complain about", args.config.display());
+                say(format_args!("{}: nothing to complain about", args.config.display()));
             }
             if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
-            eprintln!("vergate check: cannot read {}: {error}", args.config.display());
+            say(format_args!("vergate check: cannot read {}: {error}", args.config.display()));
             ExitCode::from(UNUSABLE)
         }
     }

@@ -27,6 +27,7 @@ use crate::{
     config::checked::{self, LoadError, Loaded, LogRequests, Outcome},
     domain::time::UtcTime,
     passed::Passed,
+    telemetry::say,
 };
 
 /// The shipped `gateway.yaml`, so that the demo needs no file.
@@ -39,7 +40,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     let backends = match Backends::start() {
         Ok(backends) => backends,
         Err(error) => {
-            eprintln!("vergate demo: the sample backends cannot start: {error}");
+            say(format_args!("vergate demo: the sample backends cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -55,14 +56,14 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             for finding in error.into_findings() {
-                eprintln!("{finding}");
+                say(finding);
             }
             return ExitCode::FAILURE;
         }
     };
     let outcome = if args.once { once(loaded, Box::new(load), args.json) } else { serve(loaded, Box::new(load)) };
     outcome.unwrap_or_else(|error| {
-        eprintln!("vergate demo: {error}");
+        say(format_args!("vergate demo: {error}"));
         ExitCode::FAILURE
     })
 }

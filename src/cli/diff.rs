@@ -13,6 +13,7 @@ use crate::{
     contract::{self, Document, directory::Directory},
     diff::{self, Chain, Difference, Healing, Weight},
     domain::{api::Api, version::ApiVersion},
+    telemetry::say,
 };
 
 /// Lists the differences on stdout.
@@ -22,7 +23,7 @@ pub fn run(args: &DiffArgs) -> ExitCode {
     let differences = match differences(args) {
         Ok(differences) => differences,
         Err(error) => {
-            eprintln!("vergate diff: {error}");
+            say(format_args!("vergate diff: {error}"));
             return ExitCode::from(UNUSABLE);
         }
     };
@@ -36,8 +37,8 @@ pub fn run(args: &DiffArgs) -> ExitCode {
         let breaking: Vec<_> = differences.iter().filter(|difference| difference.weight == Weight::Breaking).collect();
         let healed = breaking.iter().filter(|difference| !difference.is_open()).count();
         match breaking.iter().all(|difference| difference.healing == Healing::Unknown) {
-            true => eprintln!("{} breaking", breaking.len()),
-            false => eprintln!("{} breaking, {healed} of them healed by changes", breaking.len()),
+            true => say(format_args!("{} breaking", breaking.len())),
+            false => say(format_args!("{} breaking, {healed} of them healed by changes", breaking.len())),
         }
     }
     if open == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

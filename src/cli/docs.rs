@@ -17,6 +17,7 @@ use crate::{
     contract::{Document, directory::Directory},
     domain::{api::Api, version::ApiVersion},
     guide::{self, Journey},
+    telemetry::say,
 };
 
 /// Prints or writes what is asked for.
@@ -26,11 +27,11 @@ use crate::{
 pub fn run(args: &DocsArgs) -> ExitCode {
     match texts(args) {
         Ok(texts) => deliver(args, &texts).unwrap_or_else(|error| {
-            eprintln!("vergate docs: {error}");
+            say(format_args!("vergate docs: {error}"));
             ExitCode::from(UNUSABLE)
         }),
         Err((code, error)) => {
-            eprintln!("vergate docs: {error}");
+            say(format_args!("vergate docs: {error}"));
             ExitCode::from(code)
         }
     }

@@ -19,7 +19,7 @@ use std::{
 
 use self::{account::Account, page::Page, request::Request};
 use super::{ExplainArgs, UNUSABLE};
-use crate::{clock, config::LoadError, pipeline::snapshot::Snapshot, proof::load};
+use crate::{clock, config::LoadError, pipeline::snapshot::Snapshot, proof::load, telemetry::say};
 
 /// Does what `vergate explain` asks for.
 ///
@@ -29,7 +29,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
     let request = match Request::read(args) {
         Ok(request) => request,
         Err(error) => {
-            eprintln!("vergate explain: {error}");
+            say(format_args!("vergate explain: {error}"));
             return ExitCode::from(UNUSABLE);
         }
     };
@@ -38,12 +38,12 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
     let config = match load::load(&args.config, now) {
         Ok(loaded) => Arc::new(loaded.config),
         Err(LoadError::Unreadable(path, error)) => {
-            eprintln!("vergate explain: cannot read {}: {error}", path.display());
+            say(format_args!("vergate explain: cannot read {}: {error}", path.display()));
             return ExitCode::from(UNUSABLE);
         }
         Err(LoadError::Findings(findings)) => {
             for finding in findings {
-                eprintln!("{finding}");
+                say(finding);
             }
             return ExitCode::FAILURE;
         }

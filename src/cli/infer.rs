@@ -14,6 +14,7 @@ use crate::{
     config::tree,
     domain::{endpoint::Endpoint, version::ApiVersion},
     infer::{self, Examples, Head, Side},
+    telemetry::say,
 };
 
 /// Proposes a change, on stdout.
@@ -27,7 +28,7 @@ pub fn run(args: &InferArgs) -> ExitCode {
             if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
-            eprintln!("vergate infer: {error}");
+            say(format_args!("vergate infer: {error}"));
             ExitCode::from(UNUSABLE)
         }
     }

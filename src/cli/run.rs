@@ -1,11 +1,6 @@
 //! `vergate run`.
 
-use std::{
-    fmt::Display,
-    io::{self, Write as _},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use super::RunArgs;
 use crate::{
@@ -14,6 +9,7 @@ use crate::{
     passed::Passed,
     proof,
     takeover::{Guest, TakeoverError},
+    telemetry::say,
 };
 
 /// Serves until it has drained: 0 then, 1 for a bad file or an address that cannot be used.
@@ -24,18 +20,18 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             for finding in error.into_findings() {
-                tell(finding);
+                say(finding);
             }
             return ExitCode::FAILURE;
         }
     };
     for warning in &loaded.warnings {
-        tell(warning);
+        say(warning);
     }
     let ready = |addresses: &app::Addresses| {
         let data: Vec<String> = addresses.data.iter().map(ToString::to_string).collect();
         let (version, data) = (env!("CARGO_PKG_VERSION"), data.join(", "));
-        tell(format_args!("vergate {version} listening on {data}, admin on {}", addresses.admin));
+        say(format_args!("vergate {version} listening on {data}, admin on {}", addresses.admin));
     };
     let started = meet(args.takeover, loaded.config.admin.takeover.as_deref()).and_then(|(takeover, passed)| {
         app::run(Launch { passed, takeover, loaded, load: Box::new(load), ready: Box::new(ready), stop: None })
@@ -43,7 +39,7 @@ pub fn run(args: &RunArgs) -> ExitCode {
     match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(format_args!("vergate: {error}"));
+            say(format_args!("vergate: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -55,12 +51,7 @@ fn meet(takeover: bool, place: Option<&Path>) -> Result<(Option<Guest>, Passed),
         if let Some((guest, passed)) = Guest::fetch(place.ok_or(TakeoverError::NoPlace)?)? {
             return Ok((Some(guest), passed));
         }
-        tell("no gateway to take over from, starting as usual");
+        say("no gateway to take over from, starting as usual");
     }
     Ok((None, Passed::from_service_manager()?))
-}
-
-/// Says it on stderr. That nobody reads there must not end the gateway, as it does with `eprintln!`.
-fn tell(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode};
 use clap::CommandFactory as _;
 
 use super::{Cli, CompletionsArgs};
-use crate::config::schema;
+use crate::{config::schema, telemetry::say};
 
 /// Prints the JSON Schema of `gateway.yaml`.
 pub fn run() -> ExitCode {
@@ -27,7 +27,7 @@ pub fn man() -> ExitCode {
     match clap_mangen::Man::new(Cli::command()).render(&mut page) {
         Ok(()) => print(&page),
         Err(error) => {
-            eprintln!("vergate man: {error}");
+            say(format_args!("vergate man: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -7,6 +7,8 @@ use std::ops::BitOr;
 
 use http::{HeaderMap, HeaderName, header};
 
+use super::disguise::is_disguise;
+
 /// A set of kinds of fields. Fields removed since it was made are still in it, so it says what may be
 /// there and what is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,9 @@ impl Present {
 
     /// `Deprecation` and `Sunset`.
     pub const LIFECYCLE: Self = Self(1 << 12);
+
+    /// A name that backends may take for one of the gateway's own.
+    pub const DISGUISE: Self = Self(1 << 13);
 
     /// What `fields` have.
     pub fn of(fields: &HeaderMap) -> Self {
@@ -83,7 +88,9 @@ impl Present {
             18 if *name == header::PROXY_AUTHENTICATE => Self::HOP_BY_HOP,
             19 if *name == header::PROXY_AUTHORIZATION => Self::HOP_BY_HOP,
             _ if text.starts_with("x-api-") => Self::API,
+            15..=17 if is_forwarded(text) && is_disguise(text) => Self::FORWARDED | Self::DISGUISE,
             _ if is_forwarded(text) => Self::FORWARDED,
+            10..=19 if is_disguise(text) => Self::DISGUISE,
             _ => Self::default(),
         }
     }
@@ -130,8 +137,16 @@ mod tests {
             ("x-forwarded-anything", Present::FORWARDED),
             ("client-cert", Present::FORWARDED),
             ("client-cert-chain", Present::FORWARDED),
-            ("x_forwarded_for", Present::FORWARDED),
-            ("x-forwarded_proto", Present::FORWARDED),
+            ("x_forwarded_for", Present::FORWARDED | Present::DISGUISE),
+            ("x-forwarded_proto", Present::FORWARDED | Present::DISGUISE),
+            ("x_forwarded_port", Present::FORWARDED),
+            ("client_cert", Present::DISGUISE),
+            ("client-cert_chain", Present::DISGUISE),
+            ("x_request_id", Present::DISGUISE),
+            ("keep_alive", Present::DISGUISE),
+            ("proxy_authorization", Present::DISGUISE),
+            ("content_length", Present::DISGUISE),
+            ("user_agent", Present::default()),
             ("x-forwarded-", Present::default()),
             ("x-forward-for-me", Present::default()),
             ("via", Present::VIA),

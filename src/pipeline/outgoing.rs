@@ -37,7 +37,7 @@ use super::{
 use crate::{
     adaptation::{Mode, Stash, plan::OperationPlan},
     domain::upstream::Protocol,
-    headers::{self, Present, spare},
+    headers::{self, Present, disguise, spare},
     problem::Code,
 };
 
@@ -376,6 +376,9 @@ fn edit_fields(exchange: &Exchange, passage: &Passage, parts: &mut Parts) -> Res
     let is_version = |name: &HeaderName| snapshot.negotiator.is_version_field(passage.api, name);
     let takes_trailers = passage.group.protocol != Protocol::Http1 && takes_trailers(fields);
     hop_by_hop::remove(fields, present, is_version, &snapshot.config.request_trailers)?;
+    if present.has(Present::DISGUISE) {
+        disguise::remove(fields);
+    }
     if takes_trailers {
         fields.insert(header::TE, HeaderValue::from_static("trailers"));
     }

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt::Display,
     io::{self, Write},
 };
 
@@ -19,14 +20,23 @@ pub fn init(format: Format, filter: &str) -> bool {
         .with_env_filter(directives(filter))
         .with_writer(|| OneLine(io::stderr()))
         .with_target(false)
-        // It would complain of stderr on stderr, and panic where nobody reads it any more.
-        .log_internal_errors(false)
-        .with_ansi(false);
+        .with_ansi(false)
+        // It would say so with `eprintln!`, which panics where stderr cannot be written: each event would end what it
+        // tells of.
+        .log_internal_errors(false);
     match format {
         Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
         Format::Text => builder.compact().try_init(),
     }
     .is_ok()
+}
+
+/// Writes one line to stderr for whoever started the program.
+///
+/// Its reader may be gone and its disk full: the line is lost then, and `eprintln!`, which nothing may use here, would
+/// end the program as well.
+pub fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn directives(filter: &str) -> EnvFilter {

@@ -19,7 +19,7 @@ pub mod spans;
 
 pub use access_log::{AccessLog, Format};
 pub use cells::{Counter, Gauge, Histogram};
-pub use diagnostics::init;
+pub use diagnostics::{init, say};
 pub use exporting::Exporting;
 pub use metrics::{ConnectionCells, Http2Cells, Metrics, NONE};
 pub use record::{Record, Target};

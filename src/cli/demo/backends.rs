@@ -18,6 +18,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::telemetry::say;
+
 /// The sample backends, one port each.
 #[derive(Clone, Debug)]
 pub(super) struct Backends {
@@ -59,7 +61,9 @@ impl Backends {
 
 fn serve(listener: StdListener, service: Service) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime.inspect_err(|error| eprintln!("sample backend cannot start: {error}")) else { return };
+    let Ok(runtime) = runtime.inspect_err(|error| say(format_args!("sample backend cannot start: {error}"))) else {
+        return;
+    };
     runtime.block_on(async move {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         loop {

@@ -6,7 +6,7 @@ use super::{
     Negotiator,
     selector::{Place, Source},
 };
-use crate::headers::{GATEWAY_ONLY, X_API_VERSION};
+use crate::headers::{GATEWAY_ONLY, X_API_VERSION, disguise::is_same};
 
 impl Negotiator {
     /// Removes every version field the client sent. The version the upstream speaks is then named in
@@ -26,8 +26,8 @@ impl Negotiator {
         // Hardly any other field begins with one of these letters: most are told by their first one.
         let initial = name.as_bytes().first().map_or(0, |byte| 1u32 << (byte & 31));
         resolver.version_initials & initial != 0
-            && (resolver.version_fields.iter().any(|own| same_to_a_backend(name, own.as_str()))
-                || name.get(..PREFIX.len()).is_some_and(|head| same_to_a_backend(head, PREFIX)))
+            && (resolver.version_fields.iter().any(|own| is_same(name, own.as_str()))
+                || name.get(..PREFIX.len()).is_some_and(|head| is_same(head, PREFIX)))
     }
 }
 
@@ -49,11 +49,6 @@ pub(super) fn version_fields(sources: &[Source]) -> Vec<HeaderName> {
         Place::Path(_) | Place::Query(_) | Place::Accept(_) => None,
     });
     named.chain([X_API_VERSION]).chain(GATEWAY_ONLY).chain(OTHER_PATHS).collect()
-}
-
-fn same_to_a_backend(sent: &str, own: &str) -> bool {
-    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    sent.len() == own.len() && sent.bytes().zip(own.bytes()).all(|(a, b)| folded(a) == folded(b))
 }
 
 #[cfg(test)]
