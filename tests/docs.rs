@@ -35,6 +35,17 @@ fn check_names_what_is_stale_and_writing_mends_it() {
     assert_eq!((code, out.lines().count()), (1, 1), "{out}");
     assert!(out.contains("changelog.md is not up to date"), "{out}");
     assert_eq!(docs(&dir, &["--out", "d"]).1, "d/query-parser/changelog.md\n");
+    // A version that is gone leaves its texts behind; other files may lie beside them.
+    for name in ["0.9-to-1.0.md", "openapi-0.9.json", "how-to-begin.md", "notes.md"] {
+        dir.write(&format!("d/query-parser/{name}"), "old");
+    }
+    let (code, out, _) = docs(&dir, &["--out", "d", "--check"]);
+    let gone = ["0.9-to-1.0.md", "openapi-0.9.json"];
+    let expected = gone.map(|name| format!("d/query-parser/{name} belongs to nothing any more; delete it\n")).concat();
+    assert_eq!((code, out), (1, expected));
+    assert_eq!(docs(&dir, &["--out", "d"]).0, 0);
+    gone.iter().for_each(|name| std::fs::remove_file(dir.path("d/query-parser").join(name)).unwrap());
+    assert_eq!(docs(&dir, &["--out", "d", "--check"]).0, 0);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `vergate docs`: guides, changelogs and OpenAPI documents of older versions.
 
 use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
     fs,
     io::{self, Write as _},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -71,7 +74,45 @@ fn deliver(args: &DocsArgs, texts: &[Text]) -> Result<ExitCode, String> {
         fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         println!("{}", path.display());
     }
+    for path in left_over(folder, texts)? {
+        stale += 1;
+        let text = format!("{} belongs to nothing any more; delete it", path.display());
+        if args.check { println!("{text}") } else { eprintln!("vergate docs: {text}") }
+    }
     Ok(if args.check && stale > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Files in the folders of `texts` that bear names of such texts and are none of them: their versions or changes are
+/// gone. A folder may hold other files, too.
+fn left_over(folder: &Path, texts: &[Text]) -> Result<Vec<PathBuf>, String> {
+    let current: BTreeSet<PathBuf> = texts.iter().map(|(name, _)| folder.join(name)).collect();
+    let folders: BTreeSet<&Path> = current.iter().filter_map(|path| path.parent()).collect();
+    let mut found = Vec::new();
+    for folder in folders {
+        let unreadable = |error: io::Error| format!("cannot read {}: {error}", folder.display());
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(unreadable)?.path();
+            let is_ours = path.file_name().and_then(OsStr::to_str).is_some_and(is_name_of_a_text);
+            if is_ours && !current.contains(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `1.0-to-2.0.md`, `openapi-1.0.json`.
+fn is_name_of_a_text(name: &str) -> bool {
+    let is_version = |text: &str| ApiVersion::parse(text).is_ok();
+    let guide = name.strip_suffix(".md").and_then(|name| name.split_once("-to-"));
+    let document = name.strip_prefix("openapi-").and_then(|name| name.strip_suffix(".json"));
+    guide.is_some_and(|(from, to)| is_version(from) && is_version(to)) || document.is_some_and(is_version)
 }
 
 /// A reader that has left, such as `head`, is no failure.

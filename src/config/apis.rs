@@ -20,6 +20,7 @@ use super::versions::{self, Draft};
 use crate::adaptation::change::Change;
 use crate::domain::{
     api::{Api, BodyRules, HostPattern},
+    endpoint::Segment,
     time::UtcTime,
     version::ApiVersion,
 };
@@ -95,6 +96,7 @@ fn api(
     let origins =
         ApiOrigins { changes: origins, documents: drafts.iter().map(|draft| document(draft, context)).collect() };
     refuse_undescribed_losses(&changes, &origins, &drafts, findings);
+    warn_of_foreign_paths(raw, &changes, &origins, findings);
     let versions = versions::finish(drafts, services, context.deprecation, findings);
     let api = Api {
         name: entry.key.value.0.clone(),
@@ -124,6 +126,29 @@ fn refuse_undescribed_losses(
     for (change, places) in changes.iter().zip(&origins.changes) {
         if !(is_described(&change.from) && is_described(&change.to)) {
             findings.extend(changes::separated(change, places).into_iter().map(|separated| separated.finding));
+        }
+    }
+}
+
+/// A `match` is a path of the API, with its prefix: requests to another one never come here.
+fn warn_of_foreign_paths(raw: &raw::Api, changes: &[Change], origins: &ApiOrigins, findings: &mut Vec<Finding>) {
+    let prefix = raw.path.value().map_or("", |prefix| prefix.0.as_str());
+    for (change, places) in changes.iter().zip(&origins.changes) {
+        for (operation, places) in change.operations.iter().zip(&places.operations) {
+            let segments = operation.endpoint.segments();
+            let fits = |(own, segment): (&str, &Segment)| match segment {
+                Segment::Literal(text) => text == own,
+                Segment::Param(_) => true,
+            };
+            let wanted = prefix.split('/').skip(1);
+            if wanted.clone().count() > segments.len() || !wanted.zip(segments).all(fits) {
+                let endpoint = operation.endpoint.to_string();
+                let path = endpoint.split_once(' ').map_or("", |(_, path)| path);
+                let message = format!("no request comes to {endpoint}: the paths of this api begin with {prefix}");
+                let help = format!("write `match: {} {prefix}{path}`", operation.endpoint.method());
+                let finding = Finding::warning(&places.place, "unknown-operation", message, help);
+                findings.push(finding.in_change(&change.name).in_operation(&endpoint));
+            }
         }
     }
 }
@@ -307,11 +332,28 @@ mod tests {
     }
 
     #[test]
+    fn a_match_that_no_request_of_the_api_comes_to_is_worth_a_word() {
+        let of = |path: &str, matches: &str| {
+            let text = format!(
+                "upstreams: {{u: http://h}}\napis: {{a: {{path: {path}, versions: {{\"1\": {{}}, \"2\": {{upstream: u}}}},\n  changes: [{{change: c, from: \"1\", to: \"2\", operations: [{{match: {matches}}}]}}]}}}}\n"
+            );
+            outcome(&text).findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for (path, matches) in [("/n", "POST /n/a"), ("/n", "POST /n"), ("/n/m", "'POST /n/{x}/a'"), ("/", "POST /a")] {
+            assert_eq!(of(path, matches), [] as [&str; 0], "{path} {matches}");
+        }
+        for (path, matches) in [("/n", "POST /m/a"), ("/n", "POST /na"), ("/n/m", "POST /n"), ("/n", "POST /")] {
+            let found = of(path, matches);
+            assert!(found.len() == 1 && found[0].contains("3:66: warning: no request comes to POST"), "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_file_without_apis_is_an_error() {
         expect("workers: 1\n", &["g.yaml:1:1: error: `apis` is missing"]);
         expect("apis:\n", &["g.yaml:1:1: error: `apis` is empty"]);
         expect("apis: {}\n", &["g.yaml:1:7: error: `apis` has no API"]);
-        expect("", &["g.yaml: error: the file is empty"]);
+        expect("", &["g.yaml:1:1: error: the file is empty"]);
         expect("[]\n", &["g.yaml:1:1: error: expected a mapping, found a list"]);
     }
 

@@ -69,12 +69,20 @@ pub(super) fn build(text: &str, file: &Path, findings: &mut Vec<Finding>) -> Opt
     match root {
         Some(node) if !node.is_null() => Some(node),
         _ => {
-            let help = "a configuration has at least `apis:`; gateway.yaml in the repository shows every key";
-            findings.push(Finding::error(&whole, "empty", "the file is empty", help));
+            let place = Place { line: 1, col: 1, ..whole };
+            findings.push(Finding::error(
+                &place,
+                EMPTY,
+                "the file is empty",
+                "write what it is for, or do not name it",
+            ));
             None
         }
     }
 }
+
+/// The code of a file that says nothing.
+pub const EMPTY: &str = "empty";
 
 /// The rest of the text cannot be read; the reason is among the findings.
 struct Stop;

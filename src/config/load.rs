@@ -122,6 +122,9 @@ pub fn read(text: &str, file: &Path, env: &dyn Fn(&str) -> Option<String>, now: 
         let raw = raw::Gateway::read(&root, &mut findings)?;
         assemble(&raw, folder, &mut files, now, &mut findings)
     });
+    for empty in findings.iter_mut().filter(|found| found.code == builder::EMPTY && found.file == file) {
+        empty.help = "a configuration has at least `apis:`; gateway.yaml in the repository shows every key".to_owned();
+    }
     sort(&mut findings, file);
     files.sort();
     files.dedup();

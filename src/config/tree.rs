@@ -156,9 +156,9 @@ mod tests {
 
     #[test]
     fn what_is_no_configuration_document_is_refused_with_its_place() {
-        refused("", "g.yaml: error: the file is empty");
-        refused("# only a comment\n", "g.yaml: error: the file is empty");
-        refused("~\n", "g.yaml: error: the file is empty");
+        refused("", "g.yaml:1:1: error: the file is empty");
+        refused("# only a comment\n", "g.yaml:1:1: error: the file is empty");
+        refused("~\n", "g.yaml:1:1: error: the file is empty");
         refused("a: 1\nb: 2\na: 3\n", "g.yaml:3:1: error: the key \"a\" occurs twice; it stands at g.yaml:1:1 already");
         refused("a: 1\n---\nb: 2\n", "g.yaml:2:1: error: a second document begins here");
         refused("a: !!str 1\n", "g.yaml:1:");

@@ -1,6 +1,10 @@
 //! An OpenAPI document: operations, and the schemas of what they take and give.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use super::schema::{Definition, Schema};
 use crate::{
@@ -71,6 +75,15 @@ pub struct Operation {
     pub request: Option<Content>,
     /// By status, in document order.
     pub responses: Vec<Response>,
+    /// What a caller has to show: one of these; empty: nothing. The document's where the operation says nothing.
+    pub security: Vec<Requirement>,
+}
+
+/// An alternative of `security`: every scheme by its name, with the scopes it needs. Empty: nothing has to be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirement {
+    /// By name.
+    pub schemes: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Operation {

@@ -10,6 +10,7 @@ mod fields;
 mod heal;
 mod operations;
 mod parameters;
+mod security;
 
 #[cfg(test)]
 mod tests;

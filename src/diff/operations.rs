@@ -1,6 +1,6 @@
 //! Documents operation by operation: which there are, what they take and give beside schemas.
 
-use super::{Difference, Healing, Part, Weight, bodies, parameters};
+use super::{Difference, Healing, Part, Weight, bodies, parameters, security};
 use crate::{
     adaptation::change::StatusKey,
     config::finding::Place,
@@ -80,6 +80,7 @@ fn pair(old: &Operation, new: &Operation, differences: &mut Vec<Difference>) {
             )
         });
     }
+    security::compare(old, new, differences);
     parameters::compare(old, new, differences);
     request(old, new, differences);
     responses(old, new, differences);

@@ -265,3 +265,32 @@ fn paths_parameters_and_statuses_are_healed_by_the_keys_of_an_operation() {
         ["request-parameter-removed q: healed by c query", "new-required-request-parameter search: healed by c query",]
     );
 }
+
+#[test]
+fn what_callers_have_to_show_is_compared_by_alternatives() {
+    let of = |security: &str| format!("{{{security}responses: {{'204': {{description: ''}}}}}}");
+    let (key, read) = ("security: [{key: []}], ", "security: [{oauth: [read]}], ");
+    let (added, relaxed) = ("error security-requirement-added", "info security-requirement-relaxed");
+    for (old, new, expected) in [
+        ("", "", &[][..]),
+        ("", "security: [], ", &[]),
+        ("", key, &[added]),
+        ("security: [{}], ", key, &[added]),
+        (key, "", &[relaxed]),
+        (key, "security: [{}, {key: []}], ", &[relaxed]),
+        ("security: [{}, {key: []}], ", key, &[added]),
+        (key, read, &[added, relaxed]),
+        (key, "security: [{key: []}, {oauth: [read]}], ", &[relaxed]),
+        (read, "security: [{oauth: [read, write]}], ", &[added]),
+        ("security: [{oauth: [read, write]}], ", read, &[relaxed]),
+        (key, "security: [{key: [], other: []}], ", &[added]),
+    ] {
+        found(&of(old), &of(new), expected);
+    }
+    let whole = |security: &str, own: &str| {
+        testing::document(&format!("openapi: 3.1.0\n{security}paths: {{/p: {{get: {{{own}responses: {{}}}}}}}}\n"))
+    };
+    let everywhere = whole("security: [{key: []}]\n", "");
+    assert_eq!(compared(&whole("", ""), &everywhere).len(), 1, "what holds for the document holds for each operation");
+    assert_eq!(compared(&whole("", ""), &whole("security: [{key: []}]\n", "security: [], ")), []);
+}

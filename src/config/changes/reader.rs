@@ -79,6 +79,7 @@ impl<'f> Reader<'f> {
     pub(super) fn unknown(&mut self, node: &Node, code: &'static str, message: &str, word: &str, known: &[&str]) {
         let help = match nearest(word, known) {
             Some(near) => format!("did you mean {near:?}?"),
+            None if known.is_empty() => "there is none to choose from".to_owned(),
             None => format!("known are {}", known.join(", ")),
         };
         self.error(node, code, message, help);

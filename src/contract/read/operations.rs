@@ -5,7 +5,7 @@ use crate::{
     adaptation::change::StatusKey,
     config::{finding::Place, tree::Node},
     contract::{
-        document::{Content, Document, Location, Operation, Parameter, Response},
+        document::{Content, Document, Location, Operation, Parameter, Requirement, Response},
         schema::Schema,
     },
     domain::endpoint::Endpoint,
@@ -36,6 +36,7 @@ impl Reader<'_> {
             }
             return document;
         };
+        let everywhere = requirements(root).unwrap_or_default();
         for (path, item) in self.members(paths, "paths") {
             let text = path.text().unwrap_or_default();
             if text.starts_with("x-") {
@@ -50,7 +51,9 @@ impl Reader<'_> {
                 }
                 match Endpoint::parse(&format!("{} {text}", word.to_ascii_uppercase())) {
                     Ok(endpoint) => {
-                        document.operations.push(self.operation(endpoint, &method.place, operation, &shared))
+                        let read = self.operation(endpoint, &method.place, operation, &shared);
+                        let security = requirements(operation).unwrap_or_else(|| everywhere.clone());
+                        document.operations.push(Operation { security, ..read });
                     }
                     Err(error) => {
                         let message = format!("the path {text:?} is left out: {error}");
@@ -85,6 +88,7 @@ impl Reader<'_> {
             parameters,
             request,
             responses,
+            security: Vec::new(),
         }
     }
 
@@ -180,6 +184,17 @@ fn text(node: &Node, key: &str) -> Option<String> {
 
 pub(super) fn flag(node: &Node, key: &str) -> bool {
     node.get(key).and_then(Node::text) == Some("true")
+}
+
+/// `security`; none where nothing is said.
+fn requirements(node: &Node) -> Option<Vec<Requirement>> {
+    let scheme = |(name, scopes): &(Node, Node)| {
+        let scopes = scopes.list().unwrap_or_default().iter().filter_map(Node::text).map(str::to_owned);
+        (name.text().unwrap_or_default().to_owned(), scopes.collect())
+    };
+    let requirement =
+        |node: &Node| Requirement { schemes: node.map().unwrap_or_default().iter().map(scheme).collect() };
+    Some(node.get("security")?.list().unwrap_or_default().iter().map(requirement).collect())
 }
 
 /// The path of the first server's URL; parts with variables do not count.
