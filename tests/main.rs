@@ -133,5 +133,7 @@ mod upstream_names;
 mod upstream_http2;
 /// Several servers, dead ones, slow ones, retries.
 mod upstreams;
+/// WebSockets to servers that speak HTTP/2: tunnels to an extended CONNECT (RFC 8441).
+mod upstream_web_sockets;
 /// WebSockets over HTTP/2 (RFC 8441): tunnels to upgrades of HTTP/1.1.
 mod web_sockets;

@@ -5,6 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
 use hyper::ext::ReasonPhrase;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     exchange::Exchange,
@@ -28,7 +29,6 @@ use super::{
         download::{Download, DownloadError},
         error::UpstreamError,
         hop_by_hop,
-        lease::Lease,
         wire::{body::Decoder, response::Head},
     },
 };
@@ -64,7 +64,7 @@ pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer
     let Answer { head, arrival } = answer;
     let (mut head, decoder) = parts(head);
     let asked_for_tunnel = passage.upgrade.as_ref().is_some_and(|upgrade| upgrade.key.is_some());
-    if asked_for_tunnel && head.status.is_success() {
+    if asked_for_tunnel && head.status.is_success() && !matches!(arrival, Arrival::Tunnel(_)) {
         // Over HTTP/2 it would say that the tunnel stands.
         return Err(invalid(exchange, passage));
     }
@@ -75,6 +75,7 @@ pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer
             let chosen = upgrade.chosen(&head.headers).filter(|_| rest.is_none());
             Some((upgrade, chosen.ok_or_else(|| invalid(exchange, passage))?))
         }
+        (_, Arrival::Tunnel(_), Some(upgrade)) => Some((upgrade, HeaderValue::from_static("websocket"))),
         _ => None,
     };
     let present = Present::of(&head.headers);
@@ -86,8 +87,20 @@ pub(super) fn respond(exchange: &mut Exchange, passage: &Passage, answer: Answer
         content_type(exchange, passage, &mut head.headers);
     }
     let arrival = match (arrival, switched) {
-        (Arrival::Http1(lease, _), Some(switched)) => {
-            return switch(exchange, passage, switched, head, lease).map(Edited::Ready);
+        (Arrival::Http1(lease, _), Some((upgrade, chosen))) => {
+            if upgrade.key.as_ref().is_some_and(|key| !key.accepts(&mut head.headers)) {
+                return Err(invalid(exchange, passage));
+            }
+            let (server, early, held) = lease.into_socket();
+            switch(exchange, (server, early), held);
+            return Ok(Edited::Ready(switched_head(upgrade, chosen, head)));
+        }
+        (Arrival::Tunnel(server), Some((upgrade, chosen))) => {
+            // The handshake that the server has not done, towards a client that has begun one.
+            head.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+            head.headers.extend(upgrade.proof().map(|proof| (header::SEC_WEBSOCKET_ACCEPT, proof)));
+            switch(exchange, (server, Bytes::new()), ());
+            return Ok(Edited::Ready(switched_head(upgrade, chosen, head)));
         }
         (arrival, _) => arrival,
     };
@@ -306,28 +319,14 @@ fn is_event_stream(content_type: &[u8]) -> bool {
     content_type.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME))
 }
 
-/// 101: from here on bytes pass in both directions, once the client's connection has sent the head.
-fn switch(
-    exchange: &mut Exchange,
-    passage: &Passage,
-    (upgrade, chosen): (&Upgrade, HeaderValue),
-    mut head: Parts,
-    lease: Lease,
-) -> Result<Response<Source>, Refused> {
-    match &upgrade.key {
-        Some(key) => {
-            if !key.accepts(&mut head.headers) {
-                return Err(invalid(exchange, passage));
-            }
-            // What HTTP/2 calls it (RFC 8441 section 5).
-            head.status = StatusCode::OK;
-        }
-        None => {
-            head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            head.headers.insert(header::UPGRADE, chosen);
-        }
-    }
-    let (server, early, held) = lease.into_socket();
+/// From here on bytes pass in both directions, once the client's connection has sent the head.
+///
+/// - `held`: kept as long as they do.
+fn switch<S, H>(exchange: &Exchange, (server, early): (S, Bytes), held: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: 'static,
+{
     let idle = exchange.loaded.snapshot.config.timeouts.tunnel_idle;
     let deadlines = Rc::clone(&exchange.worker.deadlines);
     exchange.link.switch(Box::new(move |client| {
@@ -336,7 +335,21 @@ fn switch(
             drop(held);
         })
     }));
-    Ok(Response::from_parts(head, Source::Empty))
+}
+
+/// How a client is told that its connection, or stream, is a tunnel.
+fn switched_head(upgrade: &Upgrade, chosen: HeaderValue, mut head: Parts) -> Response<Source> {
+    if upgrade.key.is_some() {
+        // What HTTP/2 calls it (RFC 8441 section 5).
+        head.status = StatusCode::OK;
+    } else {
+        head.status = StatusCode::SWITCHING_PROTOCOLS;
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        head.headers.insert(header::UPGRADE, chosen);
+    }
+    // A tunnel has no body (RFC 9110 section 9.3.6).
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Source::Empty)
 }
 
 /// The server does not understand what it was asked for.

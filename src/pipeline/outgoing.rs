@@ -296,6 +296,7 @@ pub(super) async fn send(
         waits: &exchange.timings.waits,
         trace: &exchange.trace,
         upgrade: passage.upgrade.is_some(),
+        websocket: passage.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_websocket()),
         hostless: *hostless,
         interim: &|status, mut fields| {
             let present = Present::of(&fields);

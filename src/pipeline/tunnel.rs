@@ -15,22 +15,21 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use super::{
     deadline::{Deadlines, Timer},
     downstream::link::Caller,
-    upstream,
 };
 
 /// Passes bytes until both sides have closed, one breaks, or nothing has moved for `idle`.
 ///
 /// - `client`: its socket or stream, and what it sent while it waited for the switch.
-pub(super) async fn run(
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     (client, sent): (Box<dyn Caller>, Vec<u8>),
-    (server, early): (upstream::socket::Socket, Bytes),
+    (server, early): (S, Bytes),
     deadlines: Rc<Deadlines>,
     idle: Duration,
 ) {
     let moved = Rc::new(Cell::new(deadlines.now()));
     let mut client =
         Watched { inner: client, first: sent.into(), deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };
-    // What the server sent right behind its 101 goes first.
+    // What the server sent right behind its head goes first.
     let mut server =
         Watched { inner: server, first: early, deadlines: Rc::clone(&deadlines), moved: Rc::clone(&moved) };
     let timer = Timer::new(&deadlines);

@@ -1,8 +1,8 @@
 //! A switch of protocols that a client asks for (RFC 9110 section 7.8).
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
 
-use super::websocket::Key;
+use super::websocket::{self, Key};
 
 /// What a server is asked to switch to.
 pub(super) struct Upgrade {
@@ -10,6 +10,8 @@ pub(super) struct Upgrade {
     pub(super) protocols: HeaderValue,
     /// For the handshake with the server, where the client's protocol has none.
     pub(super) key: Option<Key>,
+    /// Of the client's handshake for a WebSocket, where its protocol has one; the server's may have none.
+    client_key: Option<HeaderValue>,
 }
 
 /// Under these HTTP would go on unread: HTTP/2 after an upgrade, which is obsolete (RFC 9113 section 3.1), and TLS
@@ -26,8 +28,25 @@ impl Upgrade {
         }
         let tunnelled = options(&parts.headers, &header::UPGRADE).filter(is_tunnelled);
         let protocols = HeaderValue::from_bytes(&tunnelled.collect::<Vec<_>>().join(&b", "[..])).ok()?;
+        if protocols.is_empty() {
+            return None;
+        }
         let key = (parts.version == Version::HTTP_2).then(Key::new);
-        (!protocols.is_empty()).then_some(Self { protocols, key })
+        let client_key = match key {
+            Some(_) => None,
+            None => client_key(parts).filter(|_| split(&protocols).any(|p| p.eq_ignore_ascii_case(WEBSOCKET))),
+        };
+        Some(Self { protocols, key, client_key: client_key.cloned() })
+    }
+
+    /// Whether a WebSocket is asked for, which HTTP/2 has its own way for (RFC 8441).
+    pub(super) fn is_websocket(&self) -> bool {
+        self.key.is_some() || self.client_key.is_some()
+    }
+
+    /// What a client has to be told of a WebSocket where its server has done no handshake.
+    pub(super) fn proof(&self) -> Option<HeaderValue> {
+        HeaderValue::try_from(websocket::proof(self.client_key.as_ref()?.as_bytes())).ok()
     }
 
     /// What a server says it has switched to; none where that is not among what it was asked for.
@@ -44,6 +63,15 @@ impl Upgrade {
             _ => None,
         }
     }
+}
+
+const WEBSOCKET: &[u8] = b"websocket";
+
+/// The key of a client's handshake (RFC 6455 section 4.1).
+fn client_key(parts: &Parts) -> Option<&HeaderValue> {
+    let mut keys = parts.headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    let key = keys.next().filter(|_| parts.method == Method::GET && keys.next().is_none())?;
+    websocket::is_key(key.as_bytes()).then_some(key)
 }
 
 /// `protocol-name ["/" protocol-version]`, of a protocol that may be tunnelled.
@@ -115,6 +143,29 @@ mod tests {
     }
 
     #[test]
+    fn a_websocket_is_asked_for_with_a_key() {
+        let key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let ask = |upgrade, more: &[_]| {
+            let fields = [&[("connection", "upgrade"), ("upgrade", upgrade)], more].concat();
+            asked(Version::HTTP_11, &fields).expect("an upgrade")
+        };
+        let one = ask("foo, WebSocket", &[key]);
+        // RFC 6455 section 1.3.
+        assert_eq!(one.proof().expect("a proof"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(one.is_websocket());
+        for other in [
+            ask("foo", &[key]),
+            ask("websocket", &[]),
+            ask("websocket", &[key, key]),
+            ask("websocket", &[("sec-websocket-key", "c2hvcnQ=")]),
+        ] {
+            assert!(!other.is_websocket() && other.proof().is_none());
+        }
+        let two = asked(Version::HTTP_2, &[("connection", "upgrade"), ("upgrade", "websocket"), key]).expect("one");
+        assert!(two.is_websocket() && two.proof().is_none(), "no client of HTTP/2 waits for a proof");
+    }
+
+    #[test]
     fn a_server_switches_to_what_it_was_asked_for() {
         for (wanted, told, chosen) in [
             ("websocket", &["WebSocket"][..], Some("WebSocket")),
@@ -127,7 +178,7 @@ mod tests {
             ("websocket", &["websocket, h2c"], None),
             ("websocket", &["websocket", "h2c"], None),
         ] {
-            let upgrade = Upgrade { protocols: HeaderValue::from_static(wanted), key: None };
+            let upgrade = Upgrade { protocols: HeaderValue::from_static(wanted), key: None, client_key: None };
             let fields = told.iter().map(|line| (header::UPGRADE, HeaderValue::from_static(line))).collect();
             assert_eq!(upgrade.chosen(&fields), chosen.map(HeaderValue::from_static), "{wanted} {told:?}");
         }

@@ -1,7 +1,8 @@
-//! The handshake of a WebSocket that the gateway does for a client of HTTP/2 (RFC 6455 sections 4.1 and 4.2.2).
+//! The handshake of a WebSocket where one side speaks HTTP/2 and does none (RFC 6455 sections 4.1 and 4.2.2, RFC 8441
+//! section 5).
 //!
-//! Over HTTP/2 there is none (RFC 8441 section 5): a server that speaks HTTP/1.1 is asked with a key of the gateway's
-//! own, and has to show that it understood.
+//! A server that speaks HTTP/1.1 is asked with a key of the gateway's own, and has to show that it understood. A client
+//! that speaks HTTP/1.1 gets its proof from the gateway.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -29,14 +30,23 @@ impl Key {
 
     /// Takes the server's proof out of its answer; whether it fits.
     pub(super) fn accepts(&self, fields: &mut HeaderMap) -> bool {
-        let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, [&self.0, SUFFIX].concat().as_bytes());
-        let wanted = STANDARD.encode(digest);
+        let wanted = proof(self.0.as_bytes());
         let told =
             |name: &HeaderName| fields.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().concat();
         let fits = told(&header::SEC_WEBSOCKET_ACCEPT) == wanted.as_bytes();
         fields.remove(header::SEC_WEBSOCKET_ACCEPT);
         fits
     }
+}
+
+/// Whether a client may have made `key`: the base64 of sixteen bytes (RFC 6455 section 4.2.1).
+pub(super) fn is_key(key: &[u8]) -> bool {
+    STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16)
+}
+
+/// What shows that `key` was understood.
+pub(super) fn proof(key: &[u8]) -> String {
+    STANDARD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key, SUFFIX.as_bytes()].concat()))
 }
 
 #[cfg(test)]

@@ -60,6 +60,14 @@ impl Http2Upstream {
     pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(
         script: impl Fn(Call) -> F + Send + Sync + 'static,
     ) -> Self {
+        Self::with(h2::server::Builder::new(), script)
+    }
+
+    /// As `new`, with settings of its own.
+    pub(crate) fn with<F: Future<Output = ()> + Send + 'static>(
+        settings: h2::server::Builder,
+        script: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -72,7 +80,7 @@ impl Http2Upstream {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 while let Ok((stream, _)) = listener.accept().await {
                     shared.fetch_add(1, Ordering::SeqCst);
-                    tokio::spawn(serve(stream, script.clone(), requests.clone()));
+                    tokio::spawn(serve(stream, settings.clone(), script.clone(), requests.clone()));
                 }
             });
         });
@@ -90,10 +98,11 @@ impl Http2Upstream {
 
 async fn serve(
     stream: tokio::net::TcpStream,
+    settings: h2::server::Builder,
     script: Arc<dyn Fn(Call) -> Running + Send + Sync>,
     requests: Arc<AtomicUsize>,
 ) {
-    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    let Ok(mut connection) = settings.handshake(stream).await else { return };
     let leave = Arc::new(Notify::new());
     loop {
         tokio::select! {

@@ -49,6 +49,8 @@ pub enum Arrival {
     Http1(Lease, Option<Box<Pump>>),
     /// On a stream of a shared connection.
     Http2(Box<http2::answer::Stream>),
+    /// Not at all: its stream is the tunnel that was asked for.
+    Tunnel(Box<http2::tunnel::Tunnel>),
 }
 
 /// What carries a request.
@@ -82,6 +84,8 @@ pub struct Terms<'a> {
     pub lines: &'a [&'a [u8]],
     /// Whether the request asks to switch protocols.
     pub upgrade: bool,
+    /// Whether it asks for a WebSocket, which servers of HTTP/2 have to be asked for in their own way.
+    pub websocket: bool,
     /// Whether the request names no host: each server is asked by its own.
     pub hostless: bool,
     /// Passes an interim response on.

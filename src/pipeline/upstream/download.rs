@@ -89,6 +89,8 @@ impl Download {
         let from = match arrival {
             Arrival::Http1(lease, pump) => Arriving::Http1(Http1::new(decoder, lease, pump, deadlines)),
             Arrival::Http2(stream) => Arriving::Http2(stream),
+            // A tunnel has no body: its bytes are nobody's answer.
+            Arrival::Tunnel(_) => Arriving::Gone,
         };
         Self { from, patience, waiting: false }
     }

@@ -7,20 +7,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{Reason, client::ResponseFuture};
+use h2::{Reason, client::ResponseFuture, ext::Protocol};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
-    uri,
+    response, uri,
 };
 
-use super::{Multiplexed, Slot, answer::Stream, pump::Pump};
+use super::{Multiplexed, Slot, answer::Stream, pump::Pump, tunnel::Tunnel};
 use crate::{
     config::checked::Limits,
     domain::upstream::Server,
     pipeline::{
         stall::Stall,
         upstream::{
-            body::{UploadFailure, UpstreamBody, UpstreamRequest},
+            body::{Upload, UploadFailure, UpstreamBody, UpstreamRequest},
             cap::Place,
             client::{Answer, Arrival, Failure, Rules, Terms},
             error::UpstreamError,
@@ -43,16 +43,17 @@ pub async fn send(
 ) -> Result<Answer, Failure> {
     let slot = Slot::take(Rc::clone(&connection), terms.deadlines);
     let reset = |error: io::Error| UpstreamError::Reset { server: name.to_owned(), source: Some(error) };
-    let Some(head) = terms.trace.with_lines(terms.lines, |lines| head(&request.head, server, lines)) else {
+    let empty = matches!(request.body, UpstreamBody::Empty);
+    let tunnel = terms.websocket && empty && connection.takes_tunnels().await;
+    let Some(head) = terms.trace.with_lines(terms.lines, |lines| head(&request.head, server, lines, tunnel)) else {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "the request does not fit into HTTP/2");
         return Err(Failure::Begun(reset(error)));
     };
     connection.used.set(true);
-    let empty = matches!(request.body, UpstreamBody::Empty);
     let streamed = matches!(request.body, UpstreamBody::Stream(_));
     let mut sender = connection.sender.clone();
     let opened = match std::future::poll_fn(|cx| sender.poll_ready(cx)).await {
-        Ok(()) => sender.send_request(head, empty),
+        Ok(()) => sender.send_request(head, empty && !tunnel),
         Err(error) => Err(error),
     };
     let (response, stream) = match opened {
@@ -63,17 +64,10 @@ pub async fn send(
             return Err(Failure::NotSent(reset(io::Error::other(error))));
         }
     };
-    let pump = (!empty).then(|| {
+    let mut stream = Some(stream);
+    let pump = stream.take_if(|_| !empty).map(|stream| {
         let stall = Stall::new(Rc::clone(terms.deadlines), rules.write);
-        let body = match &mut request.body {
-            body @ UpstreamBody::Stream(_) => match std::mem::replace(body, UpstreamBody::Empty) {
-                UpstreamBody::Stream(upload) => (Bytes::new(), Some(upload)),
-                UpstreamBody::Empty | UpstreamBody::Full(_) => (Bytes::new(), None),
-            },
-            UpstreamBody::Full(data) => (data.clone(), None),
-            UpstreamBody::Empty => (Bytes::new(), None),
-        };
-        Pump::new(stream, body, rules.trailers, stall)
+        Pump::new(stream, taken(&mut request.body), rules.trailers, stall)
     });
     match pump {
         None => terms.patience.sent(),
@@ -86,16 +80,21 @@ pub async fn send(
             if !is_sound(parts.status, &parts.headers, rules.limits) {
                 return Err(Failure::Begun(UpstreamError::Invalid { server: name.to_owned(), source: None }));
             }
+            let (slot, active, place) = match stream.filter(|_| tunnel) {
+                Some(stream) if parts.status.is_success() => {
+                    let tunnel = Tunnel::new((stream, body), (slot, active, place));
+                    return Ok(Answer { head: answered(parts), arrival: Arrival::Tunnel(Box::new(tunnel)) });
+                }
+                Some(mut stream) => {
+                    // Refused: there is nothing to send. That it has gone already is as well.
+                    let _ = stream.send_data(Bytes::new(), true);
+                    (slot, active, place)
+                }
+                None => (slot, active, place),
+            };
             let bodiless = request.head.method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
             let stream = Stream::new(body, sending.pump, (&parts.headers, bodiless), (slot, active, place));
-            let head = Head {
-                status: parts.status,
-                headers: parts.headers,
-                reason: None,
-                decoder: Decoder::Done,
-                keep_alive: true,
-            };
-            Ok(Answer { head, arrival: Arrival::Http2(Box::new(stream)) })
+            Ok(Answer { head: answered(parts), arrival: Arrival::Http2(Box::new(stream)) })
         }
         Err(Trouble::Late) => {
             // Perhaps nobody is there any more: others had better not be sent there.
@@ -113,6 +112,24 @@ pub async fn send(
             Err(sending.failure(error, request, &connection, name))
         }
     }
+}
+
+/// A streamed body, taken out of its request, or a copy of a complete one.
+fn taken(body: &mut UpstreamBody) -> (Bytes, Option<Box<Upload>>) {
+    match std::mem::replace(body, UpstreamBody::Empty) {
+        UpstreamBody::Stream(upload) => (Bytes::new(), Some(upload)),
+        UpstreamBody::Full(data) => {
+            *body = UpstreamBody::Full(data.clone());
+            (data, None)
+        }
+        UpstreamBody::Empty => (Bytes::new(), None),
+    }
+}
+
+/// The head as one of HTTP/1.1 would be.
+fn answered(parts: response::Parts) -> Head {
+    let (status, headers) = (parts.status, parts.headers);
+    Head { status, headers, reason: None, decoder: Decoder::Done, keep_alive: true }
 }
 
 /// A status no client knows, or more fields than allowed (RELIABILITY risk 11).
@@ -222,7 +239,9 @@ impl Sending<'_> {
 }
 
 /// The head as HTTP/2 writes it; none where the target or the host do not fit.
-fn head(asked: &Parts, server: &Server, lines: &[&[u8]]) -> Option<Request<()>> {
+///
+/// - `tunnel`: asks for a WebSocket as HTTP/2 does, without the handshake of HTTP/1.1 (RFC 8441 section 5).
+fn head(asked: &Parts, server: &Server, lines: &[&[u8]], tunnel: bool) -> Option<Request<()>> {
     let target = asked.uri.path_and_query().map_or("/", |target| target.as_str());
     let host = asked.headers.get(header::HOST);
     let authority = host.and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
@@ -231,13 +250,17 @@ fn head(asked: &Parts, server: &Server, lines: &[&[u8]]) -> Option<Request<()>> 
         None => uri::Authority::try_from(server.authority()).ok()?,
     };
     let mut head = Request::new(());
-    *head.method_mut() = asked.method.clone();
+    *head.method_mut() = if tunnel { Method::CONNECT } else { asked.method.clone() };
     *head.version_mut() = Version::HTTP_2;
     let scheme = if server.tls.is_some() { uri::Scheme::HTTPS } else { uri::Scheme::HTTP };
     let target = [&server.base_path, target].concat();
     *head.uri_mut() = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build().ok()?;
+    if tunnel {
+        head.extensions_mut().insert(Protocol::from_static("websocket"));
+    }
     let fields = head.headers_mut();
-    for (name, value) in asked.headers.iter().filter(|(name, _)| !OF_HTTP1.contains(name)) {
+    let stays = |name: &HeaderName| OF_HTTP1.contains(name) || (tunnel && *name == header::SEC_WEBSOCKET_KEY);
+    for (name, value) in asked.headers.iter().filter(|(name, _)| !stays(name)) {
         fields.append(name.clone(), value.clone());
     }
     let lines = lines.concat();
@@ -279,7 +302,7 @@ mod tests {
         }
         let server =
             Server { host: "svc".into(), port: 80, base_path: "/v1".into(), weight: 1, tls: None, link_local: false };
-        let sent = head(&request, &server, &[b"via: 2 vergate\r\nx-b: ", b"3", b"\r\n", b""]).expect("a head");
+        let sent = head(&request, &server, &[b"via: 2 vergate\r\nx-b: ", b"3", b"\r\n", b""], false).expect("a head");
         assert_eq!(sent.uri(), "http://api.example:8080/v1/a?b");
         let fields: Vec<(&str, &[u8])> = sent.headers().iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
         assert_eq!(
@@ -287,6 +310,6 @@ mod tests {
             [("te", &b"trailers"[..]), ("x-a", b"1"), ("x-a", b"2"), ("via", b"2 vergate"), ("x-b", b"3"),]
         );
         request.headers.insert("host", HeaderValue::from_static("a b"));
-        assert_eq!(head(&request, &server, &[]).expect("a head").uri().authority().expect("one"), "svc");
+        assert_eq!(head(&request, &server, &[], false).expect("a head").uri().authority().expect("one"), "svc");
     }
 }

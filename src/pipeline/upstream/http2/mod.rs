@@ -7,6 +7,8 @@ pub mod answer;
 mod ask;
 pub mod exchange;
 mod pump;
+mod settled;
+pub mod tunnel;
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,6 +20,7 @@ use std::{
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 
+use self::settled::Settled;
 use super::{
     connect::{ConnectError, ConnectOptions},
     io::UpstreamIo,
@@ -59,6 +62,7 @@ pub struct Multiplexed {
     idle_since: Cell<u64>,
     /// Whether it has carried a request before.
     used: Cell<bool>,
+    settled: Rc<Settled>,
 }
 
 impl Multiplexer {
@@ -165,6 +169,8 @@ impl Multiplexed {
         let handshake = tokio::time::timeout(options.connect, builder.handshake::<_, Bytes>(io)).await;
         let (sender, connection) =
             handshake.map_err(|_| ConnectError::TimedOut(options.connect))?.map_err(ConnectError::Http2)?;
+        let mut connection = connection;
+        let settled = Settled::new(connection.ping_pong(), options.connect);
         let closed = Rc::new(Cell::new(false));
         let ended = Rc::clone(&closed);
         tokio::task::spawn_local(async move {
@@ -180,12 +186,22 @@ impl Multiplexed {
             closed,
             idle_since: Cell::new(0),
             used: Cell::new(false),
+            settled,
         })
     }
 
     /// Whether it has carried a request before.
     pub fn is_used(&self) -> bool {
         self.used.get()
+    }
+
+    /// Whether its server makes tunnels of streams (RFC 8441 section 3).
+    async fn takes_tunnels(&self) -> bool {
+        let says = || self.sender.is_extended_connect_protocol_enabled();
+        if !says() {
+            self.settled.wait().await;
+        }
+        says()
     }
 
     /// Takes no further requests; those under way end first.

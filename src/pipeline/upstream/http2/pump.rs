@@ -111,7 +111,7 @@ impl Pump {
     }
 }
 
-fn lost(error: h2::Error) -> io::Error {
+pub(super) fn lost(error: h2::Error) -> io::Error {
     match error.is_io() {
         true => error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()),
         false => io::Error::other(error),
