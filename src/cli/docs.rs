@@ -77,7 +77,7 @@ fn deliver(args: &DocsArgs, texts: &[Text]) -> Result<ExitCode, String> {
     for path in left_over(folder, texts)? {
         stale += 1;
         let text = format!("{} belongs to nothing any more; delete it", path.display());
-        if args.check { println!("{text}") } else { eprintln!("vergate docs: {text}") }
+        if args.check { println!("{text}") } else { say(format_args!("vergate docs: {text}")) }
     }
     Ok(if args.check && stale > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
