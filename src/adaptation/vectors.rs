@@ -1,5 +1,5 @@
 //! The project's examples of every op, `tests/vectors/adaptation.yaml`: its first lines explain
-//! the notation. Whole messages (H) are tried on sockets; the static check (C) does not exist yet.
+//! the notation. Whole messages (H) are tried on sockets, what the static check says (C) beside the proof.
 
 use std::{fmt::Write as _, path::Path};
 

@@ -137,8 +137,11 @@ impl Report {
     }
 
     fn write_text(&self, out: &mut impl std::io::Write) -> std::io::Result<()> {
-        for finding in &self.findings {
-            writeln!(out, "{finding}")?;
+        let mut lines: Vec<String> = self.findings.iter().map(ToString::to_string).collect();
+        // One mistake may have two codes, which only machines read.
+        lines.dedup();
+        for line in lines {
+            writeln!(out, "{line}")?;
         }
         for line in self.versions.iter().flatten() {
             let name = format!("{} {}", line.api, line.version);

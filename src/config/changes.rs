@@ -225,7 +225,7 @@ fn check_parameters(endpoint: &Endpoint, to: &Endpoint, place: &Node, reader: &m
     let (bound, used) = (names(endpoint), names(to));
     for name in used.iter().filter(|name| !bound.contains(name)) {
         let message = format!("match binds no parameter {{{name}}}");
-        reader.error(place, "unbound-param", message, format!("name a segment of match {{{name}}}"));
+        reader.error_about(place, name, "unbound-param", message, format!("name a segment of match {{{name}}}"));
     }
     for name in bound.iter().filter(|name| !used.contains(name)) {
         let message = format!("to has no parameter {{{name}}}, so newer paths cannot be turned back into older ones");

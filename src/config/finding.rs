@@ -62,7 +62,10 @@ pub struct Finding {
     /// The endpoint it is about, `POST /parse`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// JSON pointer of the value it is about.
+    /// Name of the op it is about, `rename`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
+    /// JSON pointer of the value it is about; of a header field or parameter its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
     /// What is wrong.
@@ -109,6 +112,13 @@ impl Finding {
         self
     }
 
+    /// Names the op it is about.
+    #[must_use]
+    pub fn of_op(mut self, op: &str) -> Self {
+        self.op = Some(op.to_owned());
+        self
+    }
+
     /// Names the JSON pointer it is about.
     #[must_use]
     pub fn at_pointer(mut self, pointer: &str) -> Self {
@@ -129,6 +139,7 @@ impl Finding {
             api: None,
             change: None,
             operation: None,
+            op: None,
             pointer: None,
             message,
             help,

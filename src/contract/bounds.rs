@@ -1,6 +1,7 @@
 //! Bounds of numbers and strings: which of one schema's the other one does not keep.
 
 use super::{
+    language,
     mismatch::Misfit,
     schema::{Numbers, Strings, is_integer},
 };
@@ -76,7 +77,8 @@ pub(super) fn strings(source: &Strings, target: &Strings, found: &mut Vec<Misfit
             }
         }
     }
-    for pattern in target.patterns.iter().filter(|pattern| !source.patterns.contains(pattern)) {
+    let is_kept = |pattern: &&String| source.patterns.iter().any(|own| language::is_within(own, pattern));
+    for pattern in target.patterns.iter().filter(|pattern| !is_kept(pattern)) {
         let matched = source.only.as_ref().is_some_and(|texts| {
             regex::Regex::new(pattern).is_ok_and(|expression| texts.iter().all(|text| expression.is_match(text)))
         });

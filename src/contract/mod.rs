@@ -20,6 +20,7 @@ pub mod directory;
 pub mod disjoint;
 pub mod document;
 pub mod intersect;
+pub mod language;
 pub mod mismatch;
 pub mod read;
 pub mod reference;

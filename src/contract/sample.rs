@@ -85,7 +85,17 @@ impl Sampler {
             candidates.extend([step, step * 3.0, step * -2.0]);
         }
         let whole = |value: f64| value.fract() == 0.0 && value.abs() < 9.1e15;
-        let number = |value: f64| if whole(value) { Some(Number::from(value as i64)) } else { Number::from_f64(value) };
+        // Three times 0.1 is 0.3 to whoever writes it down.
+        let decimals =
+            numbers.multiple_of.map(|step| step.to_string()).and_then(|text| Some(text.split_once('.')?.1.len()));
+        let rounded = |value: f64| match decimals {
+            Some(decimals) => format!("{value:.decimals$}").parse().unwrap_or(value),
+            None => value,
+        };
+        let number = |value: f64| {
+            let value = rounded(value);
+            if whole(value) { Some(Number::from(value as i64)) } else { Number::from_f64(value) }
+        };
         let fitting: Vec<Number> =
             candidates.into_iter().filter_map(number).filter(|number| numbers.admits(number)).collect();
         let fitting: Vec<Number> =
@@ -207,11 +217,21 @@ mod tests {
     use crate::contract::{read::testing::schema, render::standalone};
 
     #[test]
+    fn multiples_of_a_decimal_are_written_as_people_write_them() {
+        let schema = schema("{type: number, multipleOf: 0.1, minimum: 0, maximum: 1}");
+        let mut sampler = Sampler::new(1, Side::Request, true);
+        let made: Vec<Value> = (0..40).filter_map(|_| sampler.document(&schema)).collect();
+        assert!(made.contains(&json!(0.3)));
+        assert!(made.iter().all(|value| value.to_string().len() <= 3), "{made:?}");
+    }
+
+    #[test]
     fn what_is_made_is_valid_and_the_same_every_time() {
         for text in [
             "{type: [string, 'null'], minLength: 2, maxLength: 4}",
             "{type: integer, minimum: 3, exclusiveMaximum: 5}",
             "{type: number, multipleOf: 0.5, minimum: -1}",
+            "{type: number, multipleOf: 0.1, minimum: 0.3}",
             "{type: string, pattern: '^[0-9]+$'}",
             "{type: array, items: {enum: [a, b, c]}, minItems: 2, uniqueItems: true}",
             "{type: object, required: [a], properties: {a: {const: 7}, b: {type: boolean}}, additionalProperties: {type: integer}, minProperties: 2}",

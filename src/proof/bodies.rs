@@ -50,6 +50,9 @@ impl<'p> Proof<'p> {
                 (_, Some((_, None))) => {}
             }
         }
+        if !sent.required || sent.media_types.len() > 1 {
+            stash.values_mut().for_each(|kept| kept.always = false);
+        }
         let others = sent.media_types.iter().filter(|(name, _)| !document::is_json(name) && !taken.takes(name));
         self.findings.extend(others.map(|(name, _)| journey.untaken(name, &taken.place)));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::flow::{Flow, Remark};
+use super::flow::{Flow, Kept, Remark};
 use crate::{
     adaptation::{
         change::{Change, Direction, Operation, StatusKey},
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) type Link<'c> = (&'c Change, &'c ChangeOrigins);
 
 /// What requests put aside for their responses, by change and name.
-pub(crate) type Stashed = BTreeMap<(String, String), Schema>;
+pub(crate) type Stashed = BTreeMap<(String, String), Kept>;
 
 /// An operation's way along a chain.
 #[derive(Debug)]

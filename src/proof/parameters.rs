@@ -1,14 +1,20 @@
 //! The proof of one operation's query parameters, cookies and header fields.
 
 use super::{
-    course::Course,
+    course::{Course, Hop},
     fields::{self, Field, Sent, Step},
     prove::Proof,
     verdict::{self, grade},
 };
 use crate::{
-    adaptation::change::{Change, Direction, StatusKey},
-    config::finding::{Finding, Place, Severity},
+    adaptation::{
+        change::{Change, Direction, StatusKey},
+        fields::FieldEdit,
+    },
+    config::{
+        finding::{Finding, Place, Severity},
+        suggest,
+    },
     contract::{
         Parameter,
         document::{Location, Operation, Response},
@@ -54,7 +60,7 @@ impl<'p> Proof<'p> {
                 continue;
             }
             let trip = self.trip(Side::Request, location, endpoint, course, "requests".to_owned());
-            let steps = |hop: &super::course::Hop<'_>| match location {
+            let steps = |hop: &Hop<'_>| match location {
                 Location::Query => fields::steps(&hop.operation.query, course.direction, |op, way| op.toward(way)),
                 Location::Header => fields::steps(&hop.operation.request_headers, course.direction, |op, way| {
                     op.toward(way).map(fields::of_headers)
@@ -119,18 +125,67 @@ impl<'p> Proof<'p> {
 
     /// What a document describes of a place, less what the gateway itself looks at.
     fn described<'d>(&self, all: &'d [Parameter], location: Location) -> Vec<&'d Parameter> {
-        let names_the_version = |name: &str| {
-            self.subject.api.versioning.sources.iter().any(|source| match &source.place {
-                SourcePlace::Header(header) => location == Location::Header && header.as_str() == name,
-                SourcePlace::Query(query) => location == Location::Query && query == name,
-                SourcePlace::Path(_) | SourcePlace::Accept(_) => false,
-            })
-        };
         let is_elsewhere = |name: &str| location == Location::Header && ELSEWHERE.contains(&name);
         let counts = |known: &&Parameter| {
-            known.location == location && !names_the_version(&known.name) && !is_elsewhere(&known.name)
+            known.location == location && !self.names_the_version(location, &known.name) && !is_elsewhere(&known.name)
         };
         all.iter().filter(counts).collect()
+    }
+
+    fn names_the_version(&self, location: Location, name: &str) -> bool {
+        self.subject.api.versioning.sources.iter().any(|source| match &source.place {
+            SourcePlace::Header(header) => location == Location::Header && header.as_str() == name,
+            SourcePlace::Query(query) => location == Location::Query && query == name,
+            SourcePlace::Path(_) | SourcePlace::Accept(_) => false,
+        })
+    }
+
+    /// What an edit of the query works on has to be there, and nothing may stand where it writes. Header fields are
+    /// rarely described in full.
+    fn unplaced(&self, trip: &Trip<'_>, hop: &Hop<'p>, step: &Step, arrived: &Sent) -> Vec<Finding> {
+        if trip.location != Location::Query {
+            return Vec::new();
+        }
+        let up = trip.direction == Direction::Up;
+        let version = if up { &hop.change.from } else { &hop.change.to };
+        let op = match (step, up) {
+            (FieldEdit::Rename(_), _) => "rename",
+            (FieldEdit::Map(..), _) => "map",
+            (FieldEdit::Default(..) | FieldEdit::Set(..), true) | (FieldEdit::Delete(_), false) => "add",
+            (FieldEdit::Default(..) | FieldEdit::Set(..), false) | (FieldEdit::Delete(_), true) => "remove",
+        };
+        let found = |code, name: &str, message: String, help: String| {
+            let finding = Finding::error(&hop.origins.place, code, format!("{op}: {message} (requests)"), help);
+            finding
+                .in_change(&hop.change.name)
+                .in_operation(&trip.operation)
+                .of_op(op)
+                .at_pointer(&name.to_ascii_lowercase())
+        };
+        let is_known = |name: &str| arrived.get(name).is_some() || self.names_the_version(trip.location, name);
+        let missing = |name: &str| {
+            let near = suggest::nearest(name, arrived.fields.iter().map(|field| field.name.as_str()));
+            let help = near.map_or_else(
+                || format!("correct the name, or describe the parameter in the document of {version}"),
+                |near| format!("did you mean \"{near}\"?"),
+            );
+            found("no-such-path", name, format!("version {version} has no query parameter \"{name}\""), help)
+        };
+        let taken = |name: &str| {
+            let message = format!("version {version} has a query parameter \"{name}\" already");
+            found("target-exists", name, message, "take that one away first, or name another one".to_owned())
+        };
+        match step {
+            FieldEdit::Rename(pairs) => {
+                let stays = |name: &str| arrived.get(name).is_some() && !pairs.iter().any(|(from, _)| from == name);
+                let missing = pairs.iter().filter(|(from, _)| !is_known(from)).map(|(from, _)| missing(from));
+                let taken = pairs.iter().filter(|(_, to)| stays(to)).map(|(_, to)| taken(to));
+                missing.chain(taken).collect()
+            }
+            FieldEdit::Delete(name) | FieldEdit::Map(name, _) if !is_known(name) => vec![missing(name)],
+            FieldEdit::Default(name, _) if arrived.get(name).is_some_and(|field| field.required) => vec![taken(name)],
+            FieldEdit::Delete(_) | FieldEdit::Map(..) | FieldEdit::Default(..) | FieldEdit::Set(..) => Vec::new(),
+        }
     }
 
     fn trip(
@@ -159,11 +214,14 @@ impl<'p> Proof<'p> {
         steps: &[(usize, Vec<Step>)],
     ) {
         let mut arrived = Sent::of(sent.iter().copied());
-        for (hop, steps) in steps {
-            let origin = &course.hops[*hop].origins.place;
-            steps.iter().for_each(|step| arrived.run(step, *hop, origin));
-        }
         let mut found = Vec::new();
+        for (index, steps) in steps {
+            let hop = &course.hops[*index];
+            for step in steps {
+                found.extend(self.unplaced(trip, hop, step, &arrived));
+                arrived.run(step, *index, &hop.origins.place);
+            }
+        }
         for target in wanted {
             let field = arrived.get(&target.name);
             if target.required && !field.is_some_and(|field| field.required) {
@@ -384,6 +442,22 @@ paths:
             &["missing-required search"],
         );
         found(&header("X-A", true, TEXT), &header("X-B", true, TEXT), ", headers: [{rename: {X-A: X-B}}]", &[]);
+    }
+
+    #[test]
+    fn an_edit_of_the_query_needs_what_it_names_and_room_for_what_it_writes() {
+        let (q, s) = (query("q", false, TEXT), query("s", false, TEXT));
+        found(&q, &s, ", query: [{rename: {p: s}}]", &["no-such-path p", "closed-extra q"]);
+        let both = format!("{q}, {s}");
+        found(&both, &s, ", query: [{rename: {q: s}}]", &["target-exists s"]);
+        found(&both, &both, ", query: [{rename: {q: s, s: q}}]", &[]);
+        found(&q, &q, ", query: [{remove: {name: debug}}]", &["no-such-path debug"]);
+        found(&q, &q, ", query: [{map: {name: sort, pairs: [[a, b]]}}]", &["no-such-path sort"]);
+        found(&query("q", true, TEXT), &q, ", query: [{add: {name: q, value: x}}]", &["target-exists q"]);
+        found(&q, &query("q", true, TEXT), ", query: [{add: {name: q, value: x}}]", &[]);
+        // Nothing is known of a query that no document describes, nor is the version's own parameter described.
+        found("", "", ", query: [{rename: {q: s}}]", &[]);
+        found(&q, &q, ", query: [{remove: {name: version}}]", &[]);
     }
 
     #[test]

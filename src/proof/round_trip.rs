@@ -90,6 +90,7 @@ fn told(leg: &Leg<'_>, run: &Run<'_>, way: Direction, broken: &Broken) -> Findin
     Finding::warning(&run.origin, "not-invertible", message, help)
         .in_change(&leg.change.name)
         .in_operation(&leg.operation.endpoint.to_string())
+        .of_op(run.edit.op.name())
         .at_pointer(&broken.pointer)
 }
 

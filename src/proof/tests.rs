@@ -105,6 +105,43 @@ fn an_op_needs_a_value_of_its_kind() {
 }
 
 #[test]
+fn an_index_needs_objects_and_names_to_go_by() {
+    let index = "[{index: {path: /l, key: k}}]";
+    let list = |items: &str| one("l", &format!("{{type: array, items: {items}}}"));
+    let map = |values: &str| one("l", &format!("{{type: object, additionalProperties: {values}}}"));
+    let keyed = |kind: &str| list(&format!("{{type: object, required: [k], properties: {{k: {{type: {kind}}}}}}}"));
+    let empty = map("{type: object}");
+    requests(&keyed("string"), &empty, index, &[]);
+    requests(&keyed("integer"), &empty, index, &["op-type /l/[]/k"]);
+    requests(&keyed("[integer, string]"), &empty, index, &[]);
+    requests(&list("{type: string}"), &map("{}"), index, &["op-type /l/[]"]);
+    requests(&list("{type: object, properties: {a: {}}}"), &empty, index, &["no-such-path /l/[]/k"]);
+    responses(&list("{}"), &map("{type: integer}"), index, &["op-type /l/{}"]);
+    responses(&keyed("string"), &empty, index, &[]);
+}
+
+#[test]
+fn what_every_request_puts_aside_is_there_for_its_response() {
+    let with = |required: &str| {
+        format!(
+            "{{type: object, required: [{required}], properties: {{a: {{}}, t: {{type: string}}}}, additionalProperties: false}}"
+        )
+    };
+    let found = |old: &str, is_required: bool| {
+        let ops = "[{remove: {path: /t, down: {stash: t}}, lossy: {up: kept}}]";
+        let config = gateway(&format!("[{{match: POST /p, request: {ops}, response: {{2xx: {ops}}}}}]"));
+        let request = format!("requestBody: {{required: {is_required}, ");
+        let document =
+            |request_body: &str, response: &str| document(request_body, response).replace("requestBody: {", &request);
+        let (old, new) = (document(old, &with("a, t")), document(&one("a", "{}"), &one("a", "{}")));
+        shown(&proof(&config, &[("1.yaml", &old), ("2.yaml", &new)]))
+    };
+    assert_eq!(found(&with("a, t"), true), [] as [&str; 0]);
+    assert_eq!(found(&with("a"), true), ["missing-required /t"]);
+    assert_eq!(found(&with("a, t"), false), ["missing-required /t"]);
+}
+
+#[test]
 fn what_stands_where_an_op_writes_is_a_conflict() {
     let both = "{type: object, required: [a], properties: {a: {type: string}, b: {type: string}}}";
     requests(both, B, "[{rename: {a: b}}]", &["target-exists /b"]);
@@ -126,7 +163,7 @@ fn the_result_has_to_be_what_the_other_version_promises() {
     requests(two, &one("a", "{type: string}"), "[]", &["closed-extra /c"]);
     requests(two, &one("a", "{type: string}"), "[{remove: {path: /c}, lossy: {up: gone}}]", &[]);
     let with = "{type: object, required: [a, n], properties: {a: {type: string}, n: {type: integer}}}";
-    requests(A, with, "[{add: {path: /n, value: x}}]", &["bad-default /n"]);
+    requests(A, with, "[{add: {path: /n, value: x}}]", &["bad-default /n", "type-flow /n"]);
     requests(A, with, "[{add: {path: /n, value: 1}}]", &[]);
     requests(&one("a", "{type: string}"), &one("a", "{type: string, maxLength: 3}"), "[]", &["range /a"]);
     requests(&one("a", "{type: string}"), &one("a", "{type: string, not: {const: x}}"), "[]", &["unknown /a"]);
@@ -140,6 +177,10 @@ fn a_string_that_is_read_is_partial_unless_its_schema_says_enough() {
     let convert = "[{convert: {path: /a, from: string, to: integer}}]";
     requests(&text, &number, convert, &["partial /a"]);
     requests(&one("a", "{enum: ['1', '22']}"), &number, convert, &[]);
+    for pattern in ["^[1-9][0-9]*$", "^[0-9]$", "^(0|-[1-9])$"] {
+        requests(&one("a", &format!("{{type: string, pattern: '{pattern}'}}")), &number, convert, &[]);
+    }
+    requests(&one("a", "{type: string, pattern: '^[0-9]+$'}"), &number, convert, &["partial /a"]);
     requests(&one("a", "{enum: ['1', 'x']}"), &number, convert, &["partial /a"]);
     responses(&text, &number, convert, &[]);
 }
@@ -229,6 +270,7 @@ fn a_finding_says_where_whose_and_what_to_write() {
     let json = serde_json::to_value(&found[0]).expect("JSON");
     assert_eq!(json["change"], "c");
     assert_eq!((&json["api"], &json["operation"], &json["pointer"]), (&"a".into(), &"POST /p".into(), &"/a".into()));
+    assert_eq!(json["op"], "convert");
     let found = proof(
         &super::testing::gateway("[{match: POST /p}]"),
         &[("1.yaml", &document(A, "true")), ("2.yaml", &document(B, "true"))],
@@ -250,4 +292,32 @@ fn the_rollback_direction_is_proven_where_an_upstream_speaks_an_older_version() 
     let wrong = B.replace("string", "integer");
     let found = proof(&gateway, &[("1.yaml", &document(A, A)), ("2.yaml", &document(&wrong, B))]);
     assert_eq!(shown(&found), ["type-flow /a"]);
+}
+
+#[test]
+fn the_examples_of_the_check_give_their_codes() {
+    let file = include_str!("../../tests/vectors/adaptation.yaml");
+    let vectors: Vec<serde_json::Value> = serde_yaml::from_str(file).expect("a list of vectors");
+    let mut tried = 0;
+    for vector in vectors.iter().filter(|vector| vector["id"].as_str().is_some_and(|id| id.starts_with('C'))) {
+        let (mut lists, mut bodies) =
+            (Vec::new(), [["true".to_owned(), "true".to_owned()], ["true".to_owned(), "true".to_owned()]]);
+        for (side, key, words) in [(0, "request", "request: "), (1, "response", "response: {2xx: ")] {
+            let Some(ops) = vector.get(key) else { continue };
+            lists.push(format!("{words}{ops}{}", if side == 1 { "}" } else { "" }));
+            for (version, schema) in [&vector["old"], &vector["new"]].into_iter().enumerate() {
+                bodies[version][side] = schema.to_string();
+            }
+        }
+        let config = gateway(&format!("[{{match: POST /p, {}}}]", lists.join(", ")));
+        let [old, new] = bodies.map(|[request, response]| document(&request, &response));
+        let mut found = shown(&proof(&config, &[("1.yaml", &old), ("2.yaml", &new)]));
+        let mut expected: Vec<&str> =
+            vector["codes"].as_array().expect("codes").iter().filter_map(|code| code.as_str()).collect();
+        found.sort();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{}", vector["id"]);
+        tried += 1;
+    }
+    assert!(tried >= 10, "only {tried} vectors were tried");
 }

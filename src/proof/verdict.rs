@@ -49,6 +49,7 @@ impl Journey<'_> {
             &run.operation.endpoint.to_string(),
             &pointer,
         )
+        .of_op(run.edit.op.name())
     }
 
     /// The source has no schema, and the target has one.
@@ -109,7 +110,7 @@ impl Journey<'_> {
                 );
                 let help = "keep it a string, or tell the clients of that version".to_owned();
                 let operation = run.operation.endpoint.to_string();
-                found.push(self.finding(
+                let finding = self.finding(
                     Severity::Warning,
                     "number-precision",
                     &run.origin,
@@ -118,7 +119,8 @@ impl Journey<'_> {
                     run.change,
                     &operation,
                     &full,
-                ));
+                );
+                found.push(finding.of_op(run.edit.op.name()));
             }
         }
         found
@@ -141,7 +143,12 @@ impl Journey<'_> {
         );
         let help = "let an op cover such values, or say in the document of the one side that there are none".to_owned();
         let (place, change) = culprit.map_or((&self.place, self.change), |run| (&run.origin, run.change));
-        self.finding(Severity::Error, example.code(), place, message, help, change, &self.operation, &example.pointer)
+        let (code, operation) = (example.code(), &self.operation);
+        let finding = self.finding(Severity::Error, code, place, message, help, change, operation, &example.pointer);
+        match culprit {
+            Some(run) => finding.of_op(run.edit.op.name()),
+            None => finding,
+        }
     }
 
     /// What of the result does not fit the target.
@@ -151,20 +158,24 @@ impl Journey<'_> {
         subtype::mismatches(result, target, self.side)
             .into_iter()
             .filter(|mismatch| !self.culprit(mismatch).is_some_and(|run| broken.contains(&run.origin)))
-            .map(|mismatch| self.judged(&mismatch, result, target))
+            .flat_map(|mismatch| self.judged(&mismatch, result, target))
             .collect()
     }
 
-    fn judged(&self, mismatch: &Mismatch, result: &Schema, target: &Schema) -> Finding {
+    /// What does not fit; and whose value it is, where an op supplies one.
+    fn judged(&self, mismatch: &Mismatch, result: &Schema, target: &Schema) -> Vec<Finding> {
         let culprit = self.culprit(mismatch);
         let (mut severity, mut code) = grade(&mismatch.reason);
-        if let Some(run) = culprit
-            && self.is_bad_default(run, mismatch, target)
-        {
-            (severity, code) = (Severity::Error, "bad-default");
-        }
         if !mismatch.certain && severity == Severity::Error {
             (severity, code) = (Severity::Warning, "unknown");
+        }
+        let mut grades = vec![(severity, code)];
+        let mut help = self.remedy(mismatch, result, target);
+        if culprit.is_some_and(|run| self.is_bad_default(run, mismatch, target)) {
+            help = format!("supply a value that version {} permits there", self.to);
+            // A doubt about the same value has nothing to add.
+            grades.retain(|(severity, _)| *severity == Severity::Error);
+            grades.insert(0, (Severity::Error, "bad-default"));
         }
         let by = culprit.map_or_else(String::new, |run| format!("{}: ", run.edit.op.name()));
         let mut spot = mismatch.target.to_string();
@@ -179,12 +190,19 @@ impl Journey<'_> {
             mismatch.pointer,
             mismatch.reason
         );
-        let help = self.remedy(mismatch, code, result, target);
         let (place, change, operation) = match culprit {
             Some(run) => (&run.origin, run.change, run.operation.endpoint.to_string()),
             None => (&self.place, self.change, self.operation.clone()),
         };
-        self.finding(severity, code, place, message, help, change, &operation, &mismatch.pointer)
+        let told = |(severity, code)| {
+            let (message, help) = (message.clone(), help.clone());
+            let finding = self.finding(severity, code, place, message, help, change, &operation, &mismatch.pointer);
+            match culprit {
+                Some(run) => finding.of_op(run.edit.op.name()),
+                None => finding,
+            }
+        };
+        grades.into_iter().map(told).collect()
     }
 
     /// The op that made what does not fit: by where it stands, else the last one that writes there.
@@ -212,15 +230,16 @@ impl Journey<'_> {
         }
         let wanted = at(target, full.segments());
         let own = Schema::of_value(&value, &run.origin);
-        wanted.is_some_and(|wanted| !subtype::mismatches(&own, &wanted, self.side).is_empty())
+        let is_sure = |misfit: &Mismatch| misfit.certain && !matches!(misfit.reason, Misfit::Doubt(_));
+        wanted.is_some_and(|wanted| subtype::mismatches(&own, &wanted, self.side).iter().any(is_sure))
     }
 
-    fn remedy(&self, mismatch: &Mismatch, code: &str, result: &Schema, target: &Schema) -> String {
+    fn remedy(&self, mismatch: &Mismatch, result: &Schema, target: &Schema) -> String {
         let up = self.direction == Direction::Up;
-        let place = &mismatch.pointer;
-        if code == "bad-default" {
-            return format!("supply a value that version {} permits there", self.to);
-        }
+        let place = match &mismatch.pointer {
+            whole if whole.segments().is_empty() => "''".to_owned(),
+            inside => inside.to_string(),
+        };
         let remedy = match &mismatch.reason {
             Misfit::Missing => {
                 let give = if up {
@@ -228,7 +247,7 @@ impl Journey<'_> {
                 } else {
                     format!("- remove: {{path: {place}, down: {{value: …}}}}")
                 };
-                match self.left_over(place, result, target) {
+                match self.left_over(&mismatch.pointer, result, target) {
                     Some((old, new)) if up => format!(
                         "if it is what \"{old}\" was, write `- rename: {{{old}: {new}}}`; else give it a value: `{give}`"
                     ),

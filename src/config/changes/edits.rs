@@ -9,7 +9,10 @@ use crate::{
         op::{Comeback, Conflict, Edit, Guard, List, Lossy, Op},
         pointer::{Pointer, Segment},
     },
-    config::{finding::Place, tree::Node},
+    config::{
+        finding::{Finding, Place},
+        tree::Node,
+    },
 };
 
 /// What may stand beside an op.
@@ -65,11 +68,13 @@ impl<'n> Shapes<'n> {
     ) -> (Vec<Edit>, Vec<Place>) {
         let placed = self.entries(node, what, reader);
         for placed in &placed {
+            reader.op = Some(placed.edit.op.name().to_owned());
             refuse_deleted_elements(placed, reader);
             refuse_many_stashed(placed, reader);
             loss::refuse_undeclared(&placed.edit, side, &placed.place, reader);
             guard::refuse_changed(&placed.edit, &placed.place, reader);
         }
+        reader.op = None;
         overlap::refuse(&placed.iter().map(|placed| (&placed.edit, &placed.place)).collect::<Vec<_>>(), reader);
         placed.into_iter().map(|placed| (placed.edit, placed.origin)).unzip()
     }
@@ -115,17 +120,25 @@ impl<'n> Shapes<'n> {
             return Vec::new();
         };
         let (Some((verb, value)), Some(at)) = (verb, at) else { return Vec::new() };
+        let inside = reader.at.join(&at);
+        let around = std::mem::replace(&mut reader.at, inside);
         let inner = match verb {
             "use" => self.used(value, reader),
             "ops" => self.entries(value, "ops", reader),
-            _ => match ops::read(verb, value, reader) {
-                Some((at, op)) => {
-                    let key = members.iter().find(|(key, _)| key.text() == Some(verb)).map_or(node, |(key, _)| key);
-                    vec![Placed { place: value.place.clone(), origin: key.place.clone(), edit: Edit::new(at, op) }]
+            _ => {
+                reader.op = Some(verb.to_owned());
+                let read = ops::read(verb, value, reader);
+                reader.op = None;
+                match read {
+                    Some((at, op)) => {
+                        let key = members.iter().find(|(key, _)| key.text() == Some(verb)).map_or(node, |(key, _)| key);
+                        vec![Placed { place: value.place.clone(), origin: key.place.clone(), edit: Edit::new(at, op) }]
+                    }
+                    None => Vec::new(),
                 }
-                None => Vec::new(),
-            },
+            }
         };
+        reader.at = around;
         // A guard that could not be read must not let its ops run unguarded.
         let guard = match guard {
             Some(None) => return Vec::new(),
@@ -169,7 +182,10 @@ impl<'n> Shapes<'n> {
             Some(Shape::Reading) | None => return Vec::new(),
         };
         let Shape::Unread(list) = list else { return Vec::new() };
+        // A shape is read once, wherever it is used.
+        let around = std::mem::take(&mut reader.at);
         let edits = self.entries(list, "a shape", reader);
+        reader.at = around;
         if let Some(shape) = self.shapes.get_mut(name) {
             *shape = Shape::Read(edits.clone());
         }
@@ -192,7 +208,15 @@ fn read_lossy(node: &Node, reader: &mut Reader<'_>) -> Lossy {
     if reader.members(node, "lossy", &["up", "down"]).is_none() {
         return Lossy::default();
     }
-    let mut reason = |key| node.get(key).and_then(|node| reader.text(node, key, "the reason, for the changelog"));
+    let mut reason = |key| {
+        let written = node.get(key)?;
+        let reason = reader.text(written, key, "the reason, for the changelog")?;
+        if reason.trim().is_empty() {
+            reader.error(written, "bad-value", format!("{key} gives no reason"), "say why, for the changelog");
+            return None;
+        }
+        Some(reason)
+    };
     Lossy { up: reason("up"), down: reason("down") }
 }
 
@@ -206,7 +230,8 @@ fn refuse_deleted_elements(placed: &Placed, reader: &mut Reader<'_>) {
     let full = placed.edit.at.join(path);
     if let None | Some(Segment::Each) = full.segments().last() {
         let message = format!("an empty array at \"{full}\" would become absent, and only members of an object can be");
-        reader.error_at(&placed.place, "deletes-element", message, "write empty: null");
+        let finding = Finding::error(&placed.place, "deletes-element", message, "write empty: null");
+        reader.push(finding.at_pointer(&full.to_string()));
     }
 }
 
@@ -216,6 +241,7 @@ fn refuse_many_stashed(placed: &Placed, reader: &mut Reader<'_>) {
     let full = placed.edit.at.join(path);
     if full.names().is_none() {
         let message = format!("the stash {name:?} keeps one value, and \"{full}\" can be many");
-        reader.error_at(&placed.place, "not-invertible", message, "write down: {value: ...} or stash a single member");
+        let help = "write down: {value: ...} or stash a single member";
+        reader.push(Finding::error(&placed.place, "not-invertible", message, help).at_pointer(&full.to_string()));
     }
 }

@@ -55,7 +55,9 @@ pub(super) fn opaque(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     let list = node.get("examples").filter(|list| list.list().is_none_or(|items| !items.is_empty()));
     let Some(list) = list else {
         let message = "nothing is known about a jq program but what its examples show";
-        reader.error(node, "opaque-without-examples", message, "add examples: JSON texts of older values, quoted");
+        let pointer = reader.at.join(&path.unwrap_or_default()).to_string();
+        let help = "add examples: JSON texts of older values, quoted";
+        reader.error_about(node, &pointer, "opaque-without-examples", message, help);
         return None;
     };
     let mut examples = Vec::new();

@@ -118,7 +118,9 @@ fn pairs(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> 
         let from = reader.text(old, "an old name", "a name")?;
         let to = reader.text(new, "a new name", "a name")?;
         if pairs.iter().any(|(_, known)| *known == to) {
-            reader.error(new, "overlap", format!("two would become {to:?}"), "give each its own new name");
+            let pointer = to.to_ascii_lowercase();
+            let message = format!("two would become {to:?}");
+            reader.error_about(new, &pointer, "overlap", message, "give each its own new name");
             return None;
         }
         pairs.push((from, to));
@@ -156,7 +158,8 @@ fn header_name(text: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Heade
     };
     if FORBIDDEN.contains(&name.as_str()) {
         let message = format!("the gateway itself owns {name}");
-        reader.error(node, "forbidden-header", message, "a change may not touch framing and hop-by-hop fields");
+        let help = "a change may not touch framing and hop-by-hop fields";
+        reader.error_about(node, name.as_str(), "forbidden-header", message, help);
         return None;
     }
     Some(name)

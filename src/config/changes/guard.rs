@@ -7,7 +7,10 @@ use crate::{
         op::{Edit, Op},
         pointer::{Name, Pointer, Segment},
     },
-    config::{finding::Place, tree::Node},
+    config::{
+        finding::{Finding, Place},
+        tree::Node,
+    },
 };
 
 /// Reads `{path, in}`.
@@ -31,7 +34,9 @@ pub(super) fn refuse_changed(edit: &Edit, place: &Place, reader: &mut Reader<'_>
                 let path = Pointer::of_names(&guard.path);
                 let message = format!("the op may alter \"{path}\", which decides whether it works");
                 let help = "guard by a member that the op leaves alone, or put the op outside of when:";
-                reader.error_at(place, "guard-changed", message, help);
+                let whole = edit.at.segments().get(..guard.depth).map(Pointer::of_segments).unwrap_or_default();
+                let pointer = whole.join(&path).to_string();
+                reader.push(Finding::error(place, "guard-changed", message, help).at_pointer(&pointer));
                 return;
             }
         }

@@ -87,7 +87,7 @@ fn finding(edit: &Edit, loss: Loss, place: &Place) -> Finding {
         ),
     };
     let pointer = edit.at.join(&subject(&edit.op)).to_string();
-    Finding::error(place, "undeclared-loss", message, help).at_pointer(&pointer)
+    Finding::error(place, "undeclared-loss", message, help).of_op(edit.op.name()).at_pointer(&pointer)
 }
 
 /// The value that loses something.

@@ -76,7 +76,8 @@ fn rename(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
         }
         if let Some((other, _)) = pairs.iter().find(|(_, known)| known.as_str() == to) {
             let message = format!("{:?} and {from:?} would both become {to:?}", other.as_str());
-            reader.error(new, "overlap", message, "give each its own new name");
+            let pointer = reader.member(&to);
+            reader.error_about(new, &pointer, "overlap", message, "give each its own new name");
             return None;
         }
         pairs.push((Name::new(&from), Name::new(&to)));
@@ -90,7 +91,9 @@ fn relocation(node: &Node, reader: &mut Reader<'_>) -> Option<Op> {
     let to = reader.required(node, "to", "where the newer version has it");
     let (from, to) = (place(from?, "from", reader)?, place(to?, "to", reader)?);
     if from == to {
-        reader.error(node, "overlap", "from and to are the same place", "take the op out or name another place");
+        let pointer = reader.at.join(&Pointer::of_names(&to)).to_string();
+        let help = "take the op out or name another place";
+        reader.error_about(node, &pointer, "overlap", "from and to are the same place", help);
         return None;
     }
     Some(Op::Move { from, to })
@@ -124,7 +127,8 @@ fn group(node: &Node, verb: &str, container: &str, reader: &mut Reader<'_>) -> O
         let inside = if is_list { outside.clone() } else { name(inside, "members", reader)? };
         if pairs.iter().any(|(known, other)| *known == inside || *other == outside) {
             let message = format!("the member {:?} is named twice", outside.as_str());
-            reader.error(written, "overlap", message, "name each member once");
+            let pointer = reader.at.join(&at).join(&Pointer::member(outside.as_str())).to_string();
+            reader.error_about(written, &pointer, "overlap", message, "name each member once");
             return None;
         }
         pairs.push((inside, outside));
@@ -133,7 +137,8 @@ fn group(node: &Node, verb: &str, container: &str, reader: &mut Reader<'_>) -> O
     if rest == Rest::Keep && pairs.iter().any(|(_, outer)| *outer == container) {
         let message =
             format!("{:?} cannot be both the object that keeps the rest and a member beside it", container.as_str());
-        reader.error(node, "overlap", message, "use rest: drop or another name");
+        let pointer = reader.at.join(&at).join(&Pointer::member(container.as_str())).to_string();
+        reader.error_about(node, &pointer, "overlap", message, "use rest: drop or another name");
         return None;
     }
     let mismatch_is_error = mismatch.unwrap_or(false);
@@ -178,7 +183,8 @@ fn pieces(
     let whole = parts.remove(0);
     if let Some(index) = (1..parts.len()).find(|index| parts[..*index].contains(&parts[*index])) {
         let message = format!("the member {:?} is named twice", parts[index].as_str());
-        reader.error(&items[index], "overlap", message, "name each member once");
+        let pointer = reader.at.join(&at).join(&Pointer::member(parts[index].as_str())).to_string();
+        reader.error_about(&items[index], &pointer, "overlap", message, "name each member once");
         return None;
     }
     Some((at, Pieces { whole, parts, separator: separator? }))

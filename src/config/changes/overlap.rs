@@ -41,7 +41,8 @@ pub(super) fn refuse(list: &[(&Edit, &Place)], reader: &mut Reader<'_>) {
             let message = format!("creates \"{place}\"{way}, as {} at {} does", list[first].0.op.name(), list[first].1);
             let help =
                 "take one of them out, name another place, or let an op between them take the first one's value away";
-            reader.push(Finding::error(list[later].1, "overlap", message, help).at_pointer(&place.to_string()));
+            let finding = Finding::error(list[later].1, "overlap", message, help);
+            reader.push(finding.of_op(list[later].0.op.name()).at_pointer(&place.to_string()));
         }
     }
 }

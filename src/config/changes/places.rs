@@ -60,7 +60,8 @@ pub(super) fn member(node: &Node, verb: &str, reader: &mut Reader<'_>) -> Option
         return Some(path);
     }
     let message = format!("{verb} works on a member of an object, and \"{path}\" is none");
-    reader.error(place, "deletes-element", message, "let the pointer end in a name");
+    let pointer = reader.at.join(&path).to_string();
+    reader.error_about(place, &pointer, "deletes-element", message, "let the pointer end in a name");
     None
 }
 

@@ -16,11 +16,15 @@ pub(super) struct Reader<'f> {
     pub(super) change: Option<String>,
     /// The operation of the change being read.
     pub(super) operation: Option<String>,
+    /// The op being read.
+    pub(super) op: Option<String>,
+    /// Where that op works, if it says so around itself.
+    pub(super) at: Pointer,
 }
 
 impl<'f> Reader<'f> {
     pub(super) fn new(findings: &'f mut Vec<Finding>) -> Self {
-        Self { findings, change: None, operation: None }
+        Self { findings, change: None, operation: None, op: None, at: Pointer::default() }
     }
 
     pub(super) fn error(
@@ -53,9 +57,27 @@ impl<'f> Reader<'f> {
         self.push(Finding::warning(&node.place, code, message, help));
     }
 
+    /// An error about a member of the objects that the op works on, or about a field or parameter of this name.
+    pub(super) fn error_about(
+        &mut self,
+        node: &Node,
+        pointer: &str,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(Finding::error(&node.place, code, message, help).at_pointer(pointer));
+    }
+
+    /// A member of the objects that the op works on, as a pointer.
+    pub(super) fn member(&self, name: &str) -> String {
+        self.at.join(&Pointer::member(name)).to_string()
+    }
+
     pub(super) fn push(&mut self, mut finding: Finding) {
         finding.change.clone_from(&self.change);
         finding.operation.clone_from(&self.operation);
+        finding.op = finding.op.or_else(|| self.op.clone());
         self.findings.push(finding);
     }
 

@@ -123,6 +123,49 @@ fn what_is_wrong_with_an_op_is_found_by_code() {
 }
 
 #[test]
+fn a_finding_names_the_op_and_the_place_it_is_about() {
+    let about = |keys: &str| {
+        let yaml =
+            format!("[{{change: c, from: '1.0', to: '2.0', operations: [{{match: 'POST /p/{{id}}', {keys}}}]}}]");
+        let findings = findings_of(&yaml);
+        let [finding] = &findings[..] else { panic!("{keys}: {findings:#?}") };
+        format!(
+            "{} {} {}",
+            finding.code,
+            finding.op.as_deref().unwrap_or("-"),
+            finding.pointer.as_deref().unwrap_or("-")
+        )
+    };
+    for (keys, expected) in [
+        ("request: [{at: /o, rename: {t: u}, when: {path: /t, in: [x]}}]", "guard-changed rename /o/t"),
+        ("request: [{at: /o, rename: {a: c, b: c}}]", "overlap rename /o/c"),
+        (
+            "request: [{at: /o, ops: [{at: /i, merge: {from: [a, a], into: c, sep: x}, lossy: {up: y}}]}]",
+            "overlap merge /o/i/a",
+        ),
+        ("request: [{at: /o, nest: {into: c, members: {a: x, b: x}}}]", "overlap nest /o/x"),
+        ("request: [{at: /o, remove: {path: '/xs/[]'}, lossy: {up: r}}]", "deletes-element remove /o/xs/[]"),
+        ("request: [{at: '/xs/[]', wrap: {path: ''}}]", "deletes-element wrap /xs/[]"),
+        ("request: [{at: /o, jq: {at: /x, up: ., down: ., examples: []}}]", "opaque-without-examples jq /o/x"),
+        ("request: [{remove: {path: /x}}]", "undeclared-loss remove /x"),
+        ("headers: [{rename: {Content-Length: X}}]", "forbidden-header - content-length"),
+        ("query: [{rename: {a: C, b: C}}]", "overlap - c"),
+        ("to: 'POST /q/{id}/{name}'", "unbound-param - name"),
+    ] {
+        assert_eq!(about(keys), expected, "{keys}");
+    }
+    // A shape's ops are told where the shape works.
+    let yaml = "[{change: c, from: '1.0', to: '2.0', shapes: {S: [{rename: {a: c, b: c}}]}, operations: [{match: POST /p, request: [{at: /o, use: S}]}]}]";
+    assert_eq!(findings_of(yaml)[0].pointer.as_deref(), Some("/c"));
+}
+
+#[test]
+fn a_reason_for_a_loss_says_something() {
+    assert_eq!(codes_of_op("{remove: {path: /a}, lossy: {up: ''}}"), ["bad-value", "undeclared-loss"]);
+    assert_eq!(codes_of_op("{remove: {path: /a}, lossy: {up: ' '}}"), ["bad-value", "undeclared-loss"]);
+}
+
+#[test]
 fn data_that_both_versions_know_goes_only_with_a_reason() {
     let undeclared = |operation: &str| {
         let yaml = format!("[{{change: c, from: '1.0', to: '2.0', operations: [{operation}]}}]");

@@ -5,7 +5,7 @@ use crate::{
     adaptation::{
         literal::Literal,
         op::{Edit, List},
-        pointer::{Name, Pointer},
+        pointer::{Name, Pointer, Segment},
     },
     contract::{
         schema::{Arrays, Branch, Field, Numbers, Objects, Rest, Schema, Strings, Values, same_number},
@@ -133,11 +133,9 @@ impl Flow<'_> {
                 Branch::Array(arrays) if up => {
                     let mut values = Vec::new();
                     let mut inner = arrays.items.opened().into_owned();
+                    self.elements_with_key(&arrays.items, key, edit, at);
                     for item in arrays.items.branches() {
                         let Branch::Object(objects) = item else { continue };
-                        if objects.listed(key).is_none() {
-                            self.missing(edit, &at.join(&Pointer::member(key)), &super::members::names(&objects));
-                        }
                         let mut objects = objects.relaxed();
                         objects.take_out(key);
                         values.push(Branch::Object(objects));
@@ -152,12 +150,47 @@ impl Flow<'_> {
                         max_members,
                     }));
                 }
-                Branch::Object(objects) if !up => made.push(Branch::Array(self.listing(&objects, key, schema))),
+                Branch::Object(objects) if !up => {
+                    let list = self.listing(&objects, key, schema);
+                    let is_objects = matches!(&list.items.values, Values::Branches(items) if !items.is_empty());
+                    if !is_objects && list.max_items != Some(0) {
+                        self.unfit(edit, &at.then(Segment::Values), "an object");
+                    }
+                    made.push(Branch::Array(list));
+                }
                 other => self.pass(&mut made, other, edit),
             }
         }
         schema.values = Values::Branches(made);
         Fate::Kept
+    }
+
+    /// Some elements have to be objects with a string to go by: with any other one the message is refused.
+    fn elements_with_key(&mut self, items: &Schema, key: &str, edit: &Edit, at: &Pointer) {
+        let inside = at.then(Segment::Each);
+        let Values::Branches(branches) = &items.opened().values else { return };
+        let objects: Vec<&Objects> = branches
+            .iter()
+            .filter_map(|item| if let Branch::Object(objects) = item { Some(objects) } else { None })
+            .collect();
+        if objects.is_empty() && !branches.is_empty() {
+            self.unfit(edit, &inside, "an object");
+            return;
+        }
+        let keys: Vec<Field> = objects.iter().filter_map(|objects| objects.listed(key)).collect();
+        let place = inside.join(&Pointer::member(key));
+        if keys.is_empty() && !objects.is_empty() {
+            let names = objects.iter().flat_map(|objects| super::members::names(objects)).collect::<Vec<_>>();
+            self.missing(edit, &place, &names);
+        } else if !keys.iter().any(|field| field.schema.branches().iter().any(|one| matches!(one, Branch::String(_)))) {
+            self.unfit(edit, &place, "a string");
+        }
+    }
+
+    /// What stands there is never what the op needs.
+    fn unfit(&mut self, edit: &Edit, at: &Pointer, wanted: &str) {
+        let message = format!("{}: the value at \"{at}\" is never {wanted} in {}", edit.op.name(), self.source);
+        self.error("op-type", at, message, "every message with such a value would be refused; take the op out");
     }
 
     /// The array of a map, each element with its name as a member.

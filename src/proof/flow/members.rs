@@ -1,6 +1,6 @@
 //! Members of objects: rename, move, add, remove.
 
-use super::{Fate, Flow, of_literal};
+use super::{Fate, Flow, Kept, of_literal};
 use crate::{
     adaptation::{
         op::{Comeback, Conflict, Edit},
@@ -236,7 +236,8 @@ impl Flow<'_> {
                 let name = name.clone();
                 self.on_objects(schema, edit, &parent, |flow, objects, at| {
                     let mut made = objects.relaxed();
-                    let field = Field { name: name.as_str().to_owned(), schema: kept.clone(), required: false };
+                    let field =
+                        Field { name: name.as_str().to_owned(), schema: kept.schema.clone(), required: kept.always };
                     flow.write(&mut made, objects, &name, field, edit, at);
                     vec![made]
                 });
@@ -245,8 +246,8 @@ impl Flow<'_> {
     }
 
     /// Remembers what a request has at a place that its response gets back.
-    fn put_aside(&mut self, schema: &Schema, edit: &Edit, path: &Pointer, name: &str) {
-        let mut copy = schema.clone();
+    fn put_aside(&mut self, schema_of: &Schema, edit: &Edit, path: &Pointer, name: &str) {
+        let mut copy = schema_of.clone();
         let mut found = None;
         let silent = self.remarks.len();
         self.on_value(&mut copy, edit, path, |_, schema, _| {
@@ -258,8 +259,10 @@ impl Flow<'_> {
         });
         // The op that takes it away says the same.
         self.remarks.truncate(silent);
-        if let Some(found) = found {
-            self.stash.insert((self.change.to_owned(), name.to_owned()), found);
+        if let Some(schema) = found {
+            let full = edit.at.join(path);
+            let always = edit.guards.is_empty() && full.names().is_some_and(|names| is_always_there(schema_of, &names));
+            self.stash.insert((self.change.to_owned(), name.to_owned()), Kept { schema, always });
         }
     }
 
@@ -324,6 +327,16 @@ fn take(objects: &mut Objects, path: &[Name]) -> Option<Field> {
     field.required &= !may_go;
     objects.put(field);
     Some(Field { required, ..taken })
+}
+
+/// Whether every value has a member at this place.
+fn is_always_there(schema: &Schema, path: &[Name]) -> bool {
+    let Some((name, rest)) = path.split_first() else { return true };
+    let Values::Branches(branches) = &schema.opened().values else { return false };
+    branches.iter().all(|branch| {
+        let Branch::Object(objects) = branch else { return false };
+        objects.field(name.as_str()).is_some_and(|field| field.required && is_always_there(&field.schema, rest))
+    })
 }
 
 /// An object that holds nothing but `field` at `path`.

@@ -43,6 +43,14 @@ pub(crate) struct Remark {
     pub(crate) help: String,
 }
 
+/// What a request puts aside for its response.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) schema: Schema,
+    /// Whether every request has it.
+    pub(crate) always: bool,
+}
+
 /// One body on its way through the ops of a list.
 pub(crate) struct Flow<'f> {
     pub(crate) direction: Direction,
@@ -51,7 +59,7 @@ pub(crate) struct Flow<'f> {
     /// The version the body comes from, as `version 1.0`.
     pub(crate) source: &'f str,
     /// What requests put aside for their responses, by change and name.
-    pub(crate) stash: &'f mut BTreeMap<(String, String), Schema>,
+    pub(crate) stash: &'f mut BTreeMap<(String, String), Kept>,
     pub(crate) change: &'f str,
     pub(crate) remarks: Vec<Remark>,
 }

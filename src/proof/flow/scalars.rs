@@ -16,6 +16,7 @@ use crate::{
     },
     config::finding::Severity,
     contract::{
+        language,
         schema::{Booleans, Bound, Branch, Numbers, Schema, Strings, Values},
         unite,
     },
@@ -74,7 +75,12 @@ impl Flow<'_> {
         if partial {
             let message =
                 format!("convert: {} does not say that every string at \"{at}\" reads as {}", self.source, to.as_str());
-            let help = "add a pattern or an enum to that OpenAPI document, or say what becomes of others with on_error";
+            let listing = match to {
+                ScalarType::Integer => format!("a pattern such as {INTEGER}, or an enum,"),
+                ScalarType::Number => format!("a pattern such as {NUMBER}, or an enum,"),
+                ScalarType::String | ScalarType::Boolean => "an enum".to_owned(),
+            };
+            let help = format!("add {listing} to that OpenAPI document, or say what becomes of others with on_error");
             self.remark(Severity::Warning, "partial", at, message, help);
         }
         schema.values = Values::Branches(made);
@@ -217,7 +223,7 @@ fn converted(branch: &Branch, from: ScalarType, to: ScalarType) -> (Vec<Branch>,
     match (branch, to) {
         (Branch::String(strings), T::Integer | T::Number) => {
             let integer = to == T::Integer;
-            let reads = |pattern: &String| pattern == INTEGER || (pattern == NUMBER && !integer);
+            let reads = |pattern: &String| language::is_within(pattern, if integer { INTEGER } else { NUMBER });
             let numbers = Numbers { integer, ..Numbers::default() };
             (vec![Branch::Number(numbers)], strings.patterns.iter().any(reads))
         }
