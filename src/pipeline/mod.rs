@@ -57,7 +57,7 @@ use self::{
 use crate::{
     headers::{
         self, Fields,
-        lines::{self, Lines},
+        lines::{Lines, Write},
     },
     problem::Code,
     telemetry::Counter,
@@ -263,7 +263,7 @@ fn last_hop() -> Response<Source> {
 /// Puts the gateway's own fields on an answer and hands its accounting to the body.
 fn announce(mut exchange: Box<Exchange>, answer: Response<Source>) -> Response<Reply> {
     let (mut head, source) = answer.into_parts();
-    let write = if exchange.is_http2() { encoder::field } else { lines::line };
+    let write = exchange.is_http2().then_some(encoder::field as Write);
     let mut lines = Lines::beside(&mut head.headers, write);
     say(&exchange, head.status, &mut lines);
     let lines = lines.into_text();

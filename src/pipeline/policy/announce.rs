@@ -1,7 +1,7 @@
 //! The header fields that tell callers of a version how long it will live (CONTRACT section 5).
 
 use http::{
-    HeaderValue,
+    HeaderName, HeaderValue,
     header::{LINK, WARNING},
 };
 
@@ -12,22 +12,20 @@ use crate::{
         lifecycle::{Phase, Standing, Status},
         version::ApiVersion,
     },
-    headers::{self, Fields},
+    headers::{self, Fields, lines::Block},
 };
 
 /// What every response of one version carries, rendered when the snapshot is built.
 #[derive(Clone, Debug, Default)]
 pub struct Announcement {
-    deprecation: Option<HeaderValue>,
-    sunset: Option<HeaderValue>,
+    /// `Deprecation` and `Sunset`.
+    dates: Block,
     /// The links that are the same for every path.
     links: Option<HeaderValue>,
     /// Whether a link to the successor joins them.
     links_successor: bool,
-    warning: Option<HeaderValue>,
-    deprecated: Option<HeaderValue>,
-    sunset_date: Option<HeaderValue>,
-    migration_guide: Option<HeaderValue>,
+    /// Everything else.
+    rest: Block,
 }
 
 impl Announcement {
@@ -50,28 +48,27 @@ impl Announcement {
             let links: Vec<_> = shown.map(|(_, relation)| format!("<{guide}>; rel=\"{relation}\"")).collect();
             (!links.is_empty()).then(|| visible(&links.join(", ")))
         });
+        let dates = [
+            (headers::DEPRECATION, life.deprecation().map(headers::deprecation)),
+            (headers::SUNSET, life.sunset().map(headers::sunset)),
+        ];
+        let seed = [
+            (headers::X_API_DEPRECATED, (rules.seed && is_deprecated).then_some(headers::TRUE)),
+            (headers::X_API_SUNSET_DATE, life.sunset().filter(|_| rules.seed).map(headers::day)),
+            (headers::X_API_MIGRATION_GUIDE, guide.filter(|_| rules.seed).map(|guide| visible(&guide))),
+        ];
+        let warning = (rules.warning && is_warned).then(|| (WARNING, warning(version, successor)));
         Self {
-            deprecation: life.deprecation().map(headers::deprecation),
-            sunset: life.sunset().map(headers::sunset),
+            dates: Block::new(None, said(dates)),
             links,
             links_successor: rules.links.successor_version,
-            warning: (rules.warning && is_warned).then(|| warning(version, successor)),
-            deprecated: (rules.seed && is_deprecated).then_some(headers::TRUE),
-            sunset_date: life.sunset().filter(|_| rules.seed).map(headers::day),
-            migration_guide: guide.filter(|_| rules.seed).map(|guide| visible(&guide)),
+            rest: Block::new(warning, said(seed)),
         }
     }
 
     /// Whether nothing is to be said, as for every version without a deprecation date.
     pub fn is_empty(&self) -> bool {
-        self.deprecation.is_none()
-            && self.sunset.is_none()
-            && self.links.is_none()
-            && !self.links_successor
-            && self.warning.is_none()
-            && self.deprecated.is_none()
-            && self.sunset_date.is_none()
-            && self.migration_guide.is_none()
+        self.dates.is_empty() && self.links.is_none() && !self.links_successor && self.rest.is_empty()
     }
 
     /// Whether [`Announcement::apply`] makes use of a successor's path.
@@ -87,31 +84,22 @@ impl Announcement {
     /// - `successor_path`: from [`super::SuccessorPath::path`], already percent-encoded.
     pub fn apply(&self, fields: &mut impl Fields, successor_path: Option<&str>) {
         self.apply_brief(fields, successor_path);
-        if let Some(value) = &self.warning {
-            fields.add(&WARNING, value);
-        }
-        let seed = [
-            (headers::X_API_DEPRECATED, &self.deprecated),
-            (headers::X_API_SUNSET_DATE, &self.sunset_date),
-            (headers::X_API_MIGRATION_GUIDE, &self.migration_guide),
-        ];
-        for (name, value) in seed {
-            if let Some(value) = value {
-                fields.set(&name, value);
-            }
-        }
+        fields.say(&self.rest);
     }
 
     /// Adds `Deprecation`, `Sunset` and `Link` alone: what a redirect says.
     pub fn apply_brief(&self, fields: &mut impl Fields, successor_path: Option<&str>) {
-        if let Some(value) = &self.deprecation {
-            fields.set(&headers::DEPRECATION, value);
-        }
-        if let Some(value) = &self.sunset {
-            fields.set(&headers::SUNSET, value);
-        }
-        if let Some(value) = self.link(successor_path) {
-            fields.add(&LINK, &value);
+        fields.say(&self.dates);
+        match (&self.links, successor_path.filter(|_| self.links_successor)) {
+            (None, None) => {}
+            (Some(links), None) => fields.add(&LINK, links),
+            (links, Some(path)) => {
+                let links = links.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+                let separator: &[u8] = if links.is_empty() { b"" } else { b", " };
+                // The path is percent-encoded.
+                let parts = [links, separator, b"<", path.as_bytes(), b">; rel=\"successor-version\""];
+                fields.add_joined(&LINK, &parts);
+            }
         }
     }
 
@@ -119,17 +107,13 @@ impl Announcement {
     /// `Link` stay.
     #[must_use]
     pub fn brief(self) -> Self {
-        Self { warning: None, deprecated: None, sunset_date: None, migration_guide: None, ..self }
+        Self { rest: Block::default(), ..self }
     }
+}
 
-    fn link(&self, successor_path: Option<&str>) -> Option<HeaderValue> {
-        let Some(path) = successor_path.filter(|_| self.links_successor) else { return self.links.clone() };
-        let links = self.links.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-        let separator: &[u8] = if links.is_empty() { b"" } else { b", " };
-        let line = [links, separator, b"<", path.as_bytes(), b">; rel=\"successor-version\""].concat();
-        // The path is percent-encoded; a value that could not be sent would say nothing.
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(line)).ok().or_else(|| self.links.clone())
-    }
+/// The fields that have something to say.
+fn said<const N: usize>(fields: [(HeaderName, Option<HeaderValue>); N]) -> Vec<(HeaderName, HeaderValue)> {
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// RFC 7234 section 5.5, with the miscellaneous persistent code 299.

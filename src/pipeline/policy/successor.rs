@@ -84,7 +84,13 @@ impl SuccessorPath {
         }?;
         // `//host/` would be a reference to another host (RFC 3986 section 4.2).
         let is_local = target.starts_with('/') && !target.starts_with("//");
-        is_local.then(|| reference::path(&target).into_owned())
+        if !is_local {
+            return None;
+        }
+        match reference::path(&target) {
+            Cow::Borrowed(_) => Some(target),
+            Cow::Owned(encoded) => Some(encoded),
+        }
     }
 
     fn replace(&self, path: &str, captured: &Captured, moved: &dyn Fn(&str) -> Option<String>) -> Option<String> {
