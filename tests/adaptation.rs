@@ -640,6 +640,25 @@ fn what_is_refused_is_named_as_the_caller_sent_it_or_would_have_got_it() {
 }
 
 #[test]
+fn a_place_within_a_map_or_a_part_is_named_where_the_caller_has_it() {
+    let convert = |path: &str| format!("{{convert: {{path: '{path}', from: string, to: integer, on_error: error}}}}");
+    let refused = |ops: &str, body: &str| {
+        let (gateway, _up) = one(&format!("{{match: POST /p, request: [{ops}]}}"), says("{}"));
+        let problem = gateway.post_json("/p", &[OLD], body).problem(400, "adaptation_request_failed");
+        problem["pointer"].as_str().unwrap().to_owned()
+    };
+    let index = format!("{{index: {{path: /m, key: id}}}}, {}, {{rename: {{m: k}}}}", convert("/m/{}/n"));
+    assert_eq!(refused(&index, r#"{"m":[{"id":"a","n":"1"},{"id":"b/c","n":"q"}]}"#), "/m/1/n");
+    let moved =
+        format!("{{rename: {{l: m}}}}, {{index: {{path: /m, key: id}}}}, {{rename: {{m: k}}}}, {}", convert("/k/{}/n"));
+    assert_eq!(refused(&moved, r#"{"l":[{"id":"a","n":"1"},{"id":"b","n":"q"}]}"#), "/l/1/n");
+    let inner = format!("{{index: {{path: '/g/[]/m', key: id}}}}, {}", convert("/g/[]/m/{}/n"));
+    assert_eq!(refused(&inner, r#"{"g":[{"m":[]},{"m":[{"id":"0","n":"1"},{"id":"1","n":"q"}]}]}"#), "/g/1/m/1/n");
+    let split = format!("{{split: {{from: n, into: [f, l], sep: ' '}}, lossy: {{up: x, down: x}}}}, {}", convert("/l"));
+    assert_eq!(refused(&split, r#"{"n":"a b"}"#), "/n");
+}
+
+#[test]
 fn a_jq_program_that_makes_too_much_is_refused() {
     let (gateway, up) = one(
         "{match: POST /p, request: [{jq: {up: '{n: (\"x\" * .n | length)}', down: ., examples: ['{\"n\":1}']}}]}",

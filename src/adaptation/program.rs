@@ -168,6 +168,28 @@ impl Program {
         })
     }
 
+    /// The same with the body at hand, where elements of an array became members of a map: only it says which is which.
+    ///
+    /// - `body`: as it came in. A large one is not run through once more.
+    #[must_use]
+    pub fn for_sender_of(&self, error: AdaptationError, body: &Bytes, mode: Mode) -> AdaptationError {
+        let rekeys = |step: usize| self.steps().take(step).any(Step::rekeys);
+        let worth_it = body.len() <= RERUN_BYTES_MAX && !self.is_opaque() && error.step.is_some_and(rekeys);
+        if !worth_it {
+            return self.for_sender(error);
+        }
+        let mut bodies = vec![without_mark(body)];
+        // It fails as it did before: what it came to until then is of interest.
+        let _ = self.watch(body, mode, &mut Stash::default(), &mut |_, body| bodies.push(body));
+        self.translated(error, |step, place| {
+            let before: Vec<(usize, &Step)> = self.steps().take(step).enumerate().collect();
+            before.into_iter().rev().fold(place, |place, (index, step)| match bodies.get(index..index + 2) {
+                Some([earlier, later]) => step.retrace_in(place, earlier, later),
+                _ => step.retrace(place),
+            })
+        })
+    }
+
     /// Tells the receiver of the body what was refused: by its place in the body as it would have gone out.
     #[must_use]
     pub fn for_receiver(&self, error: AdaptationError) -> AdaptationError {
@@ -194,6 +216,9 @@ impl Program {
         self.passes().flat_map(|pass| &pass.steps)
     }
 }
+
+/// What a refusal may cost beyond itself: larger bodies are not read again for the sake of a pointer.
+const RERUN_BYTES_MAX: usize = 64 * 1024;
 
 impl Pass {
     /// Finds the arrays whose elements can be adapted one at a time.

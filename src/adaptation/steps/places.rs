@@ -1,7 +1,11 @@
 //! Where a step takes a value to, so that a place of one version can be named in another's terms.
 
-use super::{Action, Step, pieces::Pieces};
-use crate::adaptation::pointer::{Name, Segment};
+use super::{Action, Step, pieces::Pieces, readable};
+use crate::adaptation::{
+    pointer::{Name, Segment},
+    scan::{self, Touch},
+    tree::Node,
+};
 
 impl Step {
     /// Where the value at `place` stands after this step; a place the step does not move stays.
@@ -14,6 +18,32 @@ impl Step {
     /// Where the value at `place` stood before this step.
     pub(in crate::adaptation) fn retrace(&self, place: Vec<String>) -> Vec<String> {
         carried(&place, &self.moves(), |(from, to)| (to, from)).unwrap_or(place)
+    }
+
+    /// Whether it makes members of elements, or elements of members.
+    pub(in crate::adaptation) fn rekeys(&self) -> bool {
+        matches!(self.action, Action::Index(_) | Action::List(_))
+    }
+
+    /// As [`Step::retrace`], with the body before this step and after it.
+    pub(in crate::adaptation) fn retrace_in(&self, mut place: Vec<String>, before: &[u8], after: &[u8]) -> Vec<String> {
+        let (map, at) = match self.action {
+            // Elements keep their order.
+            Action::Index(_) => (after, self.at.segments()),
+            Action::List(_) => (before, self.at.segments()),
+            _ => return self.retrace(place),
+        };
+        if place.len() > at.len()
+            && let Some(names) = names_at(map, at, &place)
+        {
+            let token = &mut place[at.len()];
+            let other = match self.action {
+                Action::Index(_) => names.iter().position(|name| name == token).map(|index| index.to_string()),
+                _ => token.parse().ok().and_then(|index: usize| names.get(index).cloned()),
+            };
+            *token = other.unwrap_or_else(|| std::mem::take(token));
+        }
+        place
     }
 
     /// Whether it does nothing but give values other names and places, whatever they are.
@@ -62,6 +92,26 @@ impl Step {
             _ => Vec::new(),
         }
     }
+}
+
+/// The names of the map at the place `at`, whose wildcards stand for what `place` says.
+fn names_at(body: &[u8], at: &[Segment], place: &[String]) -> Option<Vec<String>> {
+    let mut touch = Touch::default();
+    touch.reach(at).open_object();
+    let mut root = scan::read(body, &touch).ok()?;
+    let mut node = &mut root;
+    for (segment, token) in at.iter().zip(place) {
+        node = match (segment, node) {
+            (Segment::Name(_) | Segment::Values, Node::Object(object)) => {
+                let member = object.members.iter_mut().find(|member| readable(member.key.text) == *token)?;
+                &mut member.value
+            }
+            (Segment::Each, Node::Array(array)) => array.items.get_mut(token.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    let Node::Object(object) = node else { return None };
+    Some(object.members.iter().map(|member| readable(member.key.text)).collect())
 }
 
 /// Every element of the array at `place`, or a member of each.

@@ -129,7 +129,7 @@ pub fn body(
     }
     let is_patch = method == Method::PATCH || media == Media::MergePatch;
     let mode = if is_patch { Mode::Patch } else { Mode::Whole };
-    let blame = |error| error::blame(Side::Request, program.for_sender(error), headers, body);
+    let blame = |error| error::blame(Side::Request, program.for_sender_of(error, body, mode), headers, body);
     let adapted = program.apply_with(body, mode, stash).map_err(blame)?;
     media::describe(headers, Some(adapted.body.len()));
     Ok(Some(adapted))
