@@ -283,6 +283,28 @@ fn unknown_versions_fall_back_to_the_default_only_where_configured_and_say_so() 
 }
 
 #[test]
+fn an_error_of_the_default_says_as_well_that_another_version_was_asked_for() {
+    let up = Upstream::named("main");
+    let yaml = fill(
+        r#"
+versioning: {resolve: [{path: '^/v([0-9.]+)(?:/|$)'}], on_unknown: default}
+upstreams: {main: <up>}
+apis: {shop: {path: /, endpoints: [GET /items], unlisted: reject, versions: {"2.0": {upstream: main}}}}
+"#,
+        &[("up", &up.url())],
+    );
+    let gateway = Gateway::start(&yaml);
+    for (target, fallback) in [("/v9/other", Some("true")), ("/v2.0/other", None)] {
+        let answer = gateway.get(target, &[]);
+        answer.problem(404, "endpoint_unknown");
+        assert_eq!(answer.used().as_deref(), Some("2.0"));
+        assert_eq!(answer.header("X-API-Version-Fallback").as_deref(), fallback, "{target}");
+        let line = gateway.log_line(|line| line["path"] == target);
+        assert_eq!(line["version_source"], "path", "{target}");
+    }
+}
+
+#[test]
 fn alpha_and_development_versions_are_restricted() {
     let world = World::new();
     for version in ["4.0", "5.0"] {

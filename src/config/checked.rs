@@ -253,7 +253,7 @@ pub struct Timeouts {
     pub request_body: Duration,
     /// How far a request body may be behind [`Limits::request_body_rate`]. Default 10 s.
     pub request_body_grace: Duration,
-    /// Longest stall while a client does not take its answer. Default 15 s.
+    /// Longest stall while a client does not take its answer, or a server its request. Default 15 s.
     pub write: Duration,
     /// Idle client connection. Default 75 s.
     pub keep_alive: Duration,

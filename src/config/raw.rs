@@ -274,7 +274,7 @@ shape! {
         optional request_body: Span = "15s",
         /// How far a request body may be behind `limits.request_body_rate`; 408 beyond.
         optional request_body_grace: SpanOrZero = "10s",
-        /// Longest stall while a client does not take its answer.
+        /// Longest stall while a client does not take its answer, or a server its request.
         optional write: Span = "15s",
         /// How long a client connection may idle.
         optional keep_alive: Span = "75s",

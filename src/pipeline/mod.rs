@@ -183,7 +183,8 @@ fn negotiate<'u>(exchange: &mut Exchange, uri: &'u http::Uri, parts: &Parts) -> 
             exchange.counted.api = refusal.api;
             exchange.counted.version = refusal.version;
             exchange.served = refusal.version;
-            exchange.source = refusal.error.source();
+            exchange.source = refusal.source;
+            exchange.fallback = refusal.fallback;
             if let (Some(api), Some(version)) = (refusal.api, refusal.version) {
                 exchange.successor_path = successor_path(exchange, (api, version), refusal.path_capture.as_ref(), uri);
             }

@@ -9,6 +9,8 @@ use prometheus::{
     proto,
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::{
     cells::{Cell, Counter},
     series::Series,
@@ -27,7 +29,7 @@ impl Families {
         let overflow = Series::new("vergate_label_overflow_total", help, ["metric"], Counter::default());
         let families = Self { registry, overflow: Arc::new(overflow) };
         families.register(Registered(Arc::clone(&families.overflow)));
-        families.register(ProcessCollector::for_self());
+        families.register(Process(ProcessCollector::for_self()));
         families
     }
 
@@ -47,6 +49,33 @@ impl Families {
     fn register(&self, collector: impl Collector + 'static) {
         self.registry.register(Box::new(collector)).expect("the families of this file have different names");
     }
+}
+
+/// What crate `prometheus` knows of the process. Its processor time is cut to whole seconds there: the kernel knows it
+/// better.
+struct Process(ProcessCollector);
+
+impl Collector for Process {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<proto::MetricFamily> {
+        let mut families = self.0.collect();
+        let cpu = families.iter_mut().filter(|family| family.name() == "process_cpu_seconds_total");
+        cpu.flat_map(|family| family.mut_metric()).for_each(|metric| {
+            let mut counter = proto::Counter::default();
+            counter.set_value(cpu_seconds());
+            metric.set_counter(counter);
+        });
+        families
+    }
+}
+
+/// What all threads of the process have used.
+pub(super) fn cpu_seconds() -> f64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
 /// The registry's view of a shared family.

@@ -260,6 +260,18 @@ mod tests {
     }
 
     #[test]
+    fn processor_time_is_told_to_less_than_a_second() {
+        let (metrics, now) = metrics();
+        let before = crate::telemetry::families::cpu_seconds();
+        let text = metrics.render(now);
+        let told = samples(&text, "process_cpu_seconds_total")[0].rsplit(' ').next().and_then(|n| n.parse().ok());
+        let told: f64 = told.expect("a number");
+        let after = crate::telemetry::families::cpu_seconds();
+        assert!(before <= told && told <= after, "{before} {told} {after}");
+        assert!(text.contains("# TYPE process_cpu_seconds_total counter"));
+    }
+
+    #[test]
     fn a_label_value_cannot_break_the_format() {
         let (metrics, now) = metrics();
         metrics.conflicts("a\"} 1\nfake 2\\").inc();

@@ -169,6 +169,9 @@ impl Account {
                         successor_path(entry, request, refusal.path_capture.as_ref())
                     });
                     self.announce(snapshot, api, refusal.version, successor.as_deref(), answer);
+                    if refusal.fallback {
+                        answer.insert(headers::X_API_VERSION_FALLBACK, headers::TRUE);
+                    }
                 }
                 return Err(refusal.problem(&snapshot.negotiator));
             }

@@ -44,7 +44,7 @@ pub(super) fn decide<'h>(
 
 /// The path, if the target can be decided on at all.
 fn checked_path<'h>(head: &Head<'h, '_>) -> Result<&'h str, Refusal> {
-    let refuse = |error| Err(Refusal { error, api: None, version: None, path_capture: None });
+    let refuse = |error: NegotiationError| Err(error.into());
     let backslash = |text: &str| memchr::memchr(b'\\', text.as_bytes()).is_some();
     if backslash(head.path) || head.query.is_some_and(backslash) {
         return refuse(NegotiationError::TargetInvalid);
@@ -60,7 +60,6 @@ fn checked_path<'h>(head: &Head<'h, '_>) -> Result<&'h str, Refusal> {
 
 /// Decides on one view of the path.
 fn look<'v>(negotiator: &Negotiator, head: &Head<'_, '_>, view: &'v str, observer: &mut impl Observer) -> Decision<'v> {
-    let refusal = |error, api, version| Err(Refusal { error, api, version, path_capture: None });
     let (set, named) = negotiator.hosts.find(head.host);
     let candidates = set.map(|set| &negotiator.candidates[set]);
     observer.step(|| Step::Host {
@@ -74,13 +73,13 @@ fn look<'v>(negotiator: &Negotiator, head: &Head<'_, '_>, view: &'v str, observe
         path: owner.as_ref().map_or(view, |owner| &owner.path).to_owned(),
     });
     let Some(owner) = owner else {
-        let outcome = refusal(NegotiationError::RouteUnknown, None, None);
+        let outcome = Err(NegotiationError::RouteUnknown.into());
         return Decision { owner: None, sources: None, outcome };
     };
     let resolver = &negotiator.resolvers[owner.api];
     let (selected, sources) = resolver.select(head, view, &owner, observer);
     let outcome = match selected {
-        Err(error) => refusal(error, Some(owner.api), None),
+        Err(error) => Err(Refusal { api: Some(owner.api), ..error.into() }),
         Ok(selected) => {
             let endpoint = resolver.endpoint(selected.version, head.method, &owner.path);
             observer.step(|| Step::Endpoint {
@@ -91,7 +90,13 @@ fn look<'v>(negotiator: &Negotiator, head: &Head<'_, '_>, view: &'v str, observe
                 Ok(endpoint) => Ok((selected, endpoint)),
                 // Whether it may be served at all comes first: a version that is gone says so on every path.
                 Err(_) if !resolver.is_served(selected.version) => Ok((selected, None)),
-                Err(error) => refusal(error, Some(owner.api), Some(selected.version)),
+                Err(error) => Err(Refusal {
+                    api: Some(owner.api),
+                    version: Some(selected.version),
+                    source: Some(selected.source),
+                    fallback: selected.fallback,
+                    ..error.into()
+                }),
             }
         }
     };
@@ -111,10 +116,7 @@ fn refuse_ambiguous_path(
     if !odd.is_ambiguous() {
         return Ok(());
     }
-    let refuse = || {
-        let error = NegotiationError::PathInvalid;
-        Err(Refusal { error, api: None, version: None, path_capture: None })
-    };
+    let refuse = || Err(NegotiationError::PathInvalid.into());
     let Some(readings) = reading::readings(view, odd) else { return refuse() };
     for reading in readings {
         let other = look(negotiator, head, &reading.path, &mut Silent);
@@ -189,8 +191,7 @@ fn chosen<'h>(
     let resolver = &negotiator.resolvers[owner.api];
     let query = head.query.and_then(|query| forwarded_query(resolver, query));
     if query.as_deref().is_some_and(|query| is_cloaked(resolver, query)) {
-        let error = NegotiationError::Cloaked;
-        return Err(Refusal { error, api: Some(owner.api), version: None, path_capture: None });
+        return Err(Refusal { api: Some(owner.api), ..NegotiationError::Cloaked.into() });
     }
     let media_type_text = sources.by_accept.filter(|(version, _)| *version == selected.version);
     Ok(Chosen {

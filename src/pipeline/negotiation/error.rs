@@ -12,6 +12,10 @@ pub struct Refusal {
     pub api: Option<usize>,
     /// The version, once it is known: with [`NegotiationError::EndpointUnknown`] only.
     pub version: Option<usize>,
+    /// How that version was chosen.
+    pub source: Option<VersionSource>,
+    /// Whether it is the default because the one asked for does not exist.
+    pub fallback: bool,
     /// Where the path holds that version, for the successor link its answer carries as well.
     pub path_capture: Option<PathCapture>,
 }
@@ -124,6 +128,14 @@ impl NegotiationError {
             | Self::Required => true,
             Self::TargetInvalid | Self::PathInvalid | Self::RouteUnknown | Self::EndpointUnknown => false,
         }
+    }
+}
+
+impl From<NegotiationError> for Refusal {
+    /// Before an API is known.
+    fn from(error: NegotiationError) -> Self {
+        let source = error.source();
+        Self { error, api: None, version: None, source, fallback: false, path_capture: None }
     }
 }
 
