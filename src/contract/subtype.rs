@@ -140,6 +140,9 @@ impl Comparison {
 
     /// One branch of the target has to take all of the source's branch, or each of its listed values one of them.
     fn choose(&self, source: &Branch, targets: &[&Branch], at: &Spot, found: &mut Vec<Mismatch>) {
+        if is_void(source) {
+            return;
+        }
         let possible: Vec<&Branch> = targets.iter().copied().filter(|target| !source.is_disjoint(target)).collect();
         for target in &possible {
             let mut tried = Vec::new();
@@ -199,7 +202,8 @@ impl Comparison {
         for field in &target.fields {
             let at = named(&field.name);
             let own = source.field(&field.name).filter(|own| !is_impossible(&own.schema));
-            if self.is_required(field) && !own.is_some_and(|own| self.is_required(own)) {
+            // Where it has to be there and cannot be, there is no object that lacks it.
+            if self.is_required(field) && !source.field(&field.name).is_some_and(|own| self.is_required(own)) {
                 let at = Spot { target: field.schema.place.clone(), ..at.clone() };
                 found.push(at.misfit(Misfit::Missing));
             }
@@ -265,6 +269,11 @@ pub fn is_seen(notes: &Notes, side: Side) -> bool {
 /// Whether nothing is valid: such a field is never there.
 pub fn is_impossible(schema: &Schema) -> bool {
     matches!(&schema.opened().values, Values::Branches(branches) if branches.is_empty())
+}
+
+/// Whether something has to be there that cannot be: there is no such object.
+fn is_void(branch: &Branch) -> bool {
+    matches!(branch, Branch::Object(objects) if objects.fields.iter().any(|field| field.required && is_impossible(&field.schema)))
 }
 
 /// A branch cut by the values it lists, or by those of one of its members; none if there is nothing to cut.
@@ -390,6 +399,10 @@ mod tests {
             target,
             ": fits none of several alternatives for sure",
         );
+        let void = "anyOf: [{type: object, required: [z], additionalProperties: false}, {type: object, required: [x], properties: {x: {}}}, {type: object, required: [y], properties: {y: {}}}]";
+        fits(void, void);
+        let impossible = "{type: object, required: [z], additionalProperties: false}";
+        fits(impossible, impossible);
         let doubtful = "{oneOf: [{type: object, properties: {a: {}}}, {type: object, properties: {b: {}}}]}";
         misfit("{type: object}", doubtful, ": is held against oneOf, which is not followed");
     }
