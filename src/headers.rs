@@ -147,12 +147,13 @@ fn ascii(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("dates and header names are visible ASCII")
 }
 
-/// Whether a field may follow a body: what decides framing, routing, identity or the version has to come
-/// before it (RFC 9110 section 6.5.1).
+/// Whether a field may follow a body: what decides framing, routing, identity, caching or the version has to come
+/// before it, and so has what the gateway itself says (RFC 9110 section 6.5.1).
 pub fn may_trail(name: &HeaderName) -> bool {
-    const TAKEN: [&str; 24] = [
+    const TAKEN: [&str; 36] = [
         "accept",
         "accept-encoding",
+        "age",
         "authorization",
         "cache-control",
         "connection",
@@ -161,19 +162,30 @@ pub fn may_trail(name: &HeaderName) -> bool {
         "content-range",
         "content-type",
         "cookie",
+        "date",
+        "deprecation",
         "expect",
+        "expires",
         "forwarded",
         "host",
         "keep-alive",
+        "location",
         "max-forwards",
+        "proxy-authenticate",
         "proxy-authorization",
         "proxy-connection",
         "range",
+        "retry-after",
+        "set-cookie",
+        "sunset",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "vary",
         "via",
+        "warning",
+        "www-authenticate",
         "x-request-id",
     ];
     let starts = |prefix| name.as_str().starts_with(prefix);

@@ -1,5 +1,6 @@
 use crate::support::{
-    Gateway, TempDir, Then, Upstream, eventually, fill,
+    Frames, Gateway, TempDir, Then, Upstream, eventually, fill,
+    frames::request,
     gateway::exchange,
     plain,
     tools::{free_port, wait_listening},
@@ -156,6 +157,76 @@ fn a_client_that_left_is_logged_as_499() {
     let line = gateway.log_line(|l| l["request_id"] == "left");
     assert_eq!(line["status"], 499);
     gate.open();
+}
+
+#[test]
+fn a_client_that_left_within_its_answer_is_logged_as_499() {
+    let gate = crate::support::Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |a| {
+        let (kind, rest) = match a.request.target.as_str() {
+            "/items/events" => ("Content-Type: text/event-stream\r\nTransfer-Encoding: chunked", "5\r\nid: 1\r\n"),
+            "/items/chunks" => ("Transfer-Encoding: chunked", "2\r\nab\r\n"),
+            _ => ("Content-Length: 10", "ab"),
+        };
+        a.raw(format!("HTTP/1.1 200 OK\r\n{kind}\r\n\r\n{rest}"));
+        held.wait();
+        Then::Close
+    });
+    let gateway = Gateway::start(&format!("log: {{requests: errors}}\n{}", plain(&up.url())));
+    for target in ["/items/events", "/items/chunks", "/items/length"] {
+        let mut client = gateway.client();
+        client.write(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_eq!(client.read_head().unwrap().unwrap().status, 200);
+        client.read_bytes(2);
+        drop(client);
+        if target != "/items/events" {
+            let line = gateway.log_line(|line| line["path"] == target);
+            assert_eq!((&line["status"], &line["code"]), (&499.into(), &Value::Null), "{line}");
+        }
+    }
+    let mut frames = Frames::connect(gateway.addr());
+    frames.get(1, "/items/over-2").until("a piece", |frame| frame.kind == 0 && frame.stream == 1);
+    drop(frames);
+    assert_eq!(gateway.log_line(|line| line["path"] == "/items/over-2")["status"], 499);
+    let mut frames = Frames::connect(gateway.addr());
+    frames.get(1, "/items/reset").until("a piece", |frame| frame.kind == 0 && frame.stream == 1);
+    frames.send(3, 0, 1, &[0, 0, 0, 8]);
+    assert_eq!(gateway.log_line(|line| line["path"] == "/items/reset")["status"], 499);
+    // Whoever listens to events leaves some time: that is how such an answer ends.
+    let counted = |status| gateway.metrics().sum("api_requests_by_version_total", &[("status_code", status)]);
+    eventually("all are counted", || (counted("499") == 4.0 && counted("200") == 1.0).then_some(()));
+    assert_eq!(gateway.stdout().len(), 4);
+    gate.open();
+}
+
+#[test]
+fn answers_that_left_whole_are_not_taken_for_broken_off() {
+    let up = Upstream::new(|a| match a.request.target.as_str() {
+        "/items/chunks" => {
+            a.raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n");
+            Then::Keep
+        }
+        _ => a.reply(200, &[], "ab"),
+    });
+    let gateway = Gateway::start(&plain(&up.url()));
+    let mut asked = 0.0;
+    for target in ["/items/chunks", "/items/length"] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(gateway.call(method, target, &[], "").status, 200);
+            let mut frames = Frames::connect(gateway.addr());
+            frames.send(1, 5, 1, &request(method, target, &[]));
+            assert_eq!(frames.status(1), 200);
+            if method == "GET" {
+                assert_eq!(frames.body(1), b"ab");
+            }
+            asked += 2.0;
+        }
+    }
+    eventually("all are counted", || {
+        (gateway.metrics().sum("api_requests_by_version_total", &[]) == asked).then_some(())
+    });
+    assert_eq!(gateway.metrics().sum("api_requests_by_version_total", &[("status_code", "200")]), asked);
 }
 
 #[test]

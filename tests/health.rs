@@ -1,4 +1,8 @@
-use crate::support::{Gateway, Then, Upstream, eventually, fill, tools::free_port};
+use crate::support::{
+    Gateway, Then, Upstream, eventually, fill,
+    http2::{Call, Http2Upstream, call},
+    tools::free_port,
+};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -213,4 +217,103 @@ fn with_too_few_left_ejected_servers_are_used_again() {
     let drain = gateway.admin_call("POST", &format!("/api/v1/upstreams/main/servers/{}/drain", b.addr), &[]);
     assert_eq!(drain.status, 200);
     assert_eq!(gateway.get("/items", &[]).text(), "a", "better one that failed before than none");
+}
+
+/// Asks for a body of which the client never sends all, in pieces, until it is told to stop.
+fn upload_slowly(gateway: &Gateway) -> u16 {
+    let mut client = gateway.client();
+    client.write("POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n");
+    let mut sender = client.stream().try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..20 {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                if std::io::Write::write_all(&mut sender, b"ab").is_err() {
+                    return;
+                }
+            }
+        });
+        let answer = client.read();
+        answer.problem(408, "request_timeout");
+        answer.status
+    })
+}
+
+#[test]
+fn callers_that_are_slow_eject_no_server() {
+    let quick = || {
+        Upstream::streaming(|a| match a.request.method.as_str() {
+            "POST" => {
+                a.until_closed();
+                Then::Close
+            }
+            _ => a.reply(200, &[], "fine"),
+        })
+    };
+    let (a, b) = (quick(), quick());
+    let rules = "ejection: {after: 1, time: 1h, share: 100%, panic: 0%}, retries: {attempts: 0}";
+    let upstream = text(&format!("{{servers: [{}, {}], {rules}}}", a.url(), b.url()));
+    // The time of the whole request runs out, not that of a pause.
+    let gateway = Gateway::start(&format!(
+        "timeouts: {{request: 700ms, request_body: 10s}}\nlimits: {{request_body_rate: 0}}\n{upstream}"
+    ));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(upload_slowly(&gateway), 408));
+        }
+    });
+    for server_of in [&a, &b] {
+        assert_eq!(server(&gateway, server_of.addr)["state"], "available");
+    }
+    assert_eq!(answers(&gateway, 4), ["fine"]);
+    let late = gateway.log_line(|line| line["method"] == "POST");
+    assert_eq!((&late["status"], &late["code"]), (&408.into(), &"request_timeout".into()));
+}
+
+#[test]
+fn a_server_that_has_the_whole_request_and_says_nothing_is_ejected() {
+    let (a, _bad) = failing("a", |a| {
+        a.until_closed();
+        Then::Close
+    });
+    let b = Upstream::new(|a| a.reply(200, &[], "b"));
+    let rules = "ejection: {after: 1, time: 1h}, balance: round_robin, retries: {attempts: 0}";
+    let upstream = text(&format!("{{servers: [{}, {}], {rules}}}", a.url(), b.url()));
+    let gateway = Gateway::start(&format!("timeouts: {{request: 400ms}}\n{upstream}"));
+    eventually("it is ejected", || {
+        gateway.call("POST", "/items", &[], "whole");
+        (server(&gateway, a.addr)["state"] == "ejected").then_some(())
+    });
+}
+
+#[test]
+fn deadlines_that_callers_choose_eject_no_server() {
+    let backend = || {
+        Http2Upstream::new(async |mut call: Call| {
+            tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+            call.reply(200, "");
+        })
+    };
+    let (a, b) = (backend(), backend());
+    let rules = "protocol: h2c, ejection: {after: 1, time: 1h, share: 100%, panic: 0%}, retries: {attempts: 0}";
+    let upstream =
+        text(&format!("{{servers: [{}, {}], {rules}}}", a.url(), b.url())).replace("workers: 2", "workers: 1");
+    let gateway = Gateway::start(&upstream);
+    for timeout in ["1m", "50m", "100m", "1n", "0S", "20m"] {
+        call(gateway.addr(), async |mut sender| {
+            let request = http::Request::post("http://h/svc/Method")
+                .header("content-type", "application/grpc")
+                .header("grpc-timeout", timeout)
+                .body(())
+                .unwrap();
+            let (response, mut stream) = sender.send_request(request, false).unwrap();
+            stream.send_data("\0\0\0\0\0".into(), true).unwrap();
+            assert_eq!(response.await.unwrap().status(), 504);
+        });
+    }
+    for addr in [a.addr, b.addr] {
+        assert_eq!(server(&gateway, addr)["state"], "available");
+    }
+    assert_eq!(gateway.get("/items", &[]).status, 200);
+    assert!(a.connections() + b.connections() <= 2, "no connection is given up for it");
 }

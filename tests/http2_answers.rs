@@ -52,6 +52,33 @@ fn interim_answers_come_on_their_stream_in_front_of_the_answer() {
 }
 
 #[test]
+fn trailers_decide_nothing() {
+    const DECIDING: [&str; 8] = [
+        "x-api-version-used",
+        "deprecation",
+        "sunset",
+        "set-cookie",
+        "content-type",
+        "vary",
+        "location",
+        "x-request-id",
+    ];
+    let up = Upstream::new(|a| {
+        let trailers: String = DECIDING.iter().map(|name| format!("{name}: forged\r\n")).collect();
+        a.raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nab\r\n");
+        a.raw(format!("0\r\n{trailers}X-Sum: 42\r\nGrpc-Status: 0\r\n\r\n"));
+        Then::Keep
+    });
+    let gateway = gateway("", &up);
+    let mut client = Frames::connect(gateway.addr());
+    client.get(1, "/items");
+    assert_eq!(client.status(1), 200);
+    let trailers = client.until("trailers", |frame| frame.kind == HEADERS && frame.ends_stream());
+    let text = String::from_utf8_lossy(&trailers.payload).into_owned();
+    assert!(text.contains("x-sum") && text.contains("grpc-status") && !text.contains("forged"), "{text:?}");
+}
+
+#[test]
 fn a_client_that_waits_to_be_asked_for_its_body_is_asked_once() {
     let up = Upstream::new(|a| {
         let body = a.request.body.clone();

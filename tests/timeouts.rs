@@ -317,4 +317,12 @@ apis:
     client.write("POST /p HTTP/1.1\r\nHost: h\r\nX-API-Version: 1.0\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{");
     client.read().problem(408, "request_timeout");
     assert_eq!(up.requests().len(), 0);
+    // One that keeps coming is bound by the time of the whole request.
+    gateway.reload(&yaml.replace("request_body: 500ms", "request_body: 9s, request: 500ms"));
+    let mut client = gateway.client();
+    let started = Instant::now();
+    client.write("POST /p HTTP/1.1\r\nHost: h\r\nX-API-Version: 1.0\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{");
+    client.read().problem(408, "request_timeout");
+    within(started, 500, 5000);
+    assert_eq!(up.requests().len(), 0);
 }

@@ -56,6 +56,8 @@ pub struct Exchange {
     pub successor_path: Option<String>,
     /// Another version than the one asked for answers.
     pub fallback: bool,
+    /// The answer is a stream that lasts until its client leaves.
+    pub endless: bool,
     /// What was taken out of the request and comes back in the answer.
     pub stash: Stash,
     /// Why the gateway itself answered.
@@ -78,7 +80,7 @@ pub struct Exchange {
     is_http2: bool,
 }
 
-/// A request that ended before its answer: the client left first.
+/// A request that ended before its answer, or within it: the client left first.
 const CLIENT_LEFT: u16 = 499;
 
 /// Characters a client's own request id may have at most.
@@ -104,6 +106,7 @@ impl Exchange {
             source: None,
             successor_path: None,
             fallback: false,
+            endless: false,
             stash: Stash::default(),
             code: None,
             fault: None,
@@ -153,6 +156,13 @@ impl Exchange {
             self.timings.first_byte = Some(self.started.elapsed());
         }
         self.status = Some(status);
+    }
+
+    /// The client left before the end of its answer.
+    pub fn left(&mut self) {
+        if !self.endless {
+            self.status = Some(CLIENT_LEFT);
+        }
     }
 
     /// The upstream's response head arrived.

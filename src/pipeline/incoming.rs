@@ -301,9 +301,9 @@ fn fail(exchange: &mut Exchange, error: &TransformError) -> Refused {
 
 /// A vendor media type names the version the client asked for, in the client's spelling. An event
 /// stream may take as long as it likes.
-fn content_type(exchange: &Exchange, passage: &Passage, headers: &mut HeaderMap) {
+fn content_type(exchange: &mut Exchange, passage: &Passage, headers: &mut HeaderMap) {
     let Some(value) = headers.get_mut(header::CONTENT_TYPE) else { return };
-    let snapshot = &exchange.loaded.snapshot;
+    let snapshot = passage.snapshot();
     let text = match &passage.media_type {
         Some(text) => text,
         None => snapshot.config.apis[passage.api].versions[passage.version].name.as_str(),
@@ -311,6 +311,7 @@ fn content_type(exchange: &Exchange, passage: &Passage, headers: &mut HeaderMap)
     snapshot.negotiator.content_type_back(passage.api, text, value);
     if is_event_stream(value.as_bytes()) {
         passage.patience.release();
+        exchange.endless = true;
     }
 }
 

@@ -220,12 +220,16 @@ pub(super) async fn adapt(exchange: &mut Exchange, passage: &Passage, prepared: 
     let UpstreamBody::Stream(mut upload) = body else { return Ok(()) };
     let cap = exchange.loaded.snapshot.config.limits.adapted_body_bytes;
     let whole = match prepared.coding {
-        None => exchange.waiting(upload.collect()).await.map_err(Unread::Upload),
+        None => {
+            let collected = passage.patience.bound(upload.collect());
+            exchange.waiting(collected).await.map(|whole| whole.map_err(Unread::Upload))
+        }
         Some(coding) => {
             let unpacked = unpack::unpack(coding, cap, |cx| upload.poll_frame(cx));
-            exchange.waiting(unpacked).await.map_err(Unread::from)
+            exchange.waiting(passage.patience.bound(unpacked)).await.map(|whole| whole.map_err(Unread::from))
         }
     };
+    let whole = whole.unwrap_or(Err(Unread::Upload(UploadFailure::Stalled)));
     let whole = whole.map_err(|unread| match unread {
         Unread::Upload(UploadFailure::TooLarge) => refuse(exchange, &TransformError::too_large(Side::Request)),
         Unread::Upload(other) => Refused::upstream(&UpstreamError::Upload(other), &passage.group.name),

@@ -58,14 +58,19 @@ impl Passage {
         // Over HTTP/1.1 a call could not work, and its media type must not lift limits.
         let speaks_http2 = exchange.is_http2() && group.protocol != Protocol::Http1;
         let call = if speaks_http2 { grpc::Call::read(&parts.headers) } else { None };
-        let (total, response, idle) = match call {
-            None => (timeouts.request, group.response, timeouts.response_idle),
-            // A call lasts as long as its caller says, a stream may be silent like a tunnel.
+        let (times, fair) = match call {
+            None => {
+                let fair = group.response.min(timeouts.request) / 2;
+                ((timeouts.request, group.response, timeouts.response_idle), fair)
+            }
+            // A call lasts as long as its caller says, a stream may be silent like a tunnel. How long a server may take
+            // is not the caller's to say.
             Some(grpc::Call { timeout }) => {
-                (timeout.unwrap_or(FOREVER), timeout.unwrap_or(group.response), timeouts.tunnel_idle)
+                let (total, response) = (timeout.unwrap_or(FOREVER), timeout.unwrap_or(group.response));
+                ((total, response, timeouts.tunnel_idle), group.response)
             }
         };
-        let patience = Patience::new(&exchange.worker.deadlines, total, response, idle);
+        let patience = Patience::new(&exchange.worker.deadlines, times, fair);
         let plan = entry.plan.as_ref();
         let operation = match plan.map(|plan| plan.operation(exchange.method.as_str(), &chosen.unversioned_path)) {
             Some(Lookup::Unknown) => {

@@ -54,6 +54,13 @@ impl Reply {
         std::mem::take(&mut self.lines)
     }
 
+    /// The client left before its end, or takes nothing more of it.
+    pub fn left(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.left();
+        }
+    }
+
     fn sent(&mut self, length: usize) {
         if let Some(exchange) = &mut self.exchange {
             exchange.bytes += length as u64;

@@ -185,14 +185,21 @@ impl<'w> Sending<'w> {
                 return match whole {
                     true if self.broken => Poll::Ready(Err(Broken::Answer)),
                     true => Poll::Ready(Ok(self.persists)),
-                    false if self.wire.poll_gone(cx) => Poll::Ready(Err(Broken::Client)),
+                    false if self.wire.poll_gone(cx) => self.left(),
                     false => Poll::Pending,
                 };
             }
             if ready!(self.outbox.poll_write(self.wire, cx)).is_err() {
-                return Poll::Ready(Err(Broken::Client));
+                return self.left();
             }
         }
+    }
+
+    fn left(&mut self) -> Poll<Result<bool, Broken>> {
+        if let Some(body) = &mut self.body {
+            body.left();
+        }
+        Poll::Ready(Err(Broken::Client))
     }
 
     /// Puts what there is of the body into the outbox; whether that was the last of it.

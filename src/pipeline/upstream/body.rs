@@ -44,7 +44,8 @@ pub struct UpstreamRequest {
 pub enum UploadFailure {
     /// Longer than `limits.request_body`.
     TooLarge,
-    /// Paused longer than `timeouts.request_body`, or came slower than `limits.request_body_rate`.
+    /// Paused longer than `timeouts.request_body`, came slower than `limits.request_body_rate`, or had not ended when
+    /// `timeouts.request` had.
     Stalled,
     /// The client closed the connection or broke its framing.
     Broken,

@@ -122,9 +122,12 @@ impl Group {
             let member = &members.list[index];
             let place = self.enter(member, terms).await?;
             terms.trace.try_begins(&member.pool.name);
+            let short = terms.patience.is_short(self.options.connect);
             let error = match self.connection(member, fresh, terms).await {
                 Err(source) => {
-                    self.judge(&members, member, false);
+                    if !(short && matches!(source, ConnectError::TimedOut(_))) {
+                        self.judge(&members, member, false);
+                    }
                     UpstreamError::Connect { server: member.pool.name.clone(), source }
                 }
                 Ok(connection) => {
@@ -156,7 +159,12 @@ impl Group {
                             error
                         }
                         Err(Failure::Begun(error)) => {
-                            if !matches!(error, UpstreamError::Upload(_)) {
+                            let excused = match error {
+                                UpstreamError::Upload(_) => true,
+                                UpstreamError::Timeout { .. } => terms.patience.excuses(),
+                                _ => false,
+                            };
+                            if !excused {
                                 self.judge(&members, member, false);
                             }
                             return Err(error);

@@ -127,10 +127,16 @@ impl Sending<'_> {
                 }
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Trouble::Lost(self.failed.take()))),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Trouble::Lost(Some(error)))),
-                Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(Trouble::Late)),
+                Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(self.late())),
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// The time is over: who took it?
+    fn late(&self) -> Trouble {
+        let waits = self.pump.as_ref().is_some_and(Pump::waits_for_client);
+        if waits && self.failed.is_none() { Trouble::Upload(UploadFailure::Stalled) } else { Trouble::Late }
     }
 
     /// Writes as much of the request as goes now.

@@ -1,6 +1,12 @@
 //! How long one exchange with an upstream may take.
 
-use std::{cell::Cell, rc::Rc, task::Context, time::Duration};
+use std::{
+    cell::Cell,
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use crate::pipeline::deadline::{Deadlines, TICK, Timer};
 
@@ -18,25 +24,38 @@ pub struct Patience {
     response: Duration,
     /// Longest pause within the response body.
     idle: Duration,
+    /// See [`Patience::excuses`].
+    fair: Duration,
+    /// When the server began to have what it has of the request, in the worker's milliseconds.
+    since: Cell<u64>,
 }
 
 impl Patience {
     /// Begins now.
-    pub fn new(deadlines: &Rc<Deadlines>, total: Duration, response: Duration, idle: Duration) -> Rc<Self> {
+    ///
+    /// - `fair`: what a server may take at least before its silence is held against it.
+    pub fn new(
+        deadlines: &Rc<Deadlines>,
+        (total, response, idle): (Duration, Duration, Duration),
+        fair: Duration,
+    ) -> Rc<Self> {
         let total_ms = u64::try_from((total + TICK).as_millis()).unwrap_or(u64::MAX);
         let total_at = deadlines.now().saturating_add(total_ms);
         let timer = Timer::new(deadlines);
         timer.arm_at(total_at);
-        Rc::new(Self { deadlines: Rc::clone(deadlines), timer, total_at: Cell::new(total_at), response, idle })
+        let (total_at, since) = (Cell::new(total_at), Cell::new(deadlines.now()));
+        Rc::new(Self { deadlines: Rc::clone(deadlines), timer, total_at, response, idle, fair, since })
     }
 
     /// The request is still being written: only the whole exchange is bound.
     pub fn sending(&self) {
+        self.since.set(self.deadlines.now());
         self.timer.arm_at(self.total_at.get());
     }
 
     /// The last request byte was written: the answer has to begin.
     pub fn sent(&self) {
+        self.since.set(self.deadlines.now());
         self.arm_within(self.response);
     }
 
@@ -53,6 +72,31 @@ impl Patience {
     /// How long the whole exchange may still take.
     pub fn left(&self) -> Duration {
         Duration::from_millis(self.total_at.get().saturating_sub(self.deadlines.now()))
+    }
+
+    /// Whether so little is left that a server which cannot be connected to within it is not to blame.
+    ///
+    /// - `connect`: how long connecting may take else.
+    pub fn is_short(&self, connect: Duration) -> bool {
+        self.left() < connect.min(self.fair)
+    }
+
+    /// Whether an answer that did not come in time is not the server's fault: the client had left it little time, or
+    /// others had taken it.
+    pub fn excuses(&self) -> bool {
+        let had = Duration::from_millis(self.deadlines.now().saturating_sub(self.since.get()));
+        self.is_over() && had < self.fair
+    }
+
+    /// What comes of `wait`; none where the whole exchange has taken too long before.
+    pub async fn bound<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        let mut wait = pin!(wait);
+        std::future::poll_fn(|cx| match wait.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if self.expired(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// Whether the whole exchange has taken too long.

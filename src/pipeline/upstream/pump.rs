@@ -109,6 +109,11 @@ impl Pump {
         self.begun
     }
 
+    /// Whether the server has taken all that the client has given so far.
+    pub fn waits_for_client(&self) -> bool {
+        self.upload.is_some() && self.written == self.lead.len() && self.data.is_empty() && self.tail.is_empty()
+    }
+
     /// The server asked for the body (100).
     pub fn open(&mut self) {
         if let Some(upload) = &mut self.upload {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use http::{HeaderMap, HeaderName, StatusCode, header, response::Parts};
+use http::{HeaderMap, StatusCode, header, response::Parts};
 
 use super::hpack::encoder;
 use crate::{clock, headers};
@@ -61,15 +61,10 @@ pub(super) fn interim(out: &mut Vec<u8>, status: StatusCode, fields: &HeaderMap)
     fields.iter().for_each(|(name, value)| encoder::field(out, name, value));
 }
 
-/// Appends trailers; what belongs to HTTP/1 connections has no place in HTTP/2 (RFC 9113 section 8.2.2).
+/// Appends trailers but those that would decide something (RFC 9110 section 6.5.1); what belongs to HTTP/1
+/// connections, which has no place in HTTP/2 (RFC 9113 section 8.2.2), is among them.
 pub(super) fn trailers(out: &mut Vec<u8>, fields: &HeaderMap) {
-    let of_connection = |name: &HeaderName| {
-        *name == header::CONNECTION
-            || *name == header::TRANSFER_ENCODING
-            || *name == header::UPGRADE
-            || matches!(name.as_str(), "keep-alive" | "proxy-connection")
-    };
-    let fields = fields.iter().filter(|(name, _)| !of_connection(name));
+    let fields = fields.iter().filter(|(name, _)| headers::may_trail(name));
     fields.for_each(|(name, value)| encoder::field(out, name, value));
 }
 

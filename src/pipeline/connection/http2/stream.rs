@@ -110,6 +110,8 @@ struct Sending<'s> {
     piece: Bytes,
     /// Whether nothing comes behind it.
     last: bool,
+    /// Whether all of it has left.
+    done: bool,
     /// Present while the client makes no room.
     stalled: Option<Timer>,
 }
@@ -126,7 +128,8 @@ impl<'s> Sending<'s> {
         streams.head(at, ends, |out| answer::head(out, (&head, &lines), size, to_head, now));
         spare::give_back(head.headers);
         if !ends {
-            let mut sending = Self { link, streams, at, body, piece: Bytes::new(), last: false, stalled: None };
+            let mut sending =
+                Self { link, streams, at, body, piece: Bytes::new(), last: false, done: false, stalled: None };
             poll_fn(|cx| sending.poll(cx)).await;
         }
     }
@@ -145,6 +148,7 @@ impl<'s> Sending<'s> {
                     Room::Closed => return self.poll_stalled(cx),
                 }
                 if self.last {
+                    self.done = true;
                     return Poll::Ready(());
                 }
             }
@@ -163,6 +167,7 @@ impl<'s> Sending<'s> {
                     Err(frame) => {
                         let trailers = frame.into_trailers().unwrap_or_default();
                         self.streams.head(self.at, true, |out| answer::trailers(out, &trailers));
+                        self.done = true;
                         return Poll::Ready(());
                     }
                 },
@@ -182,6 +187,15 @@ impl<'s> Sending<'s> {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+}
+
+/// Only the client ends it early: its stream or its connection is gone, or it takes nothing.
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.body.left();
+        }
     }
 }
 

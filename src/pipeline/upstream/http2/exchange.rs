@@ -98,7 +98,9 @@ pub async fn send(
         }
         Err(Trouble::Late) => {
             // Perhaps nobody is there any more: others had better not be sent there.
-            connection.retire();
+            if !terms.patience.excuses() {
+                connection.retire();
+            }
             Err(Failure::Begun(UpstreamError::Timeout { server: name.to_owned() }))
         }
         Err(Trouble::Upload(failure)) => Err(Failure::Begun(UpstreamError::Upload(failure))),
@@ -183,10 +185,16 @@ impl Sending<'_> {
                     let answer = std::pin::Pin::new(&mut self.response).poll(cx);
                     return answer.map_err(Trouble::Stream);
                 }
-                Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(Trouble::Late)),
+                Poll::Pending if terms.patience.expired(cx) => return Poll::Ready(Err(self.late())),
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// The time is over: who took it?
+    fn late(&self) -> Trouble {
+        let waits = self.pump.as_ref().is_some_and(Pump::waits_for_client);
+        if waits && self.failed.is_none() { Trouble::Upload(UploadFailure::Stalled) } else { Trouble::Late }
     }
 
     /// Writes as much of the body as goes now.

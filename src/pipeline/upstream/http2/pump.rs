@@ -46,6 +46,11 @@ impl Pump {
         self.upload.filter(|_| !self.begun)
     }
 
+    /// Whether the server has taken all that the client has given so far.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.upload.is_some() && self.data.is_empty()
+    }
+
     /// The server asked for the body (100).
     pub(super) fn open(&mut self) {
         if let Some(upload) = &mut self.upload {
