@@ -9,6 +9,7 @@ use super::chain::{self, Edge};
 use super::changes;
 use super::containers::Entry;
 use super::finding::{Finding, Place, Severity};
+use super::idle;
 use super::names::Name;
 use super::origins::{ApiOrigins, ChangeOrigins, NamedDocument};
 use super::raw;
@@ -20,7 +21,6 @@ use super::versions::{self, Draft};
 use crate::adaptation::change::Change;
 use crate::domain::{
     api::{Api, BodyRules, HostPattern},
-    endpoint::Segment,
     time::UtcTime,
     version::ApiVersion,
 };
@@ -54,6 +54,7 @@ pub fn build(
         let message = "an api cannot be called `none`: metrics use that word for requests without one";
         findings.push(Finding::error(&entry.key.place, "name", message, "choose another name"));
     }
+    idle::repeated(context.versioning, findings);
     let mut built = Vec::new();
     for entry in entries {
         let first = findings.len();
@@ -90,13 +91,15 @@ fn api(
     let own = raw.versioning.value().unwrap_or(&no_rules);
     let subject =
         Subject { api: &entry.key.value.0, key: &entry.key.place, drafts: &drafts, incomplete: entries.incomplete };
+    idle::repeated(own, findings);
     let versioning = versioning::build(context.versioning, own, &subject, context.now, findings);
     let (changes, origins, edges, complete) = changes_of(raw, &drafts, entries.incomplete, context, findings);
     let services = chain::services(&drafts, &edges, complete && !entries.incomplete, findings);
     let origins =
         ApiOrigins { changes: origins, documents: drafts.iter().map(|draft| document(draft, context)).collect() };
     refuse_undescribed_losses(&changes, &origins, &drafts, findings);
-    warn_of_foreign_paths(raw, &changes, &origins, findings);
+    idle::operations(raw, &changes, &origins, findings);
+    idle::warn(raw, (&entry.key.value.0, versioning.as_ref()), &drafts, context.deprecation, findings);
     let versions = versions::finish(drafts, services, context.deprecation, findings);
     let api = Api {
         name: entry.key.value.0.clone(),
@@ -126,29 +129,6 @@ fn refuse_undescribed_losses(
     for (change, places) in changes.iter().zip(&origins.changes) {
         if !(is_described(&change.from) && is_described(&change.to)) {
             findings.extend(changes::separated(change, places).into_iter().map(|separated| separated.finding));
-        }
-    }
-}
-
-/// A `match` is a path of the API, with its prefix: requests to another one never come here.
-fn warn_of_foreign_paths(raw: &raw::Api, changes: &[Change], origins: &ApiOrigins, findings: &mut Vec<Finding>) {
-    let prefix = raw.path.value().map_or("", |prefix| prefix.0.as_str());
-    for (change, places) in changes.iter().zip(&origins.changes) {
-        for (operation, places) in change.operations.iter().zip(&places.operations) {
-            let segments = operation.endpoint.segments();
-            let fits = |(own, segment): (&str, &Segment)| match segment {
-                Segment::Literal(text) => text == own,
-                Segment::Param(_) => true,
-            };
-            let wanted = prefix.split('/').skip(1);
-            if wanted.clone().count() > segments.len() || !wanted.zip(segments).all(fits) {
-                let endpoint = operation.endpoint.to_string();
-                let path = endpoint.split_once(' ').map_or("", |(_, path)| path);
-                let message = format!("no request comes to {endpoint}: the paths of this api begin with {prefix}");
-                let help = format!("write `match: {} {prefix}{path}`", operation.endpoint.method());
-                let finding = Finding::warning(&places.place, "unknown-operation", message, help);
-                findings.push(finding.in_change(&change.name).in_operation(&endpoint));
-            }
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod expand;
 pub mod file;
 pub mod finding;
 pub mod forms;
+pub mod idle;
 pub mod listeners;
 pub mod load;
 pub mod names;

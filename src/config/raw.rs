@@ -68,7 +68,7 @@ shape! {
         /// Address and port.
         required address: Address,
         /// Certificates; HTTP/1.1 and HTTP/2 are chosen by ALPN.
-        optional tls: ListenerTls,
+        filled tls: ListenerTls,
         /// Who puts a PROXY protocol header (version 1 or 2) before everything else: a list of networks, or `true` for those of `trusted_proxies`. Others are served without one.
         optional proxy_protocol: ProxyProtocol = false,
     }

@@ -169,6 +169,8 @@ pub mod mode {
 
     /// May be left out.
     pub const optional: Mode = Mode::Optional;
+    /// May be left out, but not be left empty.
+    pub const filled: Mode = Mode::Optional;
     /// Has to be there.
     pub const required: Mode = Mode::Required;
     /// Known, but refused.
@@ -184,6 +186,14 @@ pub fn optional<T: Read>(node: &Node, key: &str, findings: &mut Vec<Finding>) ->
             Some(read) => Field::Set(At { place: value.place.clone(), value: read }),
             None => Field::Broken,
         },
+    }
+}
+
+/// Reads a key that may be left out, but not be left empty: who wrote it meant something by it.
+pub fn filled<T: Read>(node: &Node, key: &str, findings: &mut Vec<Finding>) -> Field<T> {
+    match node.get(key) {
+        None => Field::Absent,
+        Some(_) => required(node, key, findings),
     }
 }
 
