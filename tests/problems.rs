@@ -15,6 +15,9 @@ fn a_problem_names_the_path_without_its_query_and_the_request() {
     assert_eq!(problem["instance"], "/items/7");
     assert_eq!(problem["request_id"], "my-id-1");
     assert!(!answer.text().contains("secret"));
+    // A URI reference, whatever browsers leave as it is.
+    let odd = gateway.get("/items/{7}|^?a=b", &["X-API-Version: 9"]);
+    assert_eq!(odd.problem(400, "version_unknown")["instance"], "/items/%7B7%7D%7C%5E");
 }
 
 #[test]

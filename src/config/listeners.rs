@@ -152,6 +152,12 @@ mod tests {
     }
 
     #[test]
+    fn a_tls_with_nothing_behind_it_is_no_plain_listener() {
+        expect(&with("listen: {address: '127.0.0.1:1', tls: }"), &["g.yaml:1:34: error: `tls` is empty"]);
+        expect(&with("listen: [{tls: ~, address: '127.0.0.1:1'}]"), &["g.yaml:1:11: error: `tls` is empty"]);
+    }
+
+    #[test]
     fn proxies_are_named_where_they_may_speak_for_others() {
         let proxies = |listen: &str| {
             let config = outcome(&with(listen)).config.expect("sound");

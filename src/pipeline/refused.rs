@@ -7,6 +7,7 @@ use super::{
     downstream::head::HeadError,
     exchange::Exchange,
     negotiation,
+    policy::reference,
     reply::Source,
     transform::TransformError,
     upstream::{error::UpstreamError, hop_by_hop::Protected},
@@ -82,8 +83,9 @@ impl Refused {
     /// The answer, and the code noted in the exchange.
     pub(super) fn into_answer(self, exchange: &mut Exchange) -> Response<Source> {
         exchange.code = Some(self.problem.code);
-        let instance = exchange.target.as_ref().map_or("/", |target| target.path());
-        let body = self.problem.body(instance, exchange.request_id.to_str().unwrap_or_default());
+        // A URI reference (RFC 9457 section 3.1.5), which a path as browsers send it need not be.
+        let instance = reference::path(exchange.target.as_ref().map_or("/", |target| target.path()));
+        let body = self.problem.body(&instance, exchange.request_id.to_str().unwrap_or_default());
         let mut answer = Response::new(Source::Full(Bytes::from(body)));
         *answer.status_mut() = self.problem.code.status();
         let headers = answer.headers_mut();
