@@ -18,6 +18,7 @@ pub(crate) mod flat_write;
 pub mod handles;
 mod incoming;
 mod outgoing;
+mod outgoing_head;
 mod passage;
 pub mod pressure;
 mod rare;
@@ -112,7 +113,7 @@ fn descend(exchange: &mut Exchange, head: Box<Parts>, body: RequestBody) -> Resu
     if let Some(redirect) = permit(exchange, &chosen, &uri)? {
         return Ok(Way::Answered(redirect));
     }
-    if exchange.method == Method::OPTIONS && outgoing::hops_left(&head.headers) == Some(0) {
+    if exchange.method == Method::OPTIONS && outgoing_head::hops_left(&head.headers) == Some(0) {
         return Ok(Way::Answered(last_hop()));
     }
     let passage = Passage::find(exchange, &chosen, &head)?;

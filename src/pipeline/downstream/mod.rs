@@ -9,6 +9,7 @@ pub mod body;
 pub mod request;
 pub mod pseudo;
 pub mod stream_body;
+mod target;
 pub mod wire;
 pub mod head;
 pub mod framing;

@@ -4,7 +4,10 @@
 
 use http::{HeaderMap, Method, header};
 
-use super::head::{HeadError, is_authority, is_target};
+use super::{
+    head::HeadError,
+    target::{is_authority, is_target},
+};
 
 /// What stands in front of the fields.
 #[derive(Clone, Copy, Debug)]
