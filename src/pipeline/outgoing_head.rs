@@ -149,4 +149,3 @@ fn join_cookies(fields: &mut HeaderMap) {
         fields.insert(header::COOKIE, joined);
     }
 }
-
