@@ -139,6 +139,20 @@ fn a_reset_on_a_reused_connection_is_retried_for_get() {
 }
 
 #[test]
+fn a_request_without_a_host_names_one_however_often_it_is_sent() {
+    let up = stale();
+    let gateway = start(&up.url());
+    assert_eq!(gateway.get("/items", &[]).status, 200);
+    let mut client = gateway.client();
+    client.write("GET /items HTTP/1.0\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    let own = up.url().replace("http://", "");
+    let sent = up.requests();
+    let hosts: Vec<_> = sent[1..].iter().map(|request| request.head.lines("Host")).collect();
+    assert_eq!(hosts, [[own.as_str()], [own.as_str()]], "sent again on a fresh connection");
+}
+
+#[test]
 fn what_is_sent_again_does_not_meet_a_second_connection_that_has_gone_stale() {
     // Two connections are kept, and neither serves a second request.
     let both = Gate::default();

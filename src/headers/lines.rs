@@ -32,10 +32,14 @@ pub trait Fields {
 
     /// As [`Fields::add`], with a value put together from `parts`; nothing where that is no value.
     fn add_joined(&mut self, name: &HeaderName, parts: &[&[u8]]) {
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(parts.concat())) {
+        if let Some(value) = joined(parts) {
             self.add(name, &value);
         }
     }
+}
+
+fn joined(parts: &[&[u8]]) -> Option<HeaderValue> {
+    HeaderValue::from_maybe_shared(Bytes::from(parts.concat())).ok()
 }
 
 /// Fields that are always said together, and the lines of HTTP/1 they make: written once, copied at once.
@@ -159,7 +163,7 @@ impl Fields for Lines<'_> {
                 self.text.extend_from_slice(b"\r\n");
             }
             _ => {
-                if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(parts.concat())) {
+                if let Some(value) = joined(parts) {
                     self.add(name, &value);
                 }
             }

@@ -273,10 +273,11 @@ impl Group {
         request: &mut UpstreamRequest,
         terms: &Terms<'_>,
     ) -> Result<Answer, Failure> {
-        if terms.hostless {
-            // HTTP/1.1 has to name one (RFC 9112 section 3.2).
-            let own = HeaderValue::try_from(pool.server.authority());
-            request.head.headers.extend(own.ok().map(|own| (header::HOST, own)));
+        // HTTP/1.1 has to name one (RFC 9112 section 3.2). It takes the place of what an earlier try was sent with.
+        if terms.hostless
+            && let Ok(own) = HeaderValue::try_from(pool.server.authority())
+        {
+            request.head.headers.insert(header::HOST, own);
         }
         let rules = Rules { limits: &self.limits, trailers: &self.request_trailers, write: self.options.write };
         match carrier {
