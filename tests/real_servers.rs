@@ -6,16 +6,17 @@ use std::io::Write;
 
 const MIB: usize = 1024 * 1024;
 /// Empty, one byte, around a buffer's edge, and large.
-const SIZES: [usize; 7] = [0, 1, 4095, 65_536, 65_537, MIB, 100 * MIB];
+const SIZES: [usize; 7] = [0, 1, 4095, 65_536, 65_537, MIB, 10 * MIB];
+const VERY_LARGE: usize = 100 * MIB;
 
 /// A block whose bytes do not repeat at any power of two, so that a shifted or swapped part shows.
 fn block() -> Vec<u8> {
     (0..MIB as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
-fn files(dir: &TempDir) {
+fn files(dir: &TempDir, sizes: &[usize]) {
     let block = block();
-    for size in SIZES {
+    for &size in sizes {
         let mut file = std::fs::File::create(dir.path(&format!("f{size}"))).unwrap();
         let mut left = size;
         while left > 0 {
@@ -44,8 +45,8 @@ fn fetch(client: &mut Client, size: usize) {
 
 #[test]
 fn nginx_serves_files_of_every_size_through_the_gateway() {
-    let dir = TempDir::new();
-    files(&dir);
+    let (dir, sizes) = (TempDir::new(), [&SIZES[..], &[VERY_LARGE]].concat());
+    files(&dir, &sizes);
     let port = free_port();
     let root = dir.path("");
     let root = root.display();
@@ -67,7 +68,7 @@ fn nginx_serves_files_of_every_size_through_the_gateway() {
     let gateway = Gateway::start(&plain(&format!("http://127.0.0.1:{port}")));
     // One connection for all of them: every answer has to end where it ends.
     let mut client = gateway.client();
-    for size in SIZES {
+    for size in sizes {
         fetch(&mut client, size);
     }
     // What nginx says about a file arrives, and its conditional and partial answers work.
@@ -87,7 +88,7 @@ fn nginx_serves_files_of_every_size_through_the_gateway() {
 fn pythons_http_server_serves_files_of_every_size_through_the_gateway() {
     // It speaks HTTP/1.0: every answer ends with its connection.
     let dir = TempDir::new();
-    files(&dir);
+    files(&dir, &SIZES);
     let port = free_port();
     let root = dir.path("");
     let _python = Running::start(

@@ -55,15 +55,15 @@ pub(crate) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
 }
 
-/// Polls `probe` until it yields something. Panics with `what` after ten seconds.
+/// Polls `probe` until it yields something. Panics with `what` after half a minute.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Instant::now() < deadline, "did not happen within ten seconds: {what}");
+        assert!(Instant::now() < deadline, "did not happen within half a minute: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
