@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Action, Guard, Step, pieces::Pieces};
+use super::{Action, Step, pieces::Pieces, visit::Guard};
 use crate::adaptation::{
     change::Direction,
     literal::{Literal, quote},

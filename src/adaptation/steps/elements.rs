@@ -1,6 +1,9 @@
 //! Elements of an array: objects of one member, maps by a member, and kinds that go.
 
-use super::{Fault, Outcome, find, refuse_repeated};
+use super::{
+    Fault, Outcome,
+    visit::{self, find, is_one_of, readable, refuse_repeated, repeated},
+};
 use crate::adaptation::{
     error::Reason,
     pointer::Name,
@@ -62,7 +65,7 @@ pub(super) fn index<'a>(node: &mut Node<'a>, key: &Name, strict: bool) -> Result
         members.push(named(item, key).map_err(|fault| fault.under(&index.to_string()))?);
     }
     let object = Object { text: None, members };
-    if let Err(index) = super::repeated(&object) {
+    if let Err(index) = repeated(&object) {
         return Err(Fault::of(Reason::IndexDuplicate, key).under(&index.to_string()));
     }
     *node = Node::Object(object);
@@ -84,11 +87,11 @@ fn named<'a>(item: &mut Node<'a>, key: &Name) -> Result<Member<'a>, Fault> {
 
 /// Makes an array of a map: each name becomes the first member of its element.
 pub(super) fn list<'a>(node: &mut Node<'a>, key: &'a Name, refuses: bool, strict: bool) -> Result<Outcome, Fault> {
-    let Some(object) = super::open(node, strict)? else { return Ok(Outcome::Same) };
+    let Some(object) = visit::open(node, strict)? else { return Ok(Outcome::Same) };
     refuse_repeated(object)?;
     let mut items = Vec::with_capacity(object.members.len());
     for Member { key: name, value } in &mut object.members {
-        let under = |fault: Fault| fault.under(&super::readable(name.text));
+        let under = |fault: Fault| fault.under(&readable(name.text));
         let Some(element) = value.object() else { return Err(under(Fault::here(Reason::Shape))) };
         if let Some(stray) = find(element, key).map_err(under)? {
             if refuses {
@@ -116,7 +119,7 @@ pub(super) fn sort_out(
     let Some(array) = open(node, strict)? else { return Ok(Outcome::Same) };
     let mut goes = Vec::with_capacity(array.items.len());
     for (index, item) in array.items.iter_mut().enumerate() {
-        let listed = super::is_one_of(item, by, keep).map_err(|fault| fault.under(&index.to_string()))?;
+        let listed = is_one_of(item, by, keep).map_err(|fault| fault.under(&index.to_string()))?;
         goes.push(drops && !listed);
     }
     let changed = goes.contains(&true);

@@ -1,6 +1,9 @@
 //! Nest and unnest: members of an object go into an object of their own, and back.
 
-use super::{Fault, Outcome, find};
+use super::{
+    Fault, Outcome,
+    visit::{find, readable},
+};
 use crate::adaptation::{
     error::Reason,
     op::Rest,
@@ -139,7 +142,7 @@ pub(super) fn scatter<'a>(
     if rule.rest == Rest::Error
         && let Some(extra) = (0..container.members.len()).find(|index| outer(*index).is_none())
     {
-        let name = super::readable(container.members[extra].key.text);
+        let name = readable(container.members[extra].key.text);
         return Err(Fault::here(Reason::Rest).under(&name).under(from.as_str()));
     }
     let mut spread = Vec::with_capacity(container.members.len() + 1);

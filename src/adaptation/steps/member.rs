@@ -1,6 +1,6 @@
 //! Members of one object: rename and set.
 
-use super::{Fault, Outcome, find};
+use super::{Fault, Outcome, visit::find};
 use crate::adaptation::{
     error::Reason,
     op::Conflict,

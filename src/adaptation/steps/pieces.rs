@@ -1,6 +1,6 @@
 //! Split and merge: a string is cut into members, and members are joined into a string.
 
-use super::{Fault, Outcome, find};
+use super::{Fault, Outcome, visit::find};
 use crate::adaptation::{
     error::Reason,
     pointer::Name,

@@ -1,6 +1,6 @@
 //! Where a step takes a value to, so that a place of one version can be named in another's terms.
 
-use super::{Action, Step, pieces::Pieces, readable};
+use super::{Action, Step, pieces::Pieces, visit::readable};
 use crate::adaptation::{
     pointer::{Name, Segment},
     scan::{self, Touch},

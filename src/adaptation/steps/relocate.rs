@@ -1,6 +1,9 @@
 //! Move: a value goes from one place below an object to another.
 
-use super::{Fault, Outcome, find};
+use super::{
+    Fault, Outcome,
+    visit::{find, open},
+};
 use crate::adaptation::{
     error::Reason,
     pointer::Name,
@@ -35,7 +38,7 @@ fn look(node: &mut Node<'_>, path: &[Name]) -> Result<(), Fault> {
 
 /// Recurses over the path.
 fn take<'a>(node: &mut Node<'a>, path: &[Name], strict: bool) -> Result<Option<Node<'a>>, Fault> {
-    let (Some((name, rest)), Some(object)) = (path.split_first(), super::open(node, strict)?) else { return Ok(None) };
+    let (Some((name, rest)), Some(object)) = (path.split_first(), open(node, strict)?) else { return Ok(None) };
     let Some(index) = find(object, name)? else { return Ok(None) };
     if rest.is_empty() {
         return Ok(Some(object.take(index)));
