@@ -5,6 +5,8 @@
 
 mod account;
 mod body;
+mod fields;
+mod link;
 mod page;
 mod request;
 mod steps;

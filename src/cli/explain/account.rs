@@ -2,20 +2,19 @@
 
 use std::{collections::BTreeMap, io};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
 use super::{
     body::{self, BodyAccount, BodyStep, Refused},
+    fields::{changed, gone_from, spelled},
+    link::Link,
     request::Request,
     steps::{self, StepLine},
 };
 use crate::{
-    adaptation::{Lookup, OperationPlan, Stash, change::Change},
-    domain::{
-        api::{Api, Service},
-        time::UtcTime,
-    },
+    adaptation::{Lookup, OperationPlan, Stash},
+    domain::{api::Api, time::UtcTime},
     headers,
     pipeline::{
         negotiation::{Chosen, Head, PathCapture, VersionSource},
@@ -92,17 +91,6 @@ pub(super) struct Told {
     pub(super) bodies: [Option<BodyAccount>; 2],
     /// The place complained of as the op met it, where the caller's version has it elsewhere.
     pub(super) op_pointer: Option<String>,
-}
-
-/// One change a request passes.
-#[derive(Debug, Serialize)]
-pub(super) struct Link {
-    pub(super) change: String,
-    pub(super) from: String,
-    pub(super) to: String,
-    /// `up` towards newer versions, `down` towards older ones.
-    pub(super) direction: &'static str,
-    pub(super) summary: Option<String>,
 }
 
 impl Account {
@@ -283,7 +271,7 @@ impl Account {
         let entry = snapshot.version(chosen.api, served);
         let service = &api.versions[served].service;
         self.speaks = Some(api.versions[service.speaks].name.to_string());
-        self.chain = chain(api, served, service, &snapshot.config.changes[chosen.api]);
+        self.chain = Link::chain(api, served, service, &snapshot.config.changes[chosen.api]);
         let lookup = entry.plan.as_ref().map(|plan| plan.operation(request.method.as_str(), &chosen.unversioned_path));
         let operation = match lookup {
             Some(Lookup::Unknown) => {
@@ -400,16 +388,6 @@ impl Account {
     }
 }
 
-/// The fields that are new in `after`, or say something else there.
-fn changed(before: &HeaderMap, after: &HeaderMap) -> HeaderMap {
-    let is_new = |name: &HeaderName| !before.get_all(name).iter().eq(after.get_all(name).iter());
-    after.iter().filter(|(name, _)| is_new(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-fn gone_from(before: &HeaderMap, after: &HeaderMap) -> Vec<String> {
-    before.keys().filter(|name| !after.contains_key(*name)).map(headers::spelled).collect()
-}
-
 /// Where the newest stable version has the same resource.
 fn successor_path(entry: &VersionEntry, request: &Request, capture: Option<&PathCapture>) -> Option<String> {
     entry.policy.link_target(&request.path, capture.map(captured).as_ref(), &moved(entry, request))
@@ -426,45 +404,6 @@ fn captured(capture: &PathCapture) -> Captured {
 fn gone(policy: &Policy) -> Problem {
     let refusal = policy.refusal().cloned();
     refusal.unwrap_or_else(|| Problem::new(Code::VersionSunset, "the version is no longer served"))
-}
-
-/// The changes from the served version to the spoken one, in the order a request passes them.
-fn chain(api: &Api, served: usize, service: &Service, changes: &[Change]) -> Vec<Link> {
-    let mut at = &api.versions[served].name;
-    let mut links = Vec::new();
-    for index in &service.chain {
-        let change = &changes[*index];
-        let up = change.from == *at;
-        let (from, to) = if up { (&change.from, &change.to) } else { (&change.to, &change.from) };
-        links.push(Link {
-            change: change.name.clone(),
-            from: from.to_string(),
-            to: to.to_string(),
-            direction: if up { "up" } else { "down" },
-            summary: change.summary.clone(),
-        });
-        at = to;
-    }
-    links
-}
-
-/// Fields whose values nobody wants on a screen or in a ticket.
-fn is_secret(name: &HeaderName) -> bool {
-    let words = ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password", "credential"];
-    words.iter().any(|word| name.as_str().contains(word))
-}
-
-/// Several lines of one name joined, as RFC 9110 section 5.3 allows; secrets are not shown.
-fn spelled(fields: &HeaderMap) -> BTreeMap<String, String> {
-    let join = |name: &HeaderName| {
-        if is_secret(name) {
-            return "(not shown)".to_owned();
-        }
-        let lines: Vec<_> =
-            fields.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        lines.join(", ")
-    };
-    fields.keys().map(|name| (headers::spelled(name), join(name))).collect()
 }
 
 fn bracketed(host: &str) -> String {
