@@ -45,6 +45,19 @@ struct Tally {
     wrong: Mutex<Vec<String>>,
     stop: AtomicBool,
     next: AtomicU64,
+    /// How many requests each caller has finished.
+    turns: [AtomicU64; CALLERS],
+}
+
+const CALLERS: usize = 6;
+
+/// Stops the callers, also when the test fails: a scope waits for them.
+struct End<'t>(&'t AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Tally {
@@ -56,6 +69,15 @@ impl Tally {
         };
         let column = OUTCOMES.iter().position(|o| *o == outcome).unwrap();
         self.counts[phase][column].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until no caller is within a request that began before now.
+    fn passes(&self) {
+        let turns = || self.turns.each_ref().map(|turns| turns.load(Ordering::SeqCst));
+        let before = turns();
+        eventually("every caller goes on", || {
+            before.iter().zip(turns()).all(|(before, now)| now > before + 1).then_some(())
+        });
     }
 
     fn answered(&self) -> u64 {
@@ -110,7 +132,7 @@ const YAML: &str = r#"
 listen: <listen>
 workers: 2
 log: {requests: off}
-timeouts: {connect: 500ms, response: 2s, keep_alive: <idle>}
+timeouts: {connect: 5s, response: 15s, keep_alive: <idle>}
 versioning: {resolve: [{header: X-API-Version}]}
 upstreams: {main: {servers: [<servers>]}, spare: {servers: [<servers>]}}
 apis: {shop: {path: /, endpoints: ['GET /items/{id}'], versions: {<versions>}}}
@@ -194,9 +216,10 @@ impl World {
 }
 
 /// A caller on a kept connection, until it is stopped.
-fn call(to: SocketAddr, tally: &Tally) {
+fn call(to: SocketAddr, tally: &Tally, caller: usize) {
     let mut client: Option<Client> = None;
     while !tally.stop.load(Ordering::SeqCst) {
+        tally.turns[caller].fetch_add(1, Ordering::SeqCst);
         let id = tally.next.fetch_add(1, Ordering::Relaxed);
         let phase = tally.phase.load(Ordering::SeqCst);
         let Some(connection) = client.take().or_else(|| Client::try_connect(to).ok()) else {
@@ -259,12 +282,14 @@ fn reloads_lose_nothing_and_crashes_end_in_defined_ways() {
     let tally = Tally::default();
     std::thread::scope(|scope| {
         let (to, tally) = (world.listen, &tally);
-        for _ in 0..6 {
-            scope.spawn(move || call(to, tally));
+        let _end = End(&tally.stop);
+        for caller in 0..CALLERS {
+            scope.spawn(move || call(to, tally, caller));
         }
         let settles = || {
             let before = tally.answered();
-            eventually("it serves again", || (tally.answered() > before + 50).then_some(()));
+            eventually("it serves again", || (tally.answered() > before + 100).then_some(()));
+            tally.passes();
         };
         let enter = |phase: usize| tally.phase.store(phase, Ordering::SeqCst);
         while !run.is_over() && tally.wrong.lock().unwrap().is_empty() {
@@ -278,14 +303,11 @@ fn reloads_lose_nothing_and_crashes_end_in_defined_ways() {
             enter(3);
             world.is_killed(rest);
             settles();
-            // Answers of the last phase that were still under way.
-            std::thread::sleep(Duration::from_millis(100));
             enter(0);
             if is_long && run.is_due() {
                 println!("{:>5} s, {} answered", run.seconds(), tally.answered());
             }
         }
-        tally.stop.store(true, Ordering::SeqCst);
     });
     println!("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}", "phase", "own", "problem", "refused", "closed", "cut");
     for ((name, _), counts) in PHASES.iter().zip(&tally.counts) {

@@ -179,7 +179,7 @@ fn the_last_answer_over_http_2_is_not_lost_to_a_client_that_is_still_sending() {
     let up = Upstream::streaming(|a| {
         a.reply(200, &[], "x".repeat(LENGTH));
         // Closed unread, it would reset its connection, which is not what this is about.
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(15));
         Then::Close
     });
     let limits = "limits: {requests_per_connection: 1, http2_stream_window: 900KiB}";

@@ -35,15 +35,16 @@ struct World {
 
 impl World {
     fn new(rows: Vec<Row>) -> Self {
+        Self::with(rows, "response: 15s, response_idle: 15s")
+    }
+
+    fn with(rows: Vec<Row>, timeouts: &str) -> Self {
         let faults: Vec<Fault> = rows.iter().map(|(fault, _)| fault.clone()).collect();
         let backend = Faulty::new(move |request| match row_of(request) {
             Some(n) => faults[n].clone(),
             None => honest(request),
         });
-        let gateway = Gateway::start(&format!(
-            "workers: 1\ntimeouts: {{response: 700ms, response_idle: 500ms}}\n{}",
-            plain(&backend.url())
-        ));
+        let gateway = Gateway::start(&format!("workers: 1\ntimeouts: {{{timeouts}}}\n{}", plain(&backend.url())));
         Self { gateway, backend, rows }
     }
 
@@ -66,7 +67,6 @@ impl World {
         self.backend.forget();
         let second_parts = self.backend.second_parts();
         let mut client = self.gateway.client();
-        client.stream().set_read_timeout(Some(Duration::from_secs(4))).unwrap();
         let body = if method == "POST" { "Content-Length: 2\r\n\r\nhi" } else { "\r\n" };
         client.write(format!("{method} /items/{n} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{body}"));
         let (said, closed) = client.read_while_it_comes();
@@ -411,7 +411,12 @@ fn an_answer_that_never_comes_is_late() {
     ] {
         rows.push((Fault::SaysAndStalls(stall.to_vec()), Cut));
     }
-    World::new(rows).check();
+    // Long enough for honest answers on a busy machine, and therefore side by side.
+    std::thread::scope(|scope| {
+        for row in rows {
+            scope.spawn(|| World::with(vec![row], "response: 2s, response_idle: 2s").check());
+        }
+    });
 }
 
 #[test]
@@ -502,7 +507,9 @@ fn a_backend_that_closes_between_answers_costs_nobody_theirs() {
         Fault::Says(bytes) => Fault::SaysAndCloses(bytes),
         other => other,
     });
-    let gateway = Gateway::start(&plain(&backend.url()));
+    // All of them may meet the end of their connection on the way, and are sent again.
+    let yaml = plain(&backend.url()).replace("servers:", "retries: {budget: 100%}, servers:");
+    let gateway = Gateway::start(&yaml);
     let mut client = gateway.client();
     for n in 0..200 {
         client.write(format!("GET /items/{n} HTTP/1.1\r\nHost: h\r\n\r\n"));
@@ -511,6 +518,7 @@ fn a_backend_that_closes_between_answers_costs_nobody_theirs() {
     }
     // No method is lost where the end was there to be seen before the first byte was written.
     for n in 0..20 {
+        eventually("the backend has closed", || (backend.ended() >= 200 + n).then_some(()));
         std::thread::sleep(Duration::from_millis(3));
         client.write(format!("POST /items/{n} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"));
         let answer = client.read();
@@ -529,7 +537,7 @@ fn an_answer_before_the_body_ended_leaves_the_connection_in_step() {
             Fault::Says(bytes)
         }
     });
-    let gateway = Gateway::start(&format!("workers: 1\ntimeouts: {{request_body: 500ms}}\n{}", plain(&backend.url())));
+    let gateway = Gateway::start(&format!("workers: 1\ntimeouts: {{request_body: 10s}}\n{}", plain(&backend.url())));
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
     for framing in ["Content-Length: 70", "Transfer-Encoding: chunked"] {
         let body = smuggled.repeat(2);

@@ -46,7 +46,7 @@ fn short_of_descriptors_the_admin_port_answers_and_callers_are_served_again_afte
 
 #[test]
 fn one_connection_cannot_keep_the_others_waiting() {
-    const PIPELINED: usize = 3000;
+    const PIPELINED: usize = 8000;
     let up = Upstream::named("main");
     let gateway = Gateway::start(&format!("workers: 1\n{}", plain(&up.url())));
     let mut greedy = gateway.client();

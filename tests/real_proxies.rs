@@ -130,7 +130,7 @@ fn nginx_in_front_passes_everything_on() {
              server {{ listen 127.0.0.1:{plain_port}; location / {{ proxy_pass http://{to}; proxy_http_version 1.0; }} }}"
         ),
     );
-    wait_listening(kept);
+    [kept, plain_port].into_iter().for_each(wait_listening);
     callers_are_served(local(kept));
     // What it says of the caller is kept and added to.
     let mut client = Client::connect(local(kept));
@@ -158,7 +158,7 @@ fn haproxy_in_front_passes_everything_on_over_both_protocols() {
              listen two\n  bind 127.0.0.1:{two}\n  server vergate {to} proto h2"
         ),
     );
-    wait_listening(two);
+    [one, two].into_iter().for_each(wait_listening);
     callers_are_served(local(one));
     assert_eq!(up.last().header("Via").as_deref(), Some("1.1 vergate"));
     callers_are_served(local(two));

@@ -132,7 +132,7 @@ fn a_bad_file_changes_nothing_and_shows() {
         (gateway.metrics().sum("vergate_config_last_reload_successful", &[]) == 0.0).then_some(())
     });
     assert_eq!(gateway.get("/items", &[]).used().as_deref(), Some("1.0"));
-    assert!(gateway.stderr().contains("gateway.yaml:"), "{}", gateway.stderr());
+    eventually("the log says where", || gateway.stderr().contains("gateway.yaml:").then_some(()));
     gateway.rewrite(&yaml(&up, "2.0"));
     serves(&gateway, "2.0");
     assert_eq!(gateway.metrics().sum("vergate_config_last_reload_successful", &[]), 1.0);
@@ -148,7 +148,7 @@ fn no_request_fails_while_files_are_swapped_under_load() {
         gateway.reload(&yaml(&up, if n % 2 == 0 { "2.0" } else { "1.0" }));
         load.more(40);
     }
-    assert!(load.done() > 1000);
+    assert!(load.done() >= 1000);
     assert_eq!(load.failures(), [""; 0]);
 }
 
@@ -221,9 +221,13 @@ fn new_listeners_open_and_old_ones_drain() {
     let answer = gateway::exchange(new, "GET /items HTTP/1.1\r\n", b"");
     assert_eq!(answer.used().as_deref(), Some("2.0"));
     // What is open on the old one is still served, and told to close; new connections are not taken.
-    kept.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
-    let answer = kept.read();
-    assert_eq!((answer.status, answer.header("Connection").as_deref()), (200, Some("close")));
+    eventually("it is told to close", || {
+        // One that comes together with the order to close may still be answered without a word of it.
+        kept.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+        let answer = kept.read();
+        assert_eq!(answer.status, 200);
+        (answer.header("Connection").as_deref() == Some("close")).then_some(())
+    });
     assert!(kept.read_to_close().is_empty());
     eventually("the old listener closes", || std::net::TcpStream::connect(gateway.addr()).is_err().then_some(()));
 }

@@ -30,13 +30,13 @@ fn a_second_gateway_takes_the_place_of_the_first_under_load_without_a_loss() {
         assert_eq!(next.addr(), first.addr(), "the free port that was found stays");
         assert_eq!(next.admin, first.admin);
         assert_eq!(first.wait().code(), Some(0));
-        assert!(next.stderr().contains("took over"), "{}", next.stderr());
+        eventually("it says what it did", || next.stderr().contains("took over").then_some(()));
         assert_eq!(next.admin_get("/readyz").status, 200);
         assert!(!next.has_exited());
         first = next;
     }
     fresh.more(300);
-    assert!(kept.done() > 300);
+    kept.more(100);
     assert_eq!((kept.failures(), fresh.failures()), (vec![], vec![]));
 }
 
@@ -51,7 +51,7 @@ fn what_the_first_serves_is_finished_by_it() {
         a.reply(200, &[], "done")
     });
     let door = place.path("door");
-    let mut first = Gateway::start(&yaml(&door, &up, ""));
+    let mut first = Gateway::start(&yaml(&door, &up, "timeouts: {drain_idle: 20s}\n"));
     let mut busy = first.client();
     busy.write("GET /items/held HTTP/1.1\r\nHost: h\r\n\r\n");
     let mut idle = first.client();
@@ -60,8 +60,13 @@ fn what_the_first_serves_is_finished_by_it() {
     up.wait(2);
     let second = successor(&yaml(&door, &up, ""));
     // Both an idle connection of the first and a new one of the second are served.
-    idle.write(GET);
-    assert_eq!(idle.read().header("Connection").as_deref(), Some("close"));
+    eventually("the idle one is told to leave", || {
+        // The second serves a moment before the first begins to drain.
+        idle.write(GET);
+        let answer = idle.read();
+        assert_eq!(answer.status, 200);
+        (answer.header("Connection").as_deref() == Some("close")).then_some(())
+    });
     assert_eq!(second.get("/items", &[]).status, 200);
     assert!(!first.has_exited());
     gate.open();
@@ -105,7 +110,7 @@ fn two_gateways_meet_only_if_asked_to() {
     // Nobody is there: it starts as usual, also over a socket a killed gateway left behind.
     drop(std::os::unix::net::UnixListener::bind(&door).unwrap());
     let mut first = successor(&yaml(&door, &up, ""));
-    assert!(first.stderr().contains("no gateway to take over from"), "{}", first.stderr());
+    eventually("it says so", || first.stderr().contains("no gateway to take over from").then_some(()));
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&door).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 

@@ -2,9 +2,14 @@ use crate::support::{
     Gateway, Then, Upstream, plain,
     upstream::{Deaf, Gate},
 };
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead as _, ErrorKind, Write as _},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
-/// A deadline is met when the answer comes after it and well before the next longer one.
+/// A deadline is met when the answer comes after it and well before the next longer one. On a machine that stood still
+/// the gateway's clock is behind for a moment, and what begins then ends that much earlier.
 #[track_caller]
 fn within(started: Instant, at_least_ms: u64, below_ms: u64) {
     let took = started.elapsed();
@@ -29,7 +34,8 @@ fn response_is_the_time_to_the_first_byte() {
     let answer = gateway.get("/items", &[]);
     answer.problem(504, "upstream_timeout");
     assert_eq!(answer.used().as_deref(), Some("1.0"));
-    within(started, 400, 5000);
+    within(started, 200, 15_000);
+    up.wait(1);
     assert_eq!(up.requests().len(), 1, "a timeout is not retried");
     gate.open();
 }
@@ -47,7 +53,7 @@ fn interim_answers_do_not_reset_the_response_deadline() {
     let answer = gateway.get("/items", &[]);
     // A flood of them may also be refused as nonsense.
     assert!(matches!(answer.status, 504 | 502), "{}", answer.text());
-    within(started, 100, 5000);
+    within(started, 100, 15_000);
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn an_upstreams_own_timeouts_override() {
     let gateway = Gateway::start(&format!("timeouts: {{response: 30s}}\n{yaml}"));
     let started = Instant::now();
     gateway.get("/items", &[]).problem(504, "upstream_timeout");
-    within(started, 300, 5000);
+    within(started, 150, 15_000);
     gate.open();
 }
 
@@ -82,7 +88,7 @@ fn response_idle_ends_an_answer_that_stalls() {
     if let Ok(Some(answer)) = client.try_read(false) {
         assert_eq!(answer.status, 504, "a stalled answer is not a whole one: {answer:?}");
     }
-    within(started, 400, 5000);
+    within(started, 200, 15_000);
     gate.open();
 }
 
@@ -91,12 +97,12 @@ fn an_answer_that_trickles_outlives_response_idle() {
     let up = Upstream::new(|a| {
         a.raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
         for _ in 0..8 {
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(Duration::from_millis(400));
             a.raw("x");
         }
         Then::Keep
     });
-    let gateway = start("response_idle: 600ms, response: 600ms", &up.url());
+    let gateway = start("response_idle: 2500ms, response: 2500ms", &up.url());
     let answer = gateway.get("/items", &[]);
     assert_eq!((answer.status, answer.text().as_str()), (200, "xxxxxxxx"));
 }
@@ -115,7 +121,7 @@ fn request_bounds_the_whole_exchange() {
     let started = Instant::now();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(!matches!(client.try_read(false), Ok(Some(_))), "the answer never ended and is passed off as whole");
-    within(started, 700, 5000);
+    within(started, 350, 15_000);
 }
 
 #[test]
@@ -129,7 +135,7 @@ fn request_before_an_answer_is_504() {
     let gateway = start("request: 500ms, response: 30s", &up.url());
     let started = Instant::now();
     gateway.get("/items", &[]).problem(504, "upstream_timeout");
-    within(started, 500, 5000);
+    within(started, 250, 15_000);
     gate.open();
 }
 
@@ -138,13 +144,13 @@ fn event_streams_outlive_request() {
     let up = Upstream::new(|a| {
         a.raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
         for _ in 0..10 {
-            std::thread::sleep(Duration::from_millis(120));
+            std::thread::sleep(Duration::from_millis(300));
             a.raw("7\r\ndata:1\n\r\n");
         }
         a.raw("0\r\n\r\n");
         Then::Keep
     });
-    let gateway = start("request: 500ms", &up.url());
+    let gateway = start("request: 2s", &up.url());
     let answer = gateway.get("/items", &[]);
     assert_eq!(answer.status, 200);
     assert_eq!(answer.text(), "data:1\n".repeat(10));
@@ -156,19 +162,20 @@ fn a_connect_that_times_out_is_504() {
     let gateway = start("connect: 400ms, response: 30s", &deaf.url());
     let started = Instant::now();
     gateway.get("/items", &[]).problem(504, "upstream_timeout");
-    within(started, 400, 5000);
+    within(started, 200, 15_000);
 }
 
 #[test]
 fn a_head_that_does_not_come_is_408() {
     let up = Upstream::named("main");
-    let gateway = start("request_header: 500ms", &up.url());
-    let mut client = gateway.client();
+    let gateway = start("request_header: 2s", &up.url());
     let started = Instant::now();
+    let mut client = gateway.client();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\nX-Slow:");
     let answer = client.read();
     answer.problem(408, "request_timeout");
-    within(started, 500, 5000);
+    // Ten seconds are the default.
+    within(started, 1000, 9000);
     assert_eq!(client.read_to_close(), b"", "and the connection is closed");
 }
 
@@ -177,16 +184,26 @@ fn the_head_deadline_is_total_not_idle() {
     let up = Upstream::named("main");
     let gateway = start("request_header: 700ms", &up.url());
     let mut client = gateway.client();
-    let started = Instant::now();
+    let mut writer = client.stream().try_clone().unwrap();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n");
-    // A byte now and then does not buy more time.
-    while started.elapsed() < Duration::from_millis(3000) {
-        if client.try_write("X: y\r\n").is_err() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let said = String::from_utf8_lossy(&client.read_to_close()).into_owned();
+    let stop = AtomicBool::new(false);
+    let said = std::thread::scope(|scope| {
+        // A byte now and then does not buy more time.
+        scope.spawn(|| {
+            while !stop.load(Relaxed) && writer.write_all(b"X: y\r\n").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        client.stream().set_read_timeout(Some(Duration::from_secs(9))).unwrap();
+        let said = client.reader().fill_buf().map(<[u8]>::to_vec);
+        stop.store(true, Relaxed);
+        said
+    });
+    let said = match &said {
+        Ok(said) => String::from_utf8_lossy(said),
+        Err(e) if e.kind() == ErrorKind::ConnectionReset => "".into(),
+        Err(e) => panic!("more time was bought: {e}"),
+    };
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{said}");
     assert_eq!(up.requests().len(), 0);
 }
@@ -202,37 +219,37 @@ fn a_connection_on_which_nothing_was_asked_is_closed_without_an_answer() {
 #[test]
 fn keep_alive_bounds_the_idle_time_between_requests_and_the_head_deadline_does_not() {
     let up = Upstream::named("main");
-    let gateway = start("request_header: 300ms, keep_alive: 1200ms", &up.url());
+    let gateway = start("request_header: 1s, keep_alive: 4s", &up.url());
     let mut client = gateway.client();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(client.read().status, 200);
-    std::thread::sleep(Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(1500));
+    let started = Instant::now();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(client.read().status, 200, "the head deadline does not run while idle");
-    let started = Instant::now();
     assert_eq!(client.read_to_close(), b"");
-    within(started, 1000, 6000);
+    within(started, 2000, 18_000);
 }
 
 /// Idle connections give their buffers up; what comes afterwards is read from the beginning, with a time of its own.
 #[test]
 fn a_client_that_comes_back_after_a_pause_may_send_its_head_in_pieces_but_not_for_ever() {
     let up = Upstream::named("main");
-    let gateway = start("request_header: 500ms, keep_alive: 5s", &up.url());
+    let gateway = start("request_header: 1500ms, keep_alive: 20s", &up.url());
     let mut client = gateway.client();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(client.read().status, 200);
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1700));
     for piece in ["G", "ET /it", "ems HTTP/1.1\r\nHos", "t: h\r\n\r", "\n"] {
         client.write(piece);
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(client.read().status, 200);
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1700));
     let started = Instant::now();
     client.write("GET /items HTTP/1.1\r\nHos");
     client.read().problem(408, "request_timeout");
-    within(started, 500, 5000);
+    within(started, 700, 9000);
 }
 
 #[test]
@@ -247,7 +264,8 @@ fn a_body_that_stalls_is_408() {
     client.write("POST /items HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123");
     let answer = client.read();
     answer.problem(408, "request_timeout");
-    within(started, 500, 5000);
+    // A quarter of a minute is the default.
+    within(started, 250, 14_000);
 }
 
 #[test]
@@ -263,11 +281,11 @@ fn a_client_that_does_not_take_its_answer_is_dropped() {
     });
     let gateway = start("write: 700ms", &up.url());
     let mut client = gateway.client();
+    let started = Instant::now();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     client.read_head().unwrap().unwrap();
-    let started = Instant::now();
     ended.wait();
-    within(started, 300, 10_000);
+    within(started, 300, 14_000);
 }
 
 #[test]
@@ -281,18 +299,20 @@ fn a_tunnel_ends_after_its_idle_time_and_not_before() {
         Then::Close
     });
     // `request` does not bind tunnels.
-    let gateway = start("tunnel_idle: 800ms, request: 500ms, keep_alive: 400ms, response_idle: 400ms", &up.url());
+    let gateway = start("tunnel_idle: 2500ms, request: 2s, keep_alive: 2s, response_idle: 2s", &up.url());
     let mut client = gateway.client();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
     assert_eq!(client.read_head().unwrap().unwrap().status, 101);
-    for _ in 0..5 {
-        std::thread::sleep(Duration::from_millis(300));
+    let mut started = Instant::now();
+    for _ in 0..4 {
+        std::thread::sleep(Duration::from_millis(800));
+        started = Instant::now();
         client.write("x");
         assert_eq!(client.read_bytes(1), b"x");
     }
-    let started = Instant::now();
     assert_eq!(client.read_to_close(), b"");
-    within(started, 700, 6000);
+    // Later than anything else would have ended it.
+    within(started, 2200, 18_000);
 }
 
 #[test]
@@ -323,6 +343,7 @@ apis:
     let started = Instant::now();
     client.write("POST /p HTTP/1.1\r\nHost: h\r\nX-API-Version: 1.0\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{");
     client.read().problem(408, "request_timeout");
-    within(started, 500, 5000);
+    // The time of a pause is 9 s.
+    within(started, 250, 8500);
     assert_eq!(up.requests().len(), 0);
 }

@@ -108,10 +108,12 @@ fn a_handshake_that_takes_long_is_time_to_connect() {
 
 #[test]
 fn bodies_that_come_slowly_are_not_the_gateways_own_time_where_they_are_read_whole() {
-    let up = Upstream::new(|a| {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let up = Upstream::new(move |a| {
         let body = r#"{"b": 1}"#;
         a.raw(format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()));
-        std::thread::sleep(PAUSE);
+        held.wait();
         a.raw(body);
         Then::Keep
     });
@@ -142,6 +144,10 @@ apis:
     eventually("the head is there", serving);
     std::thread::sleep(PAUSE);
     client.write(r#"{"a": 1}"#);
+    let answered = || (gateway.metrics().sum("vergate_upstream_duration_seconds_count", &[]) == 1.0).then_some(());
+    eventually("the head of the answer is there", answered);
+    std::thread::sleep(PAUSE);
+    gate.open();
     assert_eq!(client.read().json()["a"], 1);
     let line = line(&gateway, "slow");
     adds_up(&line);

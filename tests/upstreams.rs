@@ -1,5 +1,5 @@
 use crate::support::{
-    Gateway, Then, Upstream, fill,
+    Gateway, Then, Upstream, eventually, fill,
     upstream::{Gate, Refusing},
 };
 use std::{
@@ -58,12 +58,15 @@ fn least_requests_avoids_the_busy_server() {
     let gateway = start(&format!("{{servers: [{}, {}]}}", busy.url(), idle.url()));
     // One after the other: whoever meets the busy server stays there, and from then on the other is less loaded.
     let mut held = Vec::new();
-    for _ in 0..12 {
+    for n in 0..12 {
         let mut client = gateway.client();
-        client.stream().set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
         client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
-        if client.try_read(false).is_err() {
+        let arrived = || (busy.requests().len(), idle.requests().len());
+        eventually("it arrives", || (arrived().0 + arrived().1 > n).then_some(()));
+        if arrived().0 > held.len() {
             held.push(client);
+        } else {
+            assert_eq!(client.read().status, 200);
         }
     }
     assert!(held.len() <= 5, "{} of 12 went to the busy server", held.len());
@@ -112,7 +115,8 @@ fn a_pooled_connection_that_was_closed_is_not_an_error() {
         let answer = gateway.call(method, "/items", &[], body);
         assert_eq!(answer.status, 200, "request {n}: {}", answer.text());
         // The close has to arrive before the next request is sent: a POST that crosses it is lost for good.
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        eventually("the backend has closed", || (up.closed() > n).then_some(()));
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
     assert_eq!(up.requests().len(), 10);
 }
@@ -171,7 +175,7 @@ fn what_is_sent_again_does_not_meet_a_second_connection_that_has_gone_stale() {
     for client in &mut clients {
         client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     }
-    crate::support::eventually("both are asked", || (up.requests().len() == 2).then_some(()));
+    eventually("both are asked", || (up.requests().len() == 2).then_some(()));
     both.open();
     for client in &mut clients {
         assert_eq!(client.read().status, 200);
@@ -227,11 +231,12 @@ fn an_idle_connection_is_not_kept_beyond_pool_idle() {
         Then::Close
     });
     let gateway = start(&format!("{{servers: [{}], timeouts: {{pool_idle: 500ms}}}}", up.url()));
-    assert_eq!(gateway.get("/items", &[]).status, 200);
     let started = std::time::Instant::now();
+    assert_eq!(gateway.get("/items", &[]).status, 200);
     closed.wait();
     let took = started.elapsed();
-    assert!(took.as_millis() > 300 && took.as_secs() < 8, "{took:?}");
+    // Half a minute is what it would be kept otherwise.
+    assert!(took.as_millis() > 300 && took.as_secs() < 20, "{took:?}");
 }
 
 #[test]
@@ -279,7 +284,7 @@ fn a_server_that_comes_back_is_used_again() {
     let gateway = start(&format!("http://{addr}"));
     gateway.get("/items", &[]).problem(502, "upstream_unreachable");
     let _up = Upstream::at(addr, |a| a.reply(200, &[], "back"));
-    crate::support::eventually("it is used again", || (gateway.get("/items", &[]).status == 200).then_some(()));
+    eventually("it is used again", || (gateway.get("/items", &[]).status == 200).then_some(()));
 }
 
 #[test]
@@ -311,7 +316,8 @@ fn a_hash_sends_the_same_key_to_the_same_server() {
     for (key, field) in [("{header: X-User-Id}", "X-User-Id: user"), ("{cookie: sid}", "Cookie: other=1; sid=user")] {
         let gateway = start(&format!("{{balance: {{hash: {key}}}, servers: [{}]}}", urls.join(", ")));
         let mut homes = BTreeMap::new();
-        for n in 0..24 {
+        // So many that each server gets some, wherever its port puts it.
+        for n in 0..60 {
             let field = format!("{field}{n}");
             let home = backend(&gateway, &field);
             assert!((0..3).all(|_| backend(&gateway, &field) == home), "{field} moved");

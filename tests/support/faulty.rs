@@ -103,6 +103,8 @@ struct Journal {
     connections: Mutex<Vec<Connection>>,
     /// Second parts that were said.
     second: AtomicUsize,
+    /// Connections that ended as their last fault wanted it.
+    ended: AtomicUsize,
 }
 
 /// A listening backend with its journal; it stops listening when dropped.
@@ -161,6 +163,11 @@ impl Faulty {
         self.journal.second.load(Ordering::SeqCst)
     }
 
+    /// How many connections were closed behind an answer so far.
+    pub(crate) fn ended(&self) -> usize {
+        self.journal.ended.load(Ordering::SeqCst)
+    }
+
     /// Forgets what came until now; connections that are open stay so.
     pub(crate) fn forget(&self) {
         for connection in self.journal.connections.lock().unwrap().iter_mut() {
@@ -212,7 +219,7 @@ fn serve(mut stream: TcpStream, journal: &Journal, keeps: bool, script: &Script)
                 let fault = script(&head);
                 if matches!(fault, Fault::SaysEarly(_) | Fault::SaysEarlyAndCloses(_)) {
                     early = true;
-                    if !act(&mut stream, &fault) {
+                    if !act(&mut stream, &fault, journal) {
                         return;
                     }
                 }
@@ -228,7 +235,7 @@ fn serve(mut stream: TcpStream, journal: &Journal, keeps: bool, script: &Script)
                         continue;
                     }
                     let fault = script(&request);
-                    let goes_on = act(&mut stream, &fault);
+                    let goes_on = act(&mut stream, &fault, journal);
                     if matches!(fault, Fault::SaysTwice(..)) {
                         journal.second.fetch_add(1, Ordering::SeqCst);
                     }
@@ -257,7 +264,7 @@ fn head_only(bytes: &[u8]) -> Option<Message> {
 }
 
 /// Does what the fault says; whether the connection goes on.
-fn act(stream: &mut TcpStream, fault: &Fault) -> bool {
+fn act(stream: &mut TcpStream, fault: &Fault, journal: &Journal) -> bool {
     let bytes = fault.bytes();
     match fault {
         Fault::Drips(_, pause) => {
@@ -283,6 +290,7 @@ fn act(stream: &mut TcpStream, fault: &Fault) -> bool {
             }
             // A clean close: what the gateway still sends is taken, so that no reset overtakes the answer.
             let _ = stream.shutdown(std::net::Shutdown::Write);
+            journal.ended.fetch_add(1, Ordering::SeqCst);
             let _ = std::io::copy(stream, &mut std::io::sink());
             false
         }

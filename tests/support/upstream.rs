@@ -97,6 +97,7 @@ struct Seen {
     requests: Mutex<Vec<Recorded>>,
     changed: Condvar,
     connections: AtomicUsize,
+    closed: AtomicUsize,
 }
 
 /// A listening backend; it lives until the test process ends or it is dropped.
@@ -146,7 +147,10 @@ impl Upstream {
                 }
                 let Ok(stream) = stream else { continue };
                 let (script, seen) = (script.clone(), shared.clone());
-                std::thread::spawn(move || serve(stream, &seen, whole, &*script));
+                std::thread::spawn(move || {
+                    serve(stream, &seen, whole, &*script);
+                    seen.closed.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
         Self { addr, seen, listening }
@@ -162,6 +166,11 @@ impl Upstream {
 
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many of the connections this side has closed.
+    pub(crate) fn closed(&self) -> usize {
+        self.seen.closed.load(Ordering::SeqCst)
     }
 
     #[track_caller]
