@@ -48,15 +48,18 @@ const UNDER_WAY: u8 = 1;
 const DONE: u8 = 2;
 const GIVEN_UP: u8 = 3;
 
-struct Pool {
+/// Threads that share the work.
+pub(super) struct Pool {
     queue: mpsc::SyncSender<Job>,
     jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
     /// Threads that are still at work nobody waits for.
     lost: Arc<AtomicIsize>,
+    deadline: Duration,
 }
 
 /// Gives the work up unless it came to its end: also where nobody waits any more.
-struct Asked {
+struct Asked<'p> {
+    pool: &'p Pool,
     state: Arc<State>,
     ended: bool,
 }
@@ -65,49 +68,64 @@ struct Asked {
 ///
 /// - Errors: it had no turn or did not end in time.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Missed> {
-    let (reply, mut answer) = oneshot::channel();
-    let mut asked = pool().send(move || drop(reply.send(work()))).ok_or(Missed::Turn)?;
-    let mut answered = tokio::time::timeout(DEADLINE, &mut answer).await;
-    if answered.is_err() {
-        if !asked.has_begun() {
-            return Err(Missed::Turn);
-        }
-        // It may have had its turn only now.
-        answered = tokio::time::timeout(DEADLINE, answer).await;
-    }
-    asked.ended = answered.is_ok();
-    answered.ok().and_then(Result::ok).ok_or(Missed::Deadline)
+    pool().run(work).await
 }
 
 /// The same for callers that may block.
 pub(super) fn block_on<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (reply, answer) = mpsc::sync_channel(1);
-    let mut asked = pool().send(move || drop(reply.send(work())))?;
-    // Loading is no hurry, and a busy machine must not make a good file bad.
-    let answered = answer.recv_timeout(DEADLINE * 8);
-    asked.ended = answered.is_ok();
-    answered.ok()
+    pool().block_on(work)
 }
 
 /// Started with the first change that has a filter.
 fn pool() -> &'static Pool {
     static POOL: OnceLock<Pool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        let (queue, jobs) = mpsc::sync_channel(QUEUE);
-        let pool = Pool { queue, jobs: Arc::new(Mutex::new(jobs)), lost: Arc::default() };
-        (0..THREADS).for_each(|_| pool.hire());
-        pool
-    })
+    POOL.get_or_init(|| Pool::new(DEADLINE))
 }
 
 impl Pool {
-    fn send(&self, work: impl FnOnce() + Send + 'static) -> Option<Asked> {
+    pub(super) fn new(deadline: Duration) -> Self {
+        let (queue, jobs) = mpsc::sync_channel(QUEUE);
+        let pool = Self { queue, jobs: Arc::new(Mutex::new(jobs)), lost: Arc::default(), deadline };
+        (0..THREADS).for_each(|_| pool.hire());
+        pool
+    }
+
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Missed> {
+        let (reply, mut answer) = oneshot::channel();
+        let mut asked = self.send(move || drop(reply.send(work()))).ok_or(Missed::Turn)?;
+        let mut answered = tokio::time::timeout(self.deadline, &mut answer).await;
+        if answered.is_err() {
+            if !asked.has_begun() {
+                return Err(Missed::Turn);
+            }
+            // It may have had its turn only now.
+            answered = tokio::time::timeout(self.deadline, answer).await;
+        }
+        asked.ended = answered.is_ok();
+        answered.ok().and_then(Result::ok).ok_or(Missed::Deadline)
+    }
+
+    fn block_on<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let mut asked = self.send(move || drop(reply.send(work())))?;
+        // Loading is no hurry, and a busy machine must not make a good file bad.
+        let answered = answer.recv_timeout(self.deadline * 8);
+        asked.ended = answered.is_ok();
+        answered.ok()
+    }
+
+    fn send(&self, work: impl FnOnce() + Send + 'static) -> Option<Asked<'_>> {
         if self.lost.load(SeqCst) > LOST_MAX {
             return None;
         }
         let state = Arc::new(State::default());
         self.queue.try_send(Job { work: Box::new(work), state: state.clone() }).ok()?;
-        Some(Asked { state, ended: false })
+        Some(Asked { pool: self, state, ended: false })
+    }
+
+    #[cfg(test)]
+    pub(super) fn lost(&self) -> isize {
+        self.lost.load(SeqCst)
     }
 
     fn hire(&self) {
@@ -118,19 +136,19 @@ impl Pool {
     }
 }
 
-impl Asked {
+impl Asked<'_> {
     fn has_begun(&self) -> bool {
         self.state.0.load(SeqCst) != WAITING
     }
 }
 
-impl Drop for Asked {
+impl Drop for Asked<'_> {
     fn drop(&mut self) {
         // A thread that is at it is replaced. It counts itself off when it comes back, perhaps before the
         // next line: then the count is one too small for a moment.
         if !self.ended && self.state.0.swap(GIVEN_UP, SeqCst) == UNDER_WAY {
-            pool().lost.fetch_add(1, SeqCst);
-            pool().hire();
+            self.pool.lost.fetch_add(1, SeqCst);
+            self.pool.hire();
         }
     }
 }

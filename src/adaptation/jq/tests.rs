@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{pool::Missed, *};
+use super::{
+    pool::{Missed, Pool},
+    *,
+};
 use crate::adaptation::{
     Direction, Mode, Program,
     op::{Edit, Op},
@@ -141,36 +144,44 @@ fn examples_have_to_come_back_by_value() {
 
 #[test]
 fn nobody_waits_longer_than_the_deadline() {
-    let begun = Instant::now();
+    let (begun, pool) = (Instant::now(), Pool::new(Duration::from_secs(1)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let slept = runtime.block_on(pool::run(|| std::thread::sleep(Duration::from_secs(2))));
-    assert_eq!(slept, Err(Missed::Deadline));
-    assert!(begun.elapsed() < Duration::from_millis(1900), "{:?}", begun.elapsed());
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let endless = runtime.block_on(pool.run(move || ends.recv().is_ok()));
+    assert_eq!(endless, Err(Missed::Deadline));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     // The one that is lost is replaced, and what panics is not missed by the next.
-    assert_eq!(runtime.block_on(pool::run(|| 7)), Ok(7));
-    assert_eq!(runtime.block_on(pool::run(|| -> u8 { panic!("on purpose") })), Err(Missed::Deadline));
-    assert_eq!(runtime.block_on(pool::run(|| 8)), Ok(8));
+    assert_eq!(runtime.block_on(pool.run(|| 7)), Ok(7));
+    assert_eq!(runtime.block_on(pool.run(|| -> u8 { panic!("on purpose") })), Err(Missed::Deadline));
+    assert_eq!(runtime.block_on(pool.run(|| 8)), Ok(8));
+    drop(end);
 }
 
 #[test]
 fn work_that_nobody_waits_for_any_more_costs_no_thread() {
+    // Threads of its own, and a deadline that a busy machine keeps.
+    let pool = Pool::new(Duration::from_secs(20));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     // More than there are threads, and more than may be lost.
     for _ in 0..20 {
         let (begun, has_begun) = std::sync::mpsc::channel();
-        let work = pool::run(move || {
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let work = pool.run(move || {
             begun.send(()).expect("somebody listens");
-            std::thread::sleep(Duration::from_millis(100));
+            let _ = ends.recv();
         });
         runtime.block_on(async {
             let mut work = std::pin::pin!(work);
             assert!(work.as_mut().poll(&mut cx).is_pending());
             has_begun.recv().expect("a thread takes it");
         });
-        assert_eq!(runtime.block_on(pool::run(|| 7)), Ok(7));
-        // Those that were given up come back and go.
-        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(runtime.block_on(pool.run(|| 7)), Ok(7));
+        // The one that was given up comes back and goes.
+        drop(end);
+        while pool.lost() > 0 {
+            std::thread::yield_now();
+        }
     }
 }
 
