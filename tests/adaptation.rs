@@ -1,7 +1,7 @@
 use crate::{
     codings::coded,
     support::{
-        Client, Gateway, Then, Upstream, fill,
+        Client, Gateway, Then, Upstream, eventually, fill,
         upstream::{Answer, Gate, Recorded},
     },
 };
@@ -737,6 +737,7 @@ fn adaptations_are_counted_by_outcome() {
 
 #[test]
 fn what_cannot_be_adapted_is_counted_by_change_and_op() {
+    const FAILURES: &str = "vergate_adaptation_failures_total";
     let convert = "{convert: {path: /n, from: string, to: integer, on_error: error}}";
     let op =
         format!("{{match: POST /p, request: [{convert}], response: {{2xx: [{{rename: {{a: b}}, conflict: error}}]}}}}");
@@ -747,11 +748,12 @@ fn what_cannot_be_adapted_is_counted_by_change_and_op() {
     gateway.post_json("/p", &[OLD], "{}").problem(502, "adaptation_response_failed");
     let lines = "Content-Type: application/x-ndjson";
     gateway.call("POST", "/p", &[OLD, lines], "{\"n\":\"z\"}\n").problem(400, "adaptation_request_failed");
-    let metrics = gateway.metrics();
     let counted = |direction, change, op, reason| {
         let labels = [("api", "shop"), ("direction", direction), ("change", change), ("op", op), ("reason", reason)];
-        metrics.sum("vergate_adaptation_failures_total", &labels)
+        gateway.metrics().sum(FAILURES, &labels)
     };
+    // Records are counted when their stream is done with, which may be after the answer.
+    eventually("all are counted", || (gateway.metrics().sum(FAILURES, &[]) == 5.0).then_some(()));
     assert_eq!(counted("request", "the-change", "convert", "value"), 3.0);
     assert_eq!(counted("request", "none", "none", "malformed"), 1.0);
     assert_eq!(counted("response", "the-change", "rename", "conflict"), 1.0);

@@ -192,7 +192,7 @@ fn every_query_of_the_dashboards_has_data_from_a_running_gateway() {
     }
     assert!(!open.is_empty(), "no dashboards below deploy/grafana");
 
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(45);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
     while !open.is_empty() {
         traffic(&gateway);
         let mut missing = Vec::new();

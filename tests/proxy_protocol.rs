@@ -78,7 +78,7 @@ fn a_header_may_come_in_pieces() {
 
 #[test]
 fn without_a_header_a_proxy_is_not_served() {
-    let (gateway, up) = start("[127.0.0.1/32]", "timeouts: {request_header: 1s}");
+    let (gateway, up) = start("[127.0.0.1/32]", "timeouts: {request_header: 4s}");
     for bytes in [
         GET.as_bytes().to_vec(),
         b"PROXY TCP4 203.0.113.5\r\n".to_vec(),
@@ -87,19 +87,22 @@ fn without_a_header_a_proxy_is_not_served() {
         b"\x16\x03\x01\x02\x00".to_vec(),
     ] {
         let mut client = gateway.client();
-        client.write(&bytes);
         let began = Instant::now();
+        client.write(&bytes);
         assert_eq!(client.read_to_close(), b"", "{}", bytes.escape_ascii());
-        assert!(began.elapsed() < Duration::from_millis(900), "{}", bytes.escape_ascii());
+        assert!(began.elapsed() < Duration::from_millis(3_500), "{}", bytes.escape_ascii());
     }
     // Nothing, or half of it, is waited for as long as for a head.
-    for bytes in [&b""[..], b"PROXY TCP4 203.0.113.5 ", b"\r\n\r\n\0\r\nQUIT\n\x21"] {
+    let began = Instant::now();
+    let waiting = [&b""[..], b"PROXY TCP4 203.0.113.5 ", b"\r\n\r\n\0\r\nQUIT\n\x21"].map(|bytes| {
         let mut client = gateway.client();
         client.write(bytes);
-        let began = Instant::now();
+        (bytes, client)
+    });
+    for (bytes, mut client) in waiting {
         assert_eq!(client.read_to_close(), b"", "{}", bytes.escape_ascii());
         let took = began.elapsed().as_millis();
-        assert!((800..2_500).contains(&took), "{took} ms, {}", bytes.escape_ascii());
+        assert!((3_800..9_500).contains(&took), "{took} ms, {}", bytes.escape_ascii());
     }
     assert_eq!(up.requests().len(), 0);
     let counted = |outcome: &str| gateway.metrics().sum(HEADERS, &[("outcome", outcome)]);

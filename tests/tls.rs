@@ -232,7 +232,8 @@ fn a_broken_new_certificate_keeps_the_old_one_and_says_so() {
     let before = secure.connect().shown();
     let good = secure.authority.issue(&[NAME]);
     let successful = || secure.gateway.metrics().sum("vergate_config_last_reload_successful", &[]);
-    let mismatched = Pair { cert: good.cert.clone(), key: secure.authority.issue(&[NAME]).key };
+    // The key that lies there already, below another certificate: at no moment do the two files belong together.
+    let mismatched = Pair { cert: secure.authority.issue(&[NAME]).cert, key: good.key.clone() };
     for (broken, reason) in [
         (Pair { cert: "not PEM".to_owned(), key: good.key.clone() }, "it holds no certificate in PEM form"),
         (mismatched, "the private key does not belong to the certificate"),
@@ -288,8 +289,11 @@ fn client_certificates_are_verified() {
         let told = secure.up.last().header("Client-Cert").expect("Client-Cert");
         let der: String = known.cert.lines().filter(|line| !line.starts_with('-')).collect();
         assert_eq!((told, secure.up.last().header("Client-Cert-Chain")), (format!(":{der}:"), None));
+        // A client may hear of its refusal before it is counted.
         let missing = if without { 0.0 } else { 2.0 };
-        assert_eq!(secure.counted("client_certificate_missing", "none"), missing);
+        eventually("those without are counted", || {
+            (secure.counted("client_certificate_missing", "none") == missing).then_some(())
+        });
     }
 }
 
@@ -341,7 +345,7 @@ fn old_versions_are_refused() {
 
 #[test]
 fn a_handshake_that_does_not_come_is_closed_in_time_and_delays_nobody() {
-    let secure = Secure::start("", "timeouts: {request_header: 2s}");
+    let secure = Secure::start("", "timeouts: {request_header: 6s}");
     let silent: Vec<TcpStream> = (0..40)
         .map(|n| {
             let mut stream = TcpStream::connect(secure.gateway.addr()).unwrap();
@@ -354,20 +358,20 @@ fn a_handshake_that_does_not_come_is_closed_in_time_and_delays_nobody() {
         .collect();
     assert_eq!(secure.connect().call(GET, b"").unwrap().status, 200);
     // The handshake and the first head share the time of one head.
-    let late = TcpStream::connect(secure.gateway.addr()).unwrap();
     let connected = Instant::now();
-    std::thread::sleep(Duration::from_millis(1_500));
+    let late = TcpStream::connect(secure.gateway.addr()).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
     let mut late = TlsClient::over(late, NAME, &secure.config()).unwrap();
     assert_eq!(late.read_to_close().unwrap(), b"");
     let took = connected.elapsed();
-    assert!((1_800..3_200).contains(&took.as_millis()), "{took:?}");
+    assert!((5_800..8_800).contains(&took.as_millis()), "{took:?}");
     for mut stream in silent {
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).unwrap();
         assert_eq!(rest, b"");
     }
-    assert_eq!(secure.counted("timeout", "none"), 40.0);
+    eventually("they are counted", || (secure.counted("timeout", "none") == 40.0).then_some(()));
 }
 
 #[test]
@@ -378,7 +382,7 @@ fn bytes_that_are_no_tls_end_the_connection_and_nothing_else() {
     {
         let mut stream = TcpStream::connect(secure.gateway.addr()).unwrap();
         stream.write_all(bytes).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
         assert!(!rest.starts_with(b"HTTP"), "{}", rest.escape_ascii());
@@ -400,7 +404,7 @@ fn a_drain_waits_for_no_handshake() {
     secure.gateway.signal(rustix::process::Signal::TERM);
     assert_eq!(idle.read_to_close().unwrap(), b"");
     assert!(secure.gateway.wait().success());
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{Semaphore, oneshot},
 };
 
 use super::{
@@ -45,9 +45,12 @@ pub(super) struct Fake {
     pub(super) readiness: Mutex<Readiness>,
     pub(super) metrics: Metrics,
     pub(super) fleet: Fleet,
+    /// Reloads that have begun, and those that have come to their end.
+    pub(super) begun: AtomicUsize,
     pub(super) reloads: AtomicUsize,
     pub(super) outcome: Mutex<Result<ReloadReport, Vec<Finding>>>,
-    pub(super) reload_takes: Duration,
+    /// A permit for each reload that may end.
+    pub(super) may_end: Semaphore,
 }
 
 impl Gateway for Fake {
@@ -77,7 +80,8 @@ impl Gateway for Fake {
     }
 
     async fn reload(&self) -> Result<ReloadReport, Vec<Finding>> {
-        tokio::time::sleep(self.reload_takes).await;
+        self.begun.fetch_add(1, SeqCst);
+        self.may_end.acquire().await.expect("never closed").forget();
         self.reloads.fetch_add(1, SeqCst);
         self.outcome.lock().expect("whole").clone()
     }
@@ -169,9 +173,10 @@ pub(super) fn fake(token: Option<&str>) -> Fake {
             degraded: vec![Degraded { what: "config".into(), why: "the last reload failed".into() }],
         }),
         metrics: Metrics::new(Instant::now()),
+        begun: AtomicUsize::new(0),
         reloads: AtomicUsize::new(0),
         outcome: Mutex::new(Ok(ReloadReport { at: at("2027-01-15"), warnings: Vec::new() })),
-        reload_takes: Duration::ZERO,
+        may_end: Semaphore::new(Semaphore::MAX_PERMITS),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,6 +13,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Semaphore,
 };
 
 use super::{fixture::*, server::Patience};
@@ -258,34 +262,44 @@ async fn a_body_beyond_a_mebibyte_is_refused_before_the_reload() {
     assert_eq!(port.raw(&fitting).await.status, 200);
 }
 
-#[tokio::test]
-async fn a_reload_goes_on_when_its_caller_hangs_up() {
-    let port = open(Fake { reload_takes: Duration::from_millis(100), ..fake(None) }).await;
-    let mut stream = TcpStream::connect(port.address).await.expect("open");
-    let head = format!("POST /api/v1/reload HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n", port.address);
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(30)).await;
-    drop(stream);
-    let until = Instant::now() + Duration::from_secs(10);
-    while port.gateway.reloads.load(SeqCst) == 0 {
-        assert!(Instant::now() < until, "the reload was dropped with its caller");
+/// Waits until `count` has become 1.
+async fn one(count: &AtomicUsize) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while count.load(SeqCst) == 0 {
+        assert!(Instant::now() < until, "it does not happen");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
+async fn a_reload_goes_on_when_its_caller_hangs_up() {
+    let port = open(Fake { may_end: Semaphore::new(0), ..fake(None) }).await;
+    let mut stream = TcpStream::connect(port.address).await.expect("open");
+    let head = format!("POST /api/v1/reload HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n", port.address);
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    one(&port.gateway.begun).await;
+    drop(stream);
+    // Time to notice; where it takes longer, the reload was not dropped either.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    port.gateway.may_end.add_permits(1);
+    one(&port.gateway.reloads).await;
+}
+
+#[tokio::test]
 async fn shutting_down_finishes_the_answer_under_way_and_opens_no_connection() {
-    let mut port = open(Fake { reload_takes: Duration::from_millis(100), ..fake(None) }).await;
+    let mut port = open(Fake { may_end: Semaphore::new(0), ..fake(None) }).await;
     let mut idle = TcpStream::connect(port.address).await.expect("open");
     let head = format!("POST /api/v1/reload HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n", port.address);
     let mut busy = TcpStream::connect(port.address).await.expect("open");
     busy.write_all(head.as_bytes()).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    one(&port.gateway.begun).await;
     port.stop.take().expect("not stopped yet").send(()).expect("serving");
+    // It has heard of it once those without a request are closed.
+    assert_eq!(idle.read(&mut [0; 1]).await.expect("closed"), 0);
+    port.gateway.may_end.add_permits(1);
     let mut text = String::new();
     busy.read_to_string(&mut text).await.expect("answered and closed");
     assert!(text.starts_with("HTTP/1.1 200") && text.contains("\r\nconnection: close\r\n"), "{text}");
-    assert_eq!(idle.read(&mut [0; 1]).await.expect("closed"), 0);
     port.served.await.expect("ended");
     assert!(TcpStream::connect(port.address).await.is_err());
 }

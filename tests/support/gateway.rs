@@ -277,7 +277,7 @@ fn collect(from: impl Read + Send + 'static) -> Lines {
 
 #[track_caller]
 fn wait_for_addresses(child: &mut Child, stderr: &Lines) -> Vec<SocketAddr> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let lines = stderr.lock().unwrap().clone();
         if let Some(found) = lines.iter().map(|l| addresses(l)).find(|a| a.len() >= 2) {

@@ -183,7 +183,7 @@ impl Upstream {
     pub(crate) fn wait(&self, n: usize) {
         let requests = self.seen.requests.lock().unwrap();
         let (requests, late) =
-            self.seen.changed.wait_timeout_while(requests, Duration::from_secs(15), |r| r.len() < n).unwrap();
+            self.seen.changed.wait_timeout_while(requests, Duration::from_secs(30), |r| r.len() < n).unwrap();
         assert!(!late.timed_out(), "the upstream saw {} requests, not {n}", requests.len());
     }
 }

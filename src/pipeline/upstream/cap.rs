@@ -187,11 +187,11 @@ mod tests {
         let cap = Cap::new(1, 1, None);
         let first = cap.try_enter().expect("free");
         assert!(cap.try_enter().is_none() && !cap.is_free());
-        assert_eq!(cap.enter(queue(0, 1_000)).await.err(), Some(Full), "nobody may wait");
-        let (second, third) = tokio::join!(cap.enter(queue(1, 1_000)), async {
+        assert_eq!(cap.enter(queue(0, 60_000)).await.err(), Some(Full), "nobody may wait");
+        let (second, third) = tokio::join!(cap.enter(queue(1, 60_000)), async {
             tokio::task::yield_now().await;
             assert_eq!(cap.waiting(), 1);
-            let third = cap.enter(queue(1, 1_000)).await;
+            let third = cap.enter(queue(1, 60_000)).await;
             drop(first);
             third
         });
