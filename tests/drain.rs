@@ -1,6 +1,12 @@
 use crate::support::{Gateway, Upstream, eventually, plain, upstream::Gate};
 use rustix::process::Signal;
-use std::io::{Read as _, Write as _};
+use std::{
+    io::{Read as _, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 
 /// A gateway whose upstream holds every answer until the gate opens.
 fn held(more: &str) -> (Gateway, Upstream, Gate) {
@@ -133,10 +139,11 @@ fn an_idle_client_is_told_with_its_next_answer_that_the_connection_ends() {
 fn no_request_on_a_reused_connection_is_cut_by_sigterm() {
     let up = Upstream::named("main");
     let mut gateway = Gateway::start(&plain(&up.url()));
+    let begun = Arc::new(AtomicUsize::new(0));
     // Callers with pauses of 0 to 60 ms between two requests, until they are told to leave.
     let callers: Vec<_> = (0..24u64)
         .map(|n| {
-            let mut client = gateway.client();
+            let (mut client, begun) = (gateway.client(), begun.clone());
             std::thread::spawn(move || {
                 for answered in 0.. {
                     client.try_write(GET).unwrap_or_else(|e| panic!("cut after {answered}: {e}"));
@@ -146,12 +153,16 @@ fn no_request_on_a_reused_connection_is_cut_by_sigterm() {
                     if answer.header("Connection").is_some_and(|v| v.eq_ignore_ascii_case("close")) {
                         return answered;
                     }
+                    if answered == 0 {
+                        begun.fetch_add(1, SeqCst);
+                    }
                     std::thread::sleep(std::time::Duration::from_micros(n * 2500));
                 }
                 unreachable!("callers go on until they are told to leave")
             })
         })
         .collect();
+    eventually("each was answered", || (begun.load(SeqCst) == 24).then_some(()));
     up.wait(200);
     gateway.signal(Signal::TERM);
     assert!(callers.into_iter().map(|caller| caller.join().unwrap()).all(|answered| answered > 0));

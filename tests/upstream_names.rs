@@ -56,9 +56,10 @@ impl Named {
     fn settles(&self, backends: &[&str]) {
         let answer = |_| Some(self.gateway.get("/items", &[])).filter(|answer| answer.status == 200);
         eventually(&format!("{backends:?} answer"), || {
+            let before = self.counted();
             let answers: BTreeSet<_> =
                 (0..40).map(answer).collect::<Option<Vec<_>>>()?.iter().map(Response::text).collect();
-            answers.iter().eq(backends).then_some(())
+            (answers.iter().eq(backends) && self.counted() == before + 40).then_some(())
         });
     }
 
@@ -67,14 +68,20 @@ impl Named {
     #[track_caller]
     fn settles_evenly(&self, backends: &[&str]) {
         eventually(&format!("{backends:?} answer evenly"), || {
+            let before = self.counted();
             let answers = self.answers(60);
             let even = answers.values().max()? - answers.values().min()? <= 4;
-            (even && answers.keys().eq(backends)).then_some(())
+            (even && answers.keys().eq(backends) && self.counted() == before + 60).then_some(())
         });
     }
 
     fn servers(&self) -> Vec<Value> {
         self.gateway.admin_get("/api/v1/upstreams").json()["upstreams"][0]["servers"].as_array().unwrap().clone()
+    }
+
+    /// Requests to the servers there are now; not those of a worker that does not know them yet.
+    fn counted(&self) -> u64 {
+        self.servers().iter().map(|row| row["requests"].as_u64().unwrap()).sum()
     }
 
     #[track_caller]
