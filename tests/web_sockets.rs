@@ -4,7 +4,7 @@ use crate::support::{
     plain,
 };
 use std::{
-    io::Read as _,
+    io::{ErrorKind, Read as _},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -37,6 +37,7 @@ fn echo(a: &mut Answer) -> Then {
     let mut buffer = [0; 4096];
     loop {
         match a.stream().read(&mut buffer) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return Then::Close,
             Ok(n) => {
                 let back = buffer[..n].to_ascii_uppercase();

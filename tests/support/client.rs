@@ -147,6 +147,8 @@ impl Client {
             match self.reader.read(&mut buffer) {
                 Ok(0) => return (bytes, true),
                 Ok(n) => bytes.extend_from_slice(&buffer[..n]),
+                // By a test run that was suspended and goes on.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return (bytes, e.kind() == io::ErrorKind::ConnectionReset),
             }
         }

@@ -3,7 +3,7 @@
 
 use super::wire::{self, Message};
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -206,10 +206,11 @@ fn serve(mut stream: TcpStream, journal: &Journal, keeps: bool, script: &Script)
     let mut early = false;
     let mut buffer = vec![0; 65_536];
     loop {
-        let n = stream.read(&mut buffer).unwrap_or_default();
-        if n == 0 {
-            return;
-        }
+        let n = match stream.read(&mut buffer) {
+            Ok(n @ 1..) => n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Ok(0) | Err(_) => return,
+        };
         pending.extend_from_slice(&buffer[..n]);
         if keeps {
             note(&mut |c| c.bytes.extend_from_slice(&buffer[..n]));

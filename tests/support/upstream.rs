@@ -86,6 +86,7 @@ impl Answer {
             match self.reader.read(&mut sink) {
                 Ok(0) => return true,
                 Ok(_) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => return e.kind() == std::io::ErrorKind::ConnectionReset,
             }
         }
