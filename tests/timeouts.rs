@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A deadline is met when the answer comes after it and well before the next longer one. On a machine that stood still
-/// the gateway's clock is behind for a moment, and what begins then ends that much earlier.
+/// A deadline is met when the answer comes after it and well before the next longer one. Lower bounds
+/// leave room: the gateway's clock is coarse, and may be behind where it was not let run.
 #[track_caller]
 fn within(started: Instant, at_least_ms: u64, below_ms: u64) {
     let took = started.elapsed();
