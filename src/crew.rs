@@ -24,7 +24,7 @@ use crate::{
     config::ListenerId,
     descriptors,
     pipeline::{
-        connection,
+        connection, deadline,
         downstream::{
             farewell::Farewell,
             listener::{self, Ending, Gate},
@@ -150,7 +150,8 @@ impl Member {
 
 /// One worker's thread.
 fn work(shared: Arc<Shared>, snapshot: Snapshot, orders: mpsc::UnboundedReceiver<Command>, beats: Arc<AtomicU64>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_unpark(deadline::woken).build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "worker cannot start");

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A deadline is met when the answer comes after it and well before the next longer one. Lower bounds
-/// leave room: the gateway's clock is coarse, and may be behind where it was not let run.
+/// leave room: the gateway's clock is coarse.
 #[track_caller]
 fn within(started: Instant, at_least_ms: u64, below_ms: u64) {
     let took = started.elapsed();
@@ -346,4 +346,23 @@ apis:
     // The time of a pause is 9 s.
     within(started, 250, 8500);
     assert_eq!(up.requests().len(), 0);
+}
+
+#[test]
+fn time_in_which_the_gateway_was_not_let_run_is_nobodys() {
+    let up = Upstream::new(|a| {
+        std::thread::sleep(Duration::from_millis(300));
+        a.reply(200, &[], "ok")
+    });
+    let gateway = start("response: 1500ms", &up.url());
+    let mut client = gateway.client();
+    for _ in 0..3 {
+        client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.read().status, 200);
+    }
+    gateway.signal(rustix::process::Signal::STOP);
+    client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::thread::sleep(Duration::from_secs(3));
+    gateway.signal(rustix::process::Signal::CONT);
+    assert_eq!(client.read().status, 200, "its time begins when the gateway reads it");
 }

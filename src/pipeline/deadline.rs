@@ -2,10 +2,13 @@
 //!
 //! A timer of the runtime for each request costs about a microsecond; here arming one is a store
 //! into a slab. Nothing fires early; everything fires at most two [`TICK`]s late.
+//!
+//! The clock is read at each tick and whenever the thread has waited ([`woken`]): what arrived while the process was not
+//! let run (a paused machine, a starved core) begins when it is read, not when the clock was read last.
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Context, Waker},
     time::{Duration, Instant},
 };
@@ -22,7 +25,7 @@ pub const TICK_MS: u64 = 50;
 pub struct Deadlines {
     entries: RefCell<Slab<Entry>>,
     start: Instant,
-    /// Milliseconds since `start`, as of the last tick.
+    /// Milliseconds since `start`, as of the last time the clock was read.
     now: Cell<u64>,
     /// No entry expires before this, so that most ticks look at nothing.
     next: Cell<u64>,
@@ -37,13 +40,27 @@ struct Entry {
 
 const NEVER: u64 = u64::MAX;
 
+thread_local! {
+    /// Those of the worker whose thread this is.
+    static OWN: RefCell<Weak<Deadlines>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Reads the clock of this thread's worker. For the runtime to call when its thread has waited for something to happen.
+pub fn woken() {
+    OWN.with_borrow(|own| {
+        if let Some(deadlines) = own.upgrade() {
+            deadlines.read_clock(Instant::now());
+        }
+    });
+}
+
 impl Deadlines {
     /// An empty set.
     pub fn new() -> Rc<Self> {
         Rc::new(Self { entries: RefCell::default(), start: Instant::now(), now: Cell::new(0), next: Cell::new(NEVER) })
     }
 
-    /// Milliseconds since the worker started, as of the last tick.
+    /// Milliseconds since the worker started, as of the last time the clock was read.
     pub fn now(&self) -> u64 {
         self.now.get()
     }
@@ -54,10 +71,15 @@ impl Deadlines {
         self.now().saturating_add(wait)
     }
 
-    /// Wakes whoever waits past its deadline. `now` is the current instant.
-    pub fn tick(&self, now: Instant) {
+    fn read_clock(&self, now: Instant) -> u64 {
         let now = u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(NEVER - 1);
         self.now.set(now);
+        now
+    }
+
+    /// Wakes whoever waits past its deadline. `now` is the current instant.
+    pub fn tick(&self, now: Instant) {
+        let now = self.read_clock(now);
         if now < self.next.get() {
             return;
         }
@@ -82,8 +104,9 @@ impl Deadlines {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Runs [`Deadlines::tick`] for ever.
+    /// Runs [`Deadlines::tick`] for ever, for the worker whose thread this is.
     pub async fn run(self: Rc<Self>) {
+        OWN.set(Rc::downgrade(&self));
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
