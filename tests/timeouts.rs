@@ -360,7 +360,7 @@ fn time_in_which_the_gateway_was_not_let_run_is_nobodys() {
         client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
         assert_eq!(client.read().status, 200);
     }
-    gateway.signal(rustix::process::Signal::STOP);
+    gateway.stop();
     client.write("GET /items HTTP/1.1\r\nHost: h\r\n\r\n");
     std::thread::sleep(Duration::from_secs(3));
     gateway.signal(rustix::process::Signal::CONT);

@@ -130,6 +130,20 @@ impl Gateway {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Lets none of its threads run any more, until it gets a `CONT`.
+    #[track_caller]
+    pub(crate) fn stop(&self) {
+        self.signal(rustix::process::Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_stopped = |task: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        super::eventually("every thread has stopped", || {
+            std::fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())).then_some(())
+        });
+    }
+
     /// Ends the process as a crash would: no drain, no goodbye.
     pub(crate) fn kill(&mut self) {
         self.signal(rustix::process::Signal::KILL);
