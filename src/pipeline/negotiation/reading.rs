@@ -3,8 +3,6 @@
 //! Some decode `%2F`, some twice, some take `\` for `/`, some drop parameters; they merge slashes and
 //! resolve dot segments in either order, or not at all. Each [`Reading`] is what one of them sees.
 
-use std::borrow::Cow;
-
 use super::path_view::{Oddities, normalise, triplet};
 
 /// A path as a lenient backend may read it.
@@ -26,12 +24,8 @@ pub(super) fn readings(view: &str, odd: Oddities) -> Option<Vec<Reading>> {
     for reading in structured(view, odd) {
         found.add(reading, false)?;
     }
-    // Decoded as often as anyone does, by one to whom `\` is a separator and one to whom it is not.
-    let fully = |path: &str| {
-        let text = decode_fully(path);
-        let separated = text.replace('\\', "/").into();
-        [Decoded { text: separated, lenient: true }, Decoded { text, lenient: false }]
-    };
+    // Decoded as often as anyone does.
+    let fully = |path: &str| views(&decode_fully(path));
     if odd.nul || odd.double {
         let decoded = normalise(&decode(view, |byte| byte == b'%')).into_owned();
         for text in [view, &decoded] {
@@ -54,7 +48,7 @@ pub(super) fn readings(view: &str, odd: Oddities) -> Option<Vec<Reading>> {
         }
         // Readers that do it afterwards, to whom `..;x` was no dot segment, and then tidy up or not.
         for reading in so_far {
-            let bare = Decoded { text: drop_parameters(&reading).into(), lenient: false };
+            let bare = Decoded { text: drop_parameters(&reading), dot_parameters: false };
             for structure in bare.structures() {
                 found.add(bare.resolve(structure, false), true)?;
             }
@@ -110,10 +104,10 @@ pub(super) fn climbs(view: &str, odd: Oddities) -> bool {
 
 /// A path in which a backend sees no more escapes that matter.
 #[derive(Debug, PartialEq, Eq)]
-struct Decoded<'v> {
-    text: Cow<'v, str>,
-    /// `\` separates segments, `..;x` is a dot segment.
-    lenient: bool,
+struct Decoded {
+    text: String,
+    /// `..;x` is a dot segment.
+    dot_parameters: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,31 +119,37 @@ enum Structure {
     Kept,
 }
 
-fn decodings(view: &str, odd: Oddities) -> Vec<Decoded<'_>> {
-    let mut found: Vec<Decoded<'_>> = Vec::new();
-    let mut add = |text: Cow<'_, str>| {
-        let lenient = if odd.parameters || odd.backslash || odd.double { &[false, true][..] } else { &[false] };
-        for lenient in lenient {
-            let text = if *lenient { text.replace('\\', "/") } else { text.to_string() };
-            let decoded = Decoded { text: Cow::Owned(text), lenient: *lenient };
+fn decodings(view: &str, odd: Oddities) -> Vec<Decoded> {
+    let mut found: Vec<Decoded> = Vec::new();
+    let mut add = |text: &str| {
+        for decoded in views(text) {
             if !found.contains(&decoded) {
                 found.push(decoded);
             }
         }
     };
     if odd.is_structural() {
-        add(Cow::Borrowed(view));
+        add(view);
     }
     if odd.dot {
-        add(decode(view, |byte| byte == b'.').into());
+        add(&decode(view, |byte| byte == b'.'));
     }
     if odd.slash || odd.backslash {
-        add(decode_once(view).into());
+        add(&decode_once(view));
     }
     if odd.double {
-        add(decode_fully(view));
+        add(&decode_fully(view));
     }
     found
+}
+
+/// What is decoded as it is seen by those to whom `\` is a separator and those to whom it is not, `..;x` a dot segment
+/// or not: each for itself.
+fn views(text: &str) -> impl Iterator<Item = Decoded> + use<> {
+    let separated = text.contains('\\').then(|| text.replace('\\', "/"));
+    let texts = separated.into_iter().chain([text.to_owned()]);
+    let dots = if text.contains(';') { &[true, false][..] } else { &[false] };
+    texts.flat_map(|text| dots.iter().map(move |&dot_parameters| Decoded { text: text.clone(), dot_parameters }))
 }
 
 fn decode_once(view: &str) -> String {
@@ -157,12 +157,12 @@ fn decode_once(view: &str) -> String {
 }
 
 /// Twice: what a backend behind another decoder sees.
-fn decode_fully(view: &str) -> Cow<'static, str> {
+fn decode_fully(view: &str) -> String {
     let once = decode(view, |byte| byte == b'%');
-    decode_once(&normalise(&once)).into()
+    decode_once(&normalise(&once))
 }
 
-impl Decoded<'_> {
+impl Decoded {
     /// The structures that make a difference.
     fn structures(&self) -> impl Iterator<Item = Structure> + use<> {
         let doubled = self.text.contains("//");
@@ -179,7 +179,7 @@ impl Decoded<'_> {
 
     /// The segment as it is compared with `.` and `..`.
     fn name<'s>(&self, segment: &'s str) -> &'s str {
-        if self.lenient { without_parameters(segment) } else { segment }
+        if self.dot_parameters { without_parameters(segment) } else { segment }
     }
 
     fn resolve(&self, structure: Structure, drop_parameters: bool) -> String {
@@ -278,6 +278,9 @@ mod tests {
             ("/v2%5cx/..%2fv1%00", "/v1"),
             ("/v2/..;a=b/v1/x", "/v1/x"),
             ("/v2/.;/x", "/v2/x"),
+            ("//./%5c/v1/..;/", "/v1/..;/"),
+            ("//./%5c/v1/..;/", "/"),
+            ("/a%5cb/..;/v1", "/v1"),
             ("//v1/x", "/v1/x"),
             ("/a//../v1/x", "/a/v1/x"),
             ("/a//../v1/x", "/v1/x"),
@@ -327,7 +330,8 @@ mod tests {
         #[test]
         fn a_reading_reads_itself_the_same_way(path in "/(/|%2e|%2F|%5c|a|b|\\.|\\.\\.|;x){0,12}") {
             let full = |text: &str| {
-                let decoded = Decoded { text: decode_once(&normalise(text)).replace('\\', "/").into(), lenient: true };
+                let text = decode_once(&normalise(text)).replace('\\', "/");
+                let decoded = Decoded { text, dot_parameters: true };
                 decoded.resolve(Structure::MergeThenDots, true)
             };
             let once = full(&path);
