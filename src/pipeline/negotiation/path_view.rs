@@ -23,7 +23,7 @@ pub(super) struct Oddities {
     pub(super) slash: bool,
     /// `%5C`.
     pub(super) backslash: bool,
-    /// `%25` and two hexadecimal digits.
+    /// `%25`, or a stray `%`, before what may be hexadecimal digits.
     pub(super) double: bool,
     /// `;`.
     pub(super) parameters: bool,
@@ -58,9 +58,9 @@ impl Oddities {
             Some(b'/') => self.slash = true,
             Some(b'\\') => self.backslash = true,
             Some(0) => self.nul = true,
-            Some(b'%') => {
-                self.double |= bytes.len() >= 5 && bytes[3].is_ascii_hexdigit() && bytes[4].is_ascii_hexdigit()
-            }
+            Some(b'%') => self.double |= may_be_digit(bytes.get(3)),
+            // It is escaped in the view, like what is escaped twice.
+            None => self.double |= may_be_digit(bytes.get(1)),
             _ => {}
         }
     }
@@ -79,6 +79,11 @@ impl Oddities {
     pub(super) fn is_structural(self) -> bool {
         self.dot_segment || self.doubled_slash || self.dot || self.slash || self.backslash || self.double
     }
+}
+
+/// Whether a hexadecimal digit stands there, perhaps as an escape.
+fn may_be_digit(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_hexdigit() || *byte == b'%')
 }
 
 /// The view of a path or a part of one: unreserved characters but the dot decoded, escapes in upper
