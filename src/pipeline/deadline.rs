@@ -4,7 +4,8 @@
 //! into a slab. Nothing fires early; everything fires at most two [`TICK`]s late.
 //!
 //! The clock is read at each tick and whenever the thread has waited ([`woken`]): what arrived while the process was not
-//! let run (a paused machine, a starved core) begins when it is read, not when the clock was read last.
+//! let run (a paused machine, a starved core) begins when it is read, not when the clock was read last. Only what the
+//! thread itself computes between waiting and arming is taken off.
 
 use std::{
     cell::{Cell, RefCell},
